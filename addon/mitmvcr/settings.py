@@ -1,0 +1,333 @@
+"""The options, parsed and checked: text in, one frozen `Settings` out; no file but mitmvcr.toml is read.
+
+The names are those of the design without `vcr_`; `OPTIONS` is the one list that mitmproxy's
+`--set`, mitmvcr.toml and the command line's flags are made from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from mitmvcr.errors import SettingsError
+
+
+class Mode(StrEnum):
+    """What a cassette is used for; go-vcr's and VCR.py's words."""
+
+    ONCE = "once"
+    RECORD = "record"
+    REPLAY = "replay"
+    NEW_EPISODES = "new-episodes"
+    PASSTHROUGH = "passthrough"
+
+
+MODE_ALIASES = {"all": Mode.RECORD, "none": Mode.REPLAY, "new_episodes": Mode.NEW_EPISODES}
+"""VCR.py's names of modes."""
+
+
+class Repeat(StrEnum):
+    """How often a recorded interaction answers."""
+
+    ONCE = "once"
+    LAST = "last"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: its name, what it is when it isn't given, and a help text of one sentence."""
+
+    name: str
+    default: str
+    help: str
+    metavar: str
+
+
+OPTIONS = (
+    Option(
+        "mode",
+        "once",
+        "What to do with the cassette: once (record if there is none, else replay), record (anew), "
+        "replay (offline), new-episodes (replay what matches, record the rest) or passthrough.",
+        "MODE",
+    ),
+    Option("dir", "recordings", "The folder that holds all cassettes; no name can leave it.", "DIR"),
+    Option(
+        "cassette",
+        "",
+        "The default cassette, without suffix; a client can name another. If empty: default.",
+        "NAME",
+    ),
+    Option(
+        "hosts",
+        "api.openai.com,*.api.openai.com,*.openai.azure.com,*.cognitiveservices.azure.com,*.services.ai.azure.com",
+        "Hosts that are recorded, as globs separated by commas; all others pass through untouched. "
+        "In reverse mode all is recorded.",
+        "GLOBS",
+    ),
+    Option(
+        "match",
+        "",
+        "What two requests must have in common, separated by commas: method, scheme, host, port, path, "
+        "query, url, body, headers:NAME. If empty: as the cassette's format has it.",
+        "FIELDS",
+    ),
+    Option(
+        "ignore",
+        "",
+        "What matching leaves out, separated by commas: JSONPaths of the body ($.metadata), query and "
+        "form fields by name.",
+        "PATHS",
+    ),
+    Option(
+        "repeat",
+        "",
+        "How often a recording answers: once, last (the last one repeats) or any (unlimited). "
+        "If empty: as the cassette's format has it.",
+        "HOW",
+    ),
+    Option(
+        "latency",
+        "off",
+        "Whether replay waits as long as upstream did before it answers: off, recorded, or a factor.",
+        "FACTOR",
+    ),
+    Option(
+        "strict", "false", "Whether to fail when a recorded interaction was never asked for.", "true|false"
+    ),
+    Option(
+        "dialect",
+        "charm",
+        "The YAML layout of new cassettes: charm (two spaces) or stock (go-vcr's own).",
+        "NAME",
+    ),
+    Option(
+        "keep_headers",
+        "",
+        "More headers to keep, by name, separated by commas; NAME=redact keeps one with its value replaced.",
+        "NAMES",
+    ),
+    Option(
+        "redact",
+        "",
+        "What else to redact: emails, home-paths, JSONPaths ($.user), patterns (Python's re) and functions "
+        "(py:MODULE:FUNCTION), separated by commas outside of brackets, or by line breaks.",
+        "RULES",
+    ),
+    Option("allow", "", "What the gate lets pass, as RULE@FIELD, separated by commas.", "RULES"),
+    Option("report", "", "Path of a JSON report that is written at exit.", "FILE"),
+)
+DEFAULTS = {option.name: option.default for option in OPTIONS}
+
+MATCH_FIELDS = frozenset({"method", "scheme", "host", "port", "path", "query", "url", "body"})
+_HOST_GLOB = re.compile(r"[A-Za-z0-9.*-]+")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_KEPT_HEADER = re.compile(_HEADER_NAME.pattern + "(?:=redact)?", re.IGNORECASE)
+_QUERY_NAME = re.compile(r"[^\s$,]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """How requests are compared and how often a recording answers.
+
+    Empty `match` and None for `repeat` stand for what the cassette's format is used to.
+    """
+
+    match: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    repeat: Repeat | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All options, checked. `latency` is the factor of the recorded duration, 0 for none."""
+
+    mode: Mode = Mode.ONCE
+    dir: Path = Path("recordings")
+    cassette: str = ""
+    hosts: tuple[str, ...] = tuple(DEFAULTS["hosts"].split(","))
+    matching: Matching = Matching()
+    latency: float = 0.0
+    strict: bool = False
+    dialect: str = "charm"
+    keep_headers: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    report: Path | None = None
+
+    @classmethod
+    def parse(cls, texts: Mapping[str, str]) -> Settings:
+        """Settings from the options' texts; those not given have their defaults.
+
+        Raises SettingsError, which names the option, what it was given and what it takes.
+        """
+        given = {**DEFAULTS, **texts}
+        report = given["report"].strip()
+        return cls(
+            mode=parse_mode(given["mode"]),
+            dir=_folder(given["dir"]),
+            cassette=given["cassette"],
+            hosts=_list("hosts", given["hosts"], _HOST_GLOB, "letters, digits, '.', '-' and '*'"),
+            matching=parse_matching(given),
+            latency=parse_latency(given["latency"]),
+            strict=parse_bool("strict", given["strict"]),
+            dialect=_choice("dialect", given["dialect"], ("charm", "stock")),
+            keep_headers=_list("keep_headers", given["keep_headers"], _KEPT_HEADER, "header names"),
+            redact=split_paths(given["redact"]),
+            allow=tuple(_items(given["allow"])),
+            report=Path(report) if report else None,
+        )
+
+
+def parse_mode(text: str) -> Mode:
+    """A mode from its name or from VCR.py's; raises SettingsError."""
+    word = text.strip().lower()
+    if word in MODE_ALIASES:
+        return MODE_ALIASES[word]
+    return Mode(_choice("mode", word, (*Mode, *MODE_ALIASES)))
+
+
+def parse_matching(given: Mapping[str, str]) -> Matching:
+    """How to match, from `match`, `ignore` and `repeat`; raises SettingsError."""
+    repeat = given.get("repeat", "").strip().lower()
+    return Matching(
+        match=_match_fields(given.get("match", "")),
+        ignore=_ignored(given.get("ignore", "")),
+        repeat=Repeat(_choice("repeat", repeat, tuple(Repeat))) if repeat else None,
+    )
+
+
+def parse_latency(text: str) -> float:
+    """`off` → 0, `recorded` → 1, or the factor itself; raises SettingsError."""
+    word = text.strip().lower()
+    if word in ("off", "recorded"):
+        return 1.0 if word == "recorded" else 0.0
+    try:
+        factor = float(word)
+    except ValueError:
+        factor = -1.0
+    if not 0 <= factor <= 1000:
+        raise SettingsError(f"latency is {text!r}: give off, recorded, or a factor from 0 to 1000")
+    return factor
+
+
+def parse_bool(name: str, text: str) -> bool:
+    """`true` or `false`, and nothing else; raises SettingsError."""
+    return _choice(name, text.strip().lower(), ("true", "false")) == "true"
+
+
+def read_toml(path: Path) -> dict[str, str]:
+    """The options in mitmvcr.toml as texts, lists a line an item; raises SettingsError."""
+    import tomllib  # noqa: PLC0415 - most runs have no such file
+
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: can't be read: {error}") from None
+    texts: dict[str, str] = {}
+    for name, value in table.items():
+        if name not in DEFAULTS:
+            raise SettingsError(f"{path}: there is no option {name!r}; there are {', '.join(DEFAULTS)}")
+        match value:
+            case bool():
+                texts[name] = "true" if value else "false"
+            case str() | int() | float():
+                texts[name] = str(value)
+            case list() if all(isinstance(item, str) for item in value):
+                texts[name] = "".join(f"{item}\n" for item in value)
+            case _:
+                raise SettingsError(f"{path}: {name} takes text or a list of texts")
+    return texts
+
+
+def _choice(name: str, text: str, choices: tuple[str, ...]) -> str:
+    if text not in choices:
+        raise SettingsError(f"{name} is {text!r}: give one of {', '.join(choices)}")
+    return text
+
+
+def _folder(text: str) -> Path:
+    if not text.strip() or "\0" in text:
+        raise SettingsError(
+            f"dir is {text!r}: give the folder that holds the cassettes, for example recordings"
+        )
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise SettingsError(f"dir is {text!r}: there is no such user's home; give the whole path") from None
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in re.split("[,\n]", text) if item.strip()]
+
+
+def _list(name: str, text: str, pattern: re.Pattern[str], wanted: str) -> tuple[str, ...]:
+    for item in _items(text):
+        if not pattern.fullmatch(item):
+            raise SettingsError(f"{name} has {item!r}: give {wanted}, separated by commas")
+    return tuple(item.lower() for item in _items(text))
+
+
+def _match_fields(text: str) -> tuple[str, ...]:
+    fields = []
+    for item in _items(text):
+        name, colon, header = item.partition(":")
+        if colon and name == "headers" and _HEADER_NAME.fullmatch(header):
+            fields.append(f"headers:{header.lower()}")
+        elif not colon and name in MATCH_FIELDS:
+            fields.append(name)
+        else:
+            raise SettingsError(
+                f"match has {item!r}: give some of {', '.join(sorted(MATCH_FIELDS))}, headers:NAME"
+            )
+    return tuple(dict.fromkeys(fields))
+
+
+def _ignored(text: str) -> tuple[str, ...]:
+    items = split_paths(text)
+    for item in items:
+        if item.startswith("$"):
+            try:
+                check_json_path(item)
+            except SettingsError as error:
+                raise SettingsError(f"ignore: {error}") from None
+        elif not _QUERY_NAME.fullmatch(item):
+            raise SettingsError(f"ignore has {item!r}: give JSONPaths ($.a.b) and names of query fields")
+    return items
+
+
+def split_paths(text: str) -> tuple[str, ...]:
+    """Items a line each, or between commas that are not inside brackets, braces or a path's quotes."""
+    if "\n" in text:
+        return tuple(item.strip() for item in text.split("\n") if item.strip())
+    items, depth, quote, start = [], 0, "", 0
+    escaped = False
+    for at, char in enumerate(text):
+        if quote:
+            quote = "" if char == quote and not escaped else quote
+            escaped = char == "\\" and not escaped
+        elif char in "'\"" and depth:
+            quote = char
+        elif char in "[({":
+            depth += 1
+        elif char in "])}":
+            depth -= 1
+        elif char == "," and depth <= 0:
+            items.append(text[start:at])
+            start = at + 1
+    items.append(text[start:])
+    return tuple(item.strip() for item in items if item.strip())
+
+
+def check_json_path(path: str) -> None:
+    """Raises SettingsError if the text is no JSONPath of RFC 9535."""
+    import jsonpath_rfc9535  # noqa: PLC0415 - only those who ignore or redact by path need it
+
+    try:
+        jsonpath_rfc9535.compile(path)
+    except jsonpath_rfc9535.JSONPathError as error:
+        raise SettingsError(f"{path!r} is no JSONPath (RFC 9535): {str(error).splitlines()[0]}") from None
