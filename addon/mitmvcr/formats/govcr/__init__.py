@@ -1,0 +1,71 @@
+"""go-vcr's cassettes of version 2: bytes <-> model. Every version's files are read, two dialects written.
+
+`load` and `dump` are the pair; `recover`, `appendable` and `entry` are for a file that grows by an entry at a
+time. What reads is imported when it is first called: PyYAML is a fifth of mitmvcr's start, and a new cassette
+is recorded without it.
+"""
+
+from __future__ import annotations
+
+from mitmvcr.formats.govcr.emit import HEAD, emit_document, emit_interaction
+from mitmvcr.formats.govcr.scalars import Dialect
+from mitmvcr.model import Cassette, Interaction
+
+__all__ = [
+    "HEAD",
+    "Dialect",
+    "appendable",
+    "dump",
+    "emit_document",
+    "emit_interaction",
+    "entry",
+    "load",
+    "recover",
+]
+
+
+def load(data: bytes) -> Cassette:
+    """The cassette in the bytes; raises FormatError, also where only the last interaction is torn."""
+    from mitmvcr.formats.govcr import reading  # noqa: PLC0415
+
+    return reading.load(data)
+
+
+def recover(data: bytes) -> tuple[Cassette, bytes]:
+    """As `load`, but a torn last interaction is cut off, and its bytes are returned too, b"" if none is.
+
+    An interaction is torn if the file ends before its `duration` does. Without a line break behind it, a
+    duration is whole if it ends in `s`, as all do that go-vcr writes: `1m` may be half of `1m30s`.
+    """
+    from mitmvcr.formats.govcr import reading  # noqa: PLC0415
+
+    return reading.recover(data)
+
+
+def dump(cassette: Cassette, dialect: Dialect | str | None = None) -> bytes:
+    """The cassette's bytes: emitted anew in the dialect; or without one, as the text that it was read from.
+
+    In that text interactions that are not changed stand as they are, but for their numbers. A cassette that
+    was not read from one of go-vcr is emitted in `charm`.
+    """
+    from mitmvcr.formats.govcr import rewrite  # noqa: PLC0415
+
+    return rewrite.dump(cassette, dialect)
+
+
+def entry(interaction: Interaction, id_: int, cassette: Cassette) -> bytes:
+    """The text of one more interaction, to be put behind the cassette's file (see `appendable`)."""
+    from mitmvcr.formats.govcr import rewrite  # noqa: PLC0415
+
+    return rewrite.entry(interaction, id_, cassette)
+
+
+def appendable(cassette: Cassette) -> bytes | None:
+    """The file rewritten so that `entry`'s bytes can be put behind it, or None if they can be as it is.
+
+    They can't where `interactions` is not the last key, is empty or in brackets, or where the last line has
+    no end. Nothing is lost: `interactions` moves to the end, entries keep their text.
+    """
+    from mitmvcr.formats.govcr import rewrite  # noqa: PLC0415
+
+    return rewrite.appendable(cassette)
