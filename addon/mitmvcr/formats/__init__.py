@@ -1,0 +1,104 @@
+"""The formats of cassettes: bytes <-> model, one module each; this registry finds the right one.
+
+A format is found from what the bytes are, never from the file's name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from mitmvcr.errors import FormatError
+from mitmvcr.formats import govcr, sniffing
+from mitmvcr.model import Cassette
+from mitmvcr.settings import Repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format and how its own tools match: fields of `vcr_match`, and how often one answers."""
+
+    name: str
+    title: str
+    module: str
+    match: tuple[str, ...]
+    repeat: Repeat = Repeat.ONCE
+    llama_stack: bool = False
+
+    def load(self, data: bytes) -> Cassette:
+        """The cassette in the bytes; raises FormatError."""
+        return cast("Callable[[bytes], Cassette]", self._function("load"))(data)
+
+    def _function(self, name: str) -> object:
+        return getattr(importlib.import_module(self.module), name)
+
+
+GO_VCR = Format("go-vcr", "go-vcr v2", "mitmvcr.formats.govcr", ("method", "url", "body"))
+VCR_PY = Format(
+    "vcrpy",
+    "VCR.py v1",
+    "mitmvcr.formats.vcrpy",
+    ("method", "scheme", "host", "port", "path", "query"),
+)
+LLAMA_STACK = Format(
+    "llama-stack",
+    "llama-stack",
+    "mitmvcr.formats.llamastack",
+    ("method", "path", "body"),
+    Repeat.ANY,
+    llama_stack=True,
+)
+HAR = Format("har", "HAR 1.2", "mitmvcr.formats.har", ("method", "url", "body"))
+
+FORMATS = {format_.name: format_ for format_ in (GO_VCR, VCR_PY, LLAMA_STACK, HAR)}
+
+FOLDER = LLAMA_STACK
+"""The one format whose cassette is a folder of files."""
+
+
+def load(data: bytes) -> tuple[Format, Cassette, bytes]:
+    """The format, the cassette and the bytes of a torn last entry; raises FormatError."""
+    data = sniffing.decompress(data)
+    format_ = FORMATS[sniffing.sniff(data)]
+    if format_ is GO_VCR:
+        return format_, *govcr.recover(data)
+    return format_, format_.load(data), b""
+
+
+def is_cassette_folder(folder: Path) -> bool:
+    """Whether a folder is one cassette: llama-stack keeps one JSON file per call, named by its hash."""
+    return any(_is_recording(path) for path in _json_files(folder))
+
+
+def _is_recording(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return sniffing.sniff(file.read(sniffing.HEAD)) == FOLDER.name
+    except (FormatError, OSError):
+        return False
+
+
+def load_folder(folder: Path) -> Cassette:
+    """All recordings in a folder as one cassette, by name; raises FormatError that names the file."""
+    from mitmvcr.formats import llamastack  # noqa: PLC0415 - only such folders need it
+
+    return llamastack.load_directory((path.name, path.read_bytes()) for path in _json_files(folder))
+
+
+def _json_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.json") if path.is_file())
+
+
+__all__ = [
+    "FOLDER",
+    "FORMATS",
+    "GO_VCR",
+    "Format",
+    "FormatError",
+    "is_cassette_folder",
+    "load",
+    "load_folder",
+]

@@ -1,0 +1,291 @@
+"""HAR 1.2, as mitmproxy, browsers and Postman write it: bytes <-> model.
+
+http://www.softwareishard.com/blog/har-12-spec/; where that is silent, what mitmproxy's own writer
+and reader do (mitmproxy 12.2, addons/savehar.py and io/har.py). Never opens what an entry links to.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+import mitmvcr
+from mitmvcr.errors import FormatError
+from mitmvcr.formats import documents, wire
+from mitmvcr.formats.documents import Value
+from mitmvcr.httpfacts import bodiless, first_value, status_text
+from mitmvcr.model import Cassette, Interaction, Request, Response, Values
+
+_UNKNOWN_TIME = "1970-01-01T00:00:00.000Z"
+
+_HTTP_2_OR_3 = re.compile(r"(?i)(?:http/?|h)([23])(?:\.0)?")
+
+
+class _NotHTTP(Exception):  # noqa: N818 - an outcome, not an error
+    """An entry that is no whole exchange over HTTP; the text says why."""
+
+
+def load(data: bytes) -> Cassette:
+    """The exchanges in the file's log; raises FormatError.
+
+    Entries that can't be served (no answer, a WebSocket, a body that wasn't saved) are in `notes`.
+    """
+    document = documents.mapping(documents.read_json(data), "the document")
+    if "log" not in document:
+        raise FormatError("no HAR: it has no 'log'")
+    log = documents.mapping(document["log"], "log")
+    listed = log.get("entries")
+    if not isinstance(listed, list):
+        raise FormatError(f"log.entries is {documents.kind(listed)}, not a list")
+    creator = log.get("creator")
+    reader = _Reader(isinstance(creator, dict) and creator.get("name") == "mitmproxy")
+    interactions: list[Interaction] = []
+    notes: list[str] = []
+    for index, entry in enumerate(listed):
+        place = f"entry {index}"
+        try:
+            request, response = reader.entry(documents.mapping(entry, place), place)
+        except _NotHTTP as reason:
+            notes.append(f"{place} is left out: {reason}")
+        else:
+            interactions.append(Interaction(request, response, id=len(interactions)))
+    return Cassette(tuple(interactions), notes=tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads entries; `mitmproxy` if that wrote them: it decodes text of unknown charset as Latin-1."""
+
+    mitmproxy: bool
+
+    def entry(self, entry: dict[str, Value], place: str) -> tuple[Request, Response]:
+        asked = documents.mapping(entry.get("request"), f"{place}: request")
+        answered = documents.mapping(entry.get("response"), f"{place}: response")
+        url = documents.text(asked.get("url"), f"{place}: request.url").partition("#")[0]
+        method = documents.text(asked.get("method"), f"{place}: request.method")
+        code = documents.integer(answered.get("status", 0), f"{place}: response.status")
+        if not wire.is_http(url) or not method or method == "CONNECT":
+            raise _NotHTTP(f"{method or 'no method'} {url[:80]!r} is no request over HTTP")
+        if "_webSocketMessages" in entry or code == 101:
+            raise _NotHTTP("it is a WebSocket")
+        if not 100 <= code <= 999:
+            raise _NotHTTP(f"it got no answer (its status is {code})")
+        request = self._request(method, url, asked, place)
+        response = self._response(method, code, answered, place)
+        return request, replace(response, duration=_duration(entry.get("timings"), place))
+
+    def _request(self, method: str, url: str, asked: dict[str, Value], place: str) -> Request:
+        headers = wire.headers(_headers(asked.get("headers"), f"{place}: request.headers"))
+        posted = asked.get("postData")
+        if posted is None:
+            return wire.request(method, url, headers, b"")
+        data = documents.mapping(posted, f"{place}: request.postData")
+        media_type = documents.text(data.get("mimeType"), f"{place}: request.postData.mimeType")
+        given = data.get("text")
+        if given is None and data.get("params"):
+            body = _form(data["params"], media_type, f"{place}: request.postData.params")
+        else:
+            text = documents.text(given, f"{place}: request.postData.text")
+            # Not in HAR 1.2, but what writes binary bodies at all writes them so.
+            coded = data.get("encoding") == "base64"
+            content_type = first_value(headers, "Content-Type") or media_type
+            body = (
+                _unbase64(text, f"{place}: request.postData.text")
+                if coded
+                else self._encode(text, content_type)
+            )
+        if media_type and body:
+            headers.setdefault("Content-Type", [media_type])
+        return wire.request(method, url, headers, body)
+
+    def _response(self, method: str, code: int, answered: dict[str, Value], place: str) -> Response:
+        headers = wire.headers(_headers(answered.get("headers"), f"{place}: response.headers"))
+        given = answered.get("content")
+        content = {} if given is None else documents.mapping(given, f"{place}: response.content")
+        size = content.get("size")
+        if content.get("text") is None and isinstance(size, int) and size > 0 and not bodiless(method, code):
+            raise _NotHTTP("its answer's body was not saved")
+        text = documents.text(content.get("text"), f"{place}: response.content.text")
+        media_type = documents.text(content.get("mimeType"), f"{place}: response.content.mimeType")
+        if documents.text(content.get("encoding"), f"{place}: response.content.encoding") == "base64":
+            body = _unbase64(text, f"{place}: response.content.text")
+        else:
+            body = self._encode(text, first_value(headers, "Content-Type") or media_type)
+        if media_type and media_type != "x-unknown":  # Chrome's word for none
+            headers.setdefault("Content-Type", [media_type])
+        reason = documents.text(answered.get("statusText"), f"{place}: response.statusText")
+        response = wire.response(code, reason, headers, body)
+        version = documents.text(answered.get("httpVersion"), f"{place}: response.httpVersion")
+        found = _HTTP_2_OR_3.fullmatch(version.strip())
+        if found:
+            return replace(response, proto=f"HTTP/{found[1]}.0", proto_major=int(found[1]), proto_minor=0)
+        return response
+
+    def _encode(self, text: str, content_type: str) -> bytes:
+        charset = _charset(content_type) or ("latin-1" if self.mitmproxy else "utf-8")
+        try:
+            return text.encode(charset)
+        except (LookupError, UnicodeError):
+            return text.encode("utf-8", "surrogateescape")
+
+
+def _headers(value: Value, place: str) -> list[tuple[str, Sequence[str]]]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise FormatError(f"{place} is {documents.kind(value)}, not a list")
+    pairs: list[tuple[str, Sequence[str]]] = []
+    for item in value:
+        if isinstance(item, list) and len(item) == 2:  # as Slack writes them
+            name, given = item
+        else:
+            header = documents.mapping(item, f"{place}: an item")
+            name, given = header.get("name"), header.get("value")
+        # Chrome puts several values of Set-Cookie on lines of one.
+        pairs.append((documents.text(name, place), documents.text(given, place).split("\n")))
+    return pairs
+
+
+def _form(value: Value, media_type: str, place: str) -> bytes:
+    if media_type.startswith("multipart/"):
+        raise _NotHTTP("its request's multipart body was not saved")
+    if not isinstance(value, list):
+        raise FormatError(f"{place} is {documents.kind(value)}, not a list")
+    params = [documents.mapping(item, place) for item in value]
+    pairs = [(documents.text(p.get("name"), place), documents.text(p.get("value"), place)) for p in params]
+    return urlencode(pairs, errors="surrogateescape").encode()
+
+
+def _unbase64(text: str, place: str) -> bytes:
+    try:
+        return binascii.a2b_base64(text.encode("ascii"))
+    except ValueError:
+        raise FormatError(f"{place} is not base64, as its encoding says") from None
+
+
+def _charset(content_type: str) -> str:
+    found = re.search(r"""(?i);\s*charset\s*=\s*["']?([\w.:-]+)""", content_type)
+    if found:
+        return found[1]
+    known = re.search(r"(?i)json|html|xml|javascript|ecmascript|text/css", content_type)
+    return "utf-8" if known else ""
+
+
+def _duration(timings: Value, place: str) -> int:
+    """Nanoseconds from the request sent until the answer began: `wait`, in milliseconds, -1 if unknown."""
+    wait = timings.get("wait") if isinstance(timings, dict) else None
+    if wait is None:
+        return 0
+    if isinstance(wait, bool) or not isinstance(wait, int | float):
+        raise FormatError(f"{place}: timings.wait is {documents.kind(wait)}, not a number")
+    # Go's durations end at 2^63 nanoseconds.
+    return round(wait * 1_000_000) if math.isfinite(wait) and 0 < wait < 9.2e12 else 0
+
+
+def dump(cassette: Cassette) -> bytes:
+    """The cassette as HAR; `losses` says what it can't hold."""
+    log = {
+        "version": "1.2",
+        "creator": {"name": "mitmvcr", "version": mitmvcr.__version__},
+        "pages": [],
+        "entries": [_entry(interaction) for interaction in cassette.interactions],
+    }
+    return json.dumps({"log": log}, indent=2).encode() + b"\n"
+
+
+def _entry(interaction: Interaction) -> dict[str, object]:
+    wait = interaction.response.duration / 1_000_000
+    return {
+        "startedDateTime": _UNKNOWN_TIME,
+        "time": wait,
+        "request": _asked(interaction.request),
+        "response": _answered(interaction.response),
+        "cache": {},
+        "timings": {"send": 0, "wait": wait, "receive": 0},
+    }
+
+
+def _asked(request: Request) -> dict[str, object]:
+    query = request.url.partition("#")[0].partition("?")[2]
+    asked: dict[str, object] = {
+        "method": request.method,
+        "url": request.url,
+        "httpVersion": request.proto,
+        "cookies": [],
+        "headers": _written(request.headers),
+        "queryString": [
+            {"name": name, "value": value}
+            for name, _, value in (pair.partition("=") for pair in query.split("&") if pair)
+        ],
+        "headersSize": -1,
+        "bodySize": len(request.body),
+    }
+    if request.body:
+        content_type = first_value(request.headers, "Content-Type")
+        # As mitmproxy has it: bytes that are not text stand as lone surrogates.
+        text = request.body.decode("utf-8", "surrogateescape")
+        asked["postData"] = {"mimeType": content_type, "text": text, "params": []}
+    return asked
+
+
+def _answered(response: Response) -> dict[str, object]:
+    content_type = first_value(response.headers, "Content-Type")
+    content: dict[str, object] = {"size": len(response.body), "mimeType": content_type}
+    text = _as_text(response.body, content_type)
+    if text is None:
+        content |= {"text": base64.b64encode(response.body).decode(), "encoding": "base64"}
+    else:
+        content["text"] = text
+    code, _, reason = response.status.partition(" ")
+    return {
+        "status": response.code,
+        "statusText": reason if code == str(response.code) else status_text(response.code),
+        "httpVersion": response.proto,
+        "cookies": [],
+        "headers": _written(response.headers),
+        "content": content,
+        "redirectURL": first_value(response.headers, "Location"),
+        "headersSize": -1,
+        "bodySize": len(response.body),
+    }
+
+
+def _as_text(body: bytes, content_type: str) -> str | None:
+    """The body as text, if every reader makes the same bytes of it again; else None."""
+    # mitmproxy's reader takes Latin-1 where the type names no charset.
+    charset = _charset(content_type).lower()
+    if charset not in ("utf-8", "utf8") and (charset or not body.isascii()):
+        return None
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _written(headers: Values) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, values in headers.items() for value in values]
+
+
+def losses(cassette: Cassette) -> list[str]:
+    """What of this cassette HAR has no place for, a line each."""
+    every = cassette.interactions
+    found = (
+        ("trailers", sum(bool(i.request.trailer or i.response.trailer) for i in every)),
+        ("request bodies that are not UTF-8, which only mitmproxy reads", sum(_is_binary(i) for i in every)),
+        ("keys of its own", sum(bool(i.extra or i.request.extra or i.response.extra) for i in every)),
+    )
+    return [f"{what} ({count} interactions)" for what, count in found if count]
+
+
+def _is_binary(interaction: Interaction) -> bool:
+    try:
+        interaction.request.body.decode()
+    except UnicodeDecodeError:
+        return True
+    return False

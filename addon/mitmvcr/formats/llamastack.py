@@ -1,0 +1,211 @@
+"""llama-stack's recordings: JSON files, one per call of an SDK -> the exchange that the SDK had; read only.
+
+A recording holds the SDK's keyword arguments and the objects that it returned. What is served is
+what the SDK would have sent and what it would have read those objects from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TypeGuard
+from urllib.parse import urlencode, urlsplit
+
+from mitmvcr.errors import FormatError
+from mitmvcr.formats import documents, wire
+from mitmvcr.formats.documents import Value
+from mitmvcr.model import Cassette, Interaction, Request, Response
+
+# Arguments that the SDK keeps for itself (openai-python, make_request_options); extra_* go elsewhere.
+_NOT_SENT = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
+
+# Calls without a body; older recordings have POST for them, which no SDK sends.
+_GET = ("/models", "/api/tags", "/api/ps")
+
+
+class _NotServable(Exception):  # noqa: N818 - an outcome, not an error
+    """A recording that can't be served over HTTP; the text says why."""
+
+
+def load(data: bytes) -> Cassette:
+    """The one recording in a file; raises FormatError.
+
+    A recording that can't be served over HTTP gives no interaction but a note.
+    """
+    record = documents.read_json(data)
+    if not _is_recording(record):
+        raise FormatError("no recording of llama-stack: it has no request and response")
+    return _load(record)
+
+
+def load_directory(files: Iterable[tuple[str, bytes]]) -> Cassette:
+    """A folder's recordings, given as names and contents, as one cassette in the order of the names.
+
+    Files of JSON that are no recording are named in `notes`. Raises FormatError, which names the
+    file, for what isn't JSON or has wrong types, and if there is no recording at all.
+    """
+    found: dict[str, Cassette] = {}
+    others: list[str] = []
+    for name, data in files:
+        try:
+            record = documents.read_json(data)
+            if _is_recording(record):
+                found[name] = _load(record)
+            else:
+                others.append(f"{name} is left out: it is no recording of llama-stack")
+        except FormatError as error:
+            raise FormatError(f"{name}: {error}") from None
+    if not found:
+        raise FormatError(
+            "no recording of llama-stack in this folder: they are JSON with request and response"
+        )
+    names = sorted(found)
+    interactions = [interaction for name in names for interaction in found[name].interactions]
+    notes = [f"{name} is {note}" for name in names for note in found[name].notes]
+    return Cassette(
+        tuple(replace(interaction, id=number) for number, interaction in enumerate(interactions)),
+        notes=(*notes, *sorted(others)),
+    )
+
+
+def _is_recording(record: Value) -> TypeGuard[dict[str, Value]]:
+    return (
+        isinstance(record, dict)
+        and isinstance(record.get("request"), dict)
+        and isinstance(record.get("response"), dict)
+    )
+
+
+def _load(record: dict[str, Value]) -> Cassette:
+    try:
+        return Cassette((_interaction(record),))
+    except _NotServable as reason:
+        return Cassette(notes=(f"left out: {reason}",))
+
+
+def _interaction(record: dict[str, Value]) -> Interaction:
+    asked = documents.mapping(record["request"], "request")
+    answered = documents.mapping(record["response"], "response")
+    url = documents.text(asked.get("url"), "request.url")
+    _check_servable(url, asked, answered)
+    request = _request(url, asked)
+    path = urlsplit(request.url).path
+    return Interaction(request, _response(path, answered))
+
+
+def _check_servable(url: str, asked: dict[str, Value], answered: dict[str, Value]) -> None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise FormatError(f"request.url is {url[:80]!r}, which is no URL") from None
+    endpoint = documents.text(asked.get("endpoint"), "request.endpoint")
+    path = parts.path.rstrip("/")
+    if parts.scheme == "tool" or endpoint.startswith("/tools") or "/tool-runtime/" in path:
+        raise _NotServable(f"a call of a tool ({url[:80]}), not of OpenAI's API")
+    if "vertex" in parts.scheme or _type(answered.get("body")).startswith(("google.", "vertexai.")):
+        raise _NotServable("a call through Google's own SDK (Vertex AI), not in OpenAI's API")
+    if path.endswith("/interactions") or endpoint.endswith("/interactions"):
+        raise _NotServable("a call of Google's /interactions, not in OpenAI's API")
+    if path.endswith("/v1/messages") or endpoint.endswith("/v1/messages"):
+        raise _NotServable("a call of Anthropic's /v1/messages, not in OpenAI's API")
+    if not wire.is_http(url):
+        raise _NotServable(f"its URL is {url[:80]!r}, which is not HTTP's")
+
+
+def _request(url: str, asked: dict[str, Value]) -> Request:
+    body = asked.get("body")
+    arguments = {} if body is None else documents.mapping(body, "request.body")
+    headers = _request_headers(asked.get("headers"), arguments.get("extra_headers"))
+    # Recorders put the endpoint, /v1/…, behind a base URL that has the /v1 already.
+    url = _with_query(url.replace("/v1/v1/", "/v1/"), arguments.get("extra_query"))
+    method = documents.text(asked.get("method"), "request.method").upper() or "POST"
+    sent = {name: _plain(value) for name, value in arguments.items() if name not in _NOT_SENT}
+    extra = arguments.get("extra_body")
+    if extra is not None:
+        sent |= documents.mapping(_plain(extra), "request.body.extra_body")
+    if urlsplit(url).path.endswith(_GET) and not sent:
+        method = "GET"
+    if method in ("GET", "HEAD", "DELETE") and not sent:
+        return wire.request(method, url, headers, b"")
+    headers.setdefault("Content-Type", ["application/json"])
+    return wire.request(method, url, headers, _json(sent))
+
+
+def _request_headers(*several: Value) -> dict[str, list[str]]:
+    pairs: dict[str, Sequence[str]] = {}
+    for headers in several:
+        if headers is not None:
+            for name, value in documents.mapping(headers, "request.headers").items():
+                pairs[name] = [documents.text(value, f"request.headers.{name}")]
+    return wire.headers(pairs.items())
+
+
+def _with_query(url: str, extra: Value) -> str:
+    if not extra:
+        return url
+    pairs = documents.mapping(extra, "request.body.extra_query")
+    query = urlencode(
+        {name: documents.text(value, "request.body.extra_query") for name, value in pairs.items()}
+    )
+    return f"{url}{'&' if '?' in url else '?'}{query}"
+
+
+def _response(path: str, answered: dict[str, Value]) -> Response:
+    if answered.get("is_exception"):
+        return _error(answered)
+    body = answered.get("body")
+    if answered.get("is_streaming"):
+        chunks = body if isinstance(body, list) else [body]
+        if "/api/" in path:  # Ollama's own API streams lines of JSON
+            lines = b"".join(_json(_plain(chunk)) + b"\n" for chunk in chunks)
+            return _answer(200, "application/x-ndjson", lines)
+        return _answer(200, "text/event-stream", b"".join(map(_event, chunks)) + b"data: [DONE]\n\n")
+    if isinstance(body, list) and (path.endswith("/models") or _type(body) == "openai.types.model.Model"):
+        return _answer(200, "application/json", _json({"object": "list", "data": _plain(body)}))
+    return _answer(200, "application/json", _json(_plain(body)))
+
+
+def _error(answered: dict[str, Value]) -> Response:
+    exception = answered.get("exception_data")
+    if not isinstance(exception, dict) or exception.get("status_code") is None:
+        what = answered.get("exception_message") or "no message"
+        raise _NotServable(f"an exception that was no answer of the server ({str(what)[:80]})")
+    code = documents.integer(exception["status_code"], "response.exception_data.status_code")
+    if not 100 <= code <= 999:
+        raise FormatError(f"response.exception_data.status_code is {code}, which HTTP doesn't have")
+    response = _answer(code, "application/json", _json({"error": _plain(exception.get("body"))}))
+    # The SDK raised it when its retries had ended: to ask again gives the same.
+    return replace(response, headers={**response.headers, "X-Should-Retry": ["false"]})
+
+
+def _answer(code: int, content_type: str, body: bytes) -> Response:
+    return wire.response(code, "", {"Content-Type": [content_type]}, body)
+
+
+def _event(chunk: Value) -> bytes:
+    data = _plain(chunk)
+    # The Responses API names its events; what streams chat completions doesn't.
+    kind = data.get("type") if isinstance(data, dict) and "object" not in data else None
+    name = f"event: {kind}\n".encode() if isinstance(kind, str) and kind.isprintable() else b""
+    return name + b"data: " + _json(data) + b"\n\n"
+
+
+def _type(body: Value) -> str:
+    first = body[0] if isinstance(body, list) and body else body
+    kind = first.get("__type__") if isinstance(first, dict) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def _plain(value: Value) -> Value:
+    """The value with each `{__type__, __data__}` in it replaced by its data."""
+    if isinstance(value, dict):
+        if "__data__" in value and "__type__" in value:
+            return _plain(value["__data__"])
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _json(value: Value) -> bytes:
+    return documents.json_bytes(value, None, compact=True)
