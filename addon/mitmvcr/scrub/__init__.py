@@ -1,0 +1,21 @@
+"""Model -> model without secrets, and the gate before every write; no files, no network.
+
+policy      what the user adds to the defaults; custom compiles it
+headers     which headers are kept; pairs: which values of URLs and forms are secret by name
+rules       secrets with a look of their own; context: by their name; phrases: behind fixed words
+runs, scan  text -> where they stand
+tracked     values seen as credentials, in any encoding
+views       a text unescaped, or a stream's pieces joined; jsonspans: a JSON text's leaves
+detect      all that together: text -> secrets with their places
+memory      what one cassette has seen
+cleaner     the parts of an interaction -> the same without secrets
+scrubber    interaction -> interaction
+gate        the last look at what is about to be written
+"""
+
+from mitmvcr.scrub.gate import Finding
+from mitmvcr.scrub.memory import Memory, collapse
+from mitmvcr.scrub.policy import Policy, PolicyError
+from mitmvcr.scrub.scrubber import Scrubber
+
+__all__ = ["Finding", "Memory", "Policy", "PolicyError", "Scrubber", "collapse"]

@@ -1,0 +1,116 @@
+"""Everything that finds secrets in a text, put together: looks, tracked values, hidden readings."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mitmvcr.scrub.hits import Hit
+from mitmvcr.scrub.runs import Span, token_runs
+from mitmvcr.scrub.scan import Scanner
+from mitmvcr.scrub.tracked import Watch
+from mitmvcr.scrub.views import Joined, Unescaped, is_stream, joined, unescaped
+
+_PROTECTED = b'encrypted_content"'
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One secret and its places: several where a stream's events share it."""
+
+    spans: tuple[Span, ...]
+    rule: str
+    kind: str
+    value: bytes
+
+
+def find_secrets(data: bytes, scanner: Scanner, watch: Watch, *, only_split: bool = False) -> list[Secret]:
+    """The secrets in the order of their places; they don't overlap.
+
+    `only_split` looks for those alone that a stream's events share.
+    """
+    found = []
+    if not only_split:
+        found += [_secret(hit, [(hit.start, hit.end)]) for hit in _hits(data, scanner, watch)]
+        plain = unescaped(data)
+        if plain:
+            found += [_secret(h, plain.spans(h.start, h.end)) for h in _hits(plain.text, scanner, watch)]
+    if is_stream(data):
+        for view in _split_views(data):
+            found += [_secret(h, view.spans(h.start, h.end)) for h in _hits(view.text, scanner, watch)]
+    if not found:
+        return found
+    if _PROTECTED in data:
+        found = [one for one in found if one.rule.startswith("tracked-") or not _is_protected(data, one)]
+    return _disjoint(found)
+
+
+def _hits(data: bytes, scanner: Scanner, watch: Watch) -> Iterator[Hit]:
+    spans = token_runs(data)
+    yield from watch.find(data, spans)
+    yield from scanner.find(data, spans)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stacked:
+    """A view of a view."""
+
+    text: bytes
+    _inner: Unescaped
+    _outer: Joined | Unescaped
+
+    def spans(self, start: int, end: int) -> list[Span]:
+        return [back for inner in self._inner.spans(start, end) for back in self._outer.spans(*inner)]
+
+
+def _split_views(data: bytes) -> Iterator[Joined | _Stacked]:
+    for text in joined(data):
+        yield text
+        inner = unescaped(text.text)
+        if inner:
+            yield _Stacked(inner.text, inner, text)
+
+
+def _secret(hit: Hit, spans: list[Span]) -> Secret:
+    return Secret(tuple(spans), hit.rule, hit.kind, hit.value)
+
+
+def _is_protected(data: bytes, secret: Secret) -> bool:
+    """Whether it lies in the value of an `encrypted_content`, which later requests send back."""
+    start, end = secret.spans[0]
+    key = data.rfind(_PROTECTED, 0, start)
+    if key < 0:
+        return False
+    opening = data.find(b'"', key + len(_PROTECTED))
+    closing = data.find(b'"', opening + 1)
+    return opening < start and end <= closing
+
+
+def _disjoint(found: Sequence[Secret]) -> list[Secret]:
+    """Without overlaps, the longer ones first in their right; what sticks out of one stays a secret."""
+    out: list[Secret] = []
+    taken: list[Span] = []  # in order, not overlapping
+    for secret in sorted(found, key=lambda one: (-sum(e - s for s, e in one.spans), one.spans)):
+        spans = [part for span in secret.spans for part in _without(span, taken)]
+        if spans:
+            out.append(Secret(tuple(spans), secret.rule, secret.kind, secret.value))
+            for span in spans:
+                insort(taken, span)
+    return sorted(out, key=lambda one: one.spans)
+
+
+def _without(span: Span, taken: Sequence[Span]) -> list[Span]:
+    start, end = span
+    out = []
+    at = max(0, bisect_left(taken, (start, start)) - 1)
+    while at < len(taken) and taken[at][0] < end and start < end:
+        left, right = taken[at]
+        if right > start:
+            if left > start:
+                out.append((start, left))
+            start = right
+        at += 1
+    if start < end:
+        out.append((start, end))
+    return out

@@ -1,0 +1,171 @@
+"""The last look at the bytes that are about to be written: what is wrong with them, never what it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mitmvcr.httpfacts import canonical_header, decode_body
+from mitmvcr.model import Interaction, Values
+from mitmvcr.scrub.detect import Secret, find_secrets
+from mitmvcr.scrub.headers import HeaderList
+from mitmvcr.scrub.memory import MARK
+from mitmvcr.scrub.scan import Scanner
+from mitmvcr.scrub.tracked import Watch, squeeze
+from mitmvcr.scrub.views import unescaped
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A secret in what would have been written; `sample` is masked."""
+
+    rule: str
+    field: str
+    place: str
+    sample: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rule} in {self.field}, {self.place}: {self.sample}; nothing of it was written. "
+            f"If it is no secret, allow it with vcr_allow={self.rule}@{self.field}"
+        )
+
+
+def mask(value: bytes) -> str:
+    """A secret's first characters, never more than a sixth of it, and its length."""
+    shown = value[: min(4, len(value) // 6)]
+    text = "".join(chr(byte) if 0x20 < byte < 0x7F else "?" for byte in shown)
+    return f"{text}… ({len(value)} bytes)"
+
+
+_BINARY = re.compile(
+    rb"!!binary[ \t]*(?:\|[-+]?[ \t]*)?\r?\n(?:[ \t]+[A-Za-z0-9+/=]+\r?\n)*+|!!binary[ \t]+[^\r\n]+"
+)
+_FOLD = re.compile(rb"\\\r?\n[ \t]*\\?")
+
+
+def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watch) -> list[Finding]:
+    """What `data`, the emitted text of a scrubbed interaction, and its bodies still have."""
+    findings: dict[tuple[str, str], Finding] = {}
+    text = _BINARY.sub(b"", data) if b"!!binary" in data else data
+    if _FOLD.search(text):
+        text = _FOLD.sub(b"", text)
+    for secret in find_secrets(text, scanner, watch):
+        start, end = secret.spans[0]
+        field = _field_of(text[start:end], interaction)
+        line = text.count(b"\n", 0, start) + 1
+        place = f"line {line} of the entry"
+        findings.setdefault((secret.rule, field), Finding(secret.rule, field, place, mask(secret.value)))
+    for value, kind in _squeezed(text, watch):
+        field = _field_of(value, interaction)
+        rule = f"tracked-{kind}"
+        if not any(known == rule for known, _ in findings):
+            findings[rule, field] = Finding(rule, field, "quoted or folded", mask(value))
+    for finding in _body_findings(text, interaction, scanner, watch):
+        findings.setdefault((finding.rule, finding.field), finding)
+    return list(findings.values())
+
+
+def _squeezed(text: bytes, watch: Watch) -> Iterator[tuple[bytes, str]]:
+    if not watch.has_folding:
+        return
+    yield from watch.in_squeezed(squeeze(text))
+    plain = unescaped(text)
+    if plain:
+        yield from watch.in_squeezed(squeeze(plain.text))
+
+
+def _body_findings(
+    text: bytes, interaction: Interaction, scanner: Scanner, watch: Watch
+) -> Iterator[Finding]:
+    """What the emitted text alone doesn't show: split by events, in binary or compressed bodies."""
+    for side, message in (("request", interaction.request), ("response", interaction.response)):
+        field = f"{side}.body"
+        body = message.body
+        coding = content_coding(message.headers) or _coding_of(body)
+        if coding:
+            plain = decode_body(body, coding)
+            if plain is None:
+                yield Finding("unreadable-body", field, "the whole", f"{coding}, {len(body)} bytes")
+                continue
+            body = plain
+        only_split = not coding and _is_shown(body, text)
+        for secret in find_secrets(body, scanner, watch, only_split=only_split):
+            yield Finding(secret.rule, field, _place(secret), mask(secret.value))
+
+
+def _is_shown(body: bytes, text: bytes) -> bool:
+    """Whether the text has the body as it is but for indentation, so that who read the one read both."""
+    first, newline, rest = body.partition(b"\n")
+    if not newline:
+        return _stands(body, text) or (b"'" in body and _stands(body.replace(b"'", b"''"), text))
+    at = text.find(first + b"\n")
+    if at < 0:
+        return False
+    below = at + len(first) + 1
+    indent = b"\n" + b" " * (_blanks(text, below) - _blanks(rest, 0))
+    inner = body.rstrip(b"\n").replace(b"\n", indent)
+    return text.startswith(inner, at) or text.startswith(inner.replace(indent + b"\n", b"\n\n"), at)
+
+
+def _stands(line: bytes, text: bytes) -> bool:
+    """As `line in text`, without the preparations that the search for a long needle makes."""
+    at = text.find(line[:48])
+    return at >= 0 and text.startswith(line, at)
+
+
+def _blanks(text: bytes, at: int) -> int:
+    line = text[at : at + 256]
+    return len(line) - len(line.lstrip(b" "))
+
+
+def _place(secret: Secret) -> str:
+    split = f", split over {len(secret.spans)} events" if len(secret.spans) > 1 else ""
+    return f"byte {secret.spans[0][0]} of the body{split}"
+
+
+_COMPRESSED = ((b"\x1f\x8b\x08", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
+
+
+def _coding_of(body: bytes) -> str:
+    return next((coding for magic, coding in _COMPRESSED if body.startswith(magic)), "")
+
+
+def content_coding(headers: Values) -> str:
+    """The Content-Encoding that is left in the headers, empty if there is none."""
+    for name, values in headers.items():
+        if name.lower() == "content-encoding":
+            return ",".join(values)
+    return ""
+
+
+def header_findings(headers: Values, allowed: HeaderList, side: str) -> Iterator[Finding]:
+    """Headers that carry credentials and still have a value that is no replacement."""
+    for name, values in headers.items():
+        if not allowed.verdict(name).kind:
+            continue
+        for value in values:
+            if value and not MARK.search(value.encode("utf-8", "surrogateescape")):
+                yield Finding("denied-header", f"{side}.headers.{canonical_header(name)}", "its value", "…")
+
+
+def _field_of(sample: bytes, interaction: Interaction) -> str:
+    """The field of the interaction that has this text; `interaction` if quoting hides which."""
+    request, response = interaction.request, interaction.response
+    text = sample.decode("utf-8", "surrogateescape")
+    if text in request.url:
+        return "request.url"
+    if sample in request.body:
+        return "request.body"
+    if sample in response.body:
+        return "response.body"
+    for side, values in (
+        ("request.headers", request.headers),
+        ("response.headers", response.headers),
+        ("request.form", request.form),
+    ):
+        for name, those in values.items():
+            if any(text in value for value in those):
+                return f"{side}.{name}"
+    return "interaction"

@@ -1,0 +1,102 @@
+"""What one cassette has seen: secrets with their replacements, and credential values to look out for.
+
+It lives as long as the cassette is open, in memory alone; nothing of it is ever written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from mitmvcr.model import Cassette, Node
+from mitmvcr.scrub.tracked import Watch
+
+MARK = re.compile(rb"REDACTED-([a-z][a-z0-9]*)-([0-9]+)")
+"""A replacement: its kind and its number in the cassette."""
+
+_NUMBER = re.compile(rb"(REDACTED-[a-z][a-z0-9]*)-[0-9]+")
+_SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|CREDENTIALS)$", re.IGNORECASE)
+_WORD = re.compile(rb"[A-Za-z]{1,15}|[0-9.,:-]{1,11}")
+_HARMLESS_VALUE = re.compile(r"(?:/|\./|~|[A-Za-z]:\\).*|[a-z_ -]{1,19}", re.DOTALL)
+"""Paths, and what test suites set for a key (`fake-api-key`)."""
+
+SHORTEST = 8
+"""Shorter values than this (in bytes) are not tracked: they occur by chance."""
+
+COOKIES = 32
+"""How many cookies are tracked, the newest: Cloudflare sends some with every answer, and a client that
+still uses an older one sends it again."""
+
+
+def collapse(text: bytes) -> bytes:
+    """Without the numbers of replacements: two recordings number in the order in which they see."""
+    return _NUMBER.sub(rb"\1", text) if b"REDACTED-" in text else text
+
+
+class Memory:
+    """Secrets seen in one cassette. Not safe for threads: each open cassette has its own."""
+
+    __slots__ = ("_counts", "_replacements", "watch")
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._counts: dict[str, int] = {}
+        self._replacements: dict[tuple[str, bytes], bytes] = {}
+        self.watch = Watch()
+        for name, value in (os.environ if environ is None else environ).items():
+            if _SECRET_NAME.search(name) and not _HARMLESS_VALUE.fullmatch(value):
+                self.track(value, "token")
+
+    def track(self, value: str | bytes, kind: str) -> None:
+        """Look out for this value from now on; too short or too common ones are passed over."""
+        raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+        raw = raw.strip()
+        if len(raw) < SHORTEST or _WORD.fullmatch(raw) or MARK.search(raw):
+            return
+        self.watch.add(raw, kind)
+        if kind == "cookie":
+            self.watch.forget_all_but(COOKIES, kind)
+
+    def replacement(self, kind: str, secret: bytes) -> bytes:
+        """`REDACTED-kind-n`, always the same for the same secret."""
+        kind = self.watch.kind(secret) or kind
+        known = self._replacements.get((kind, secret))
+        if known is None:
+            number = self._counts.get(kind, 0) + 1
+            self._counts[kind] = number
+            known = b"REDACTED-%s-%d" % (kind.encode(), number)
+            self._replacements[kind, secret] = known
+        return known
+
+    @classmethod
+    def resume(cls, cassette: Cassette, environ: Mapping[str, str] | None = None) -> Memory:
+        """A memory whose numbers go on after the highest that the cassette has."""
+        memory = cls(environ)
+        for text in _texts(cassette):
+            for mark in MARK.finditer(text):
+                kind = mark.group(1).decode()
+                memory._counts[kind] = max(memory._counts.get(kind, 0), int(mark.group(2)))
+        return memory
+
+
+def _texts(cassette: Cassette) -> Iterator[bytes]:
+    if cassette.source is not None:
+        yield cassette.source.data
+    for one in cassette.interactions:
+        yield one.request.body
+        yield one.response.body
+        yield from strings([one.request.url, one.request.headers, one.response.headers, one.request.form])
+
+
+def strings(node: Node | Sequence[Node]) -> Iterator[bytes]:
+    if isinstance(node, str):
+        yield node.encode("utf-8", "surrogateescape")
+    elif isinstance(node, bytes):
+        yield node
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield key.encode("utf-8", "surrogateescape")
+            yield from strings(value)
+    else:
+        for value in node:
+            yield from strings(value)

@@ -1,0 +1,287 @@
+"""Text -> where secrets stand in it, by their looks; replaces nothing and remembers no secret.
+
+Most secrets are long runs of the characters that tokens are made of. Only those runs are looked at for
+the literals of the rules, and only where a literal stands is a pattern tried. Quantifiers are bounded,
+so the cost is linear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Sequence
+
+from mitmvcr.scrub.context import GENERIC, is_no_word, looks_random, named_kinds
+from mitmvcr.scrub.hits import Hit, entropy
+from mitmvcr.scrub.memory import MARK
+from mitmvcr.scrub.phrases import ALWAYS, Guarded, decode_base64
+from mitmvcr.scrub.rules import RULES, Rule
+from mitmvcr.scrub.runs import BASE64, BLOB, SHORTEST, Span, blobs, token_runs
+
+KEPT_IDS = (
+    b"call_", b"resp_", b"chatcmpl-", b"msg_", b"rs_", b"file-", b"batch_", b"ft:", b"asst_", b"thread_",
+    b"run_", b"step_", b"fc_", b"ftjob-", b"vs_", b"ws_", b"ig_", b"cmpl-", b"fp_", b"gAAAAA",
+)  # fmt: skip
+"""How ids begin that later requests send back, and encrypted content; they are never touched."""
+
+_ID = re.compile(rb"(?:" + b"|".join(map(re.escape, KEPT_IDS)) + rb")[A-Za-z0-9_=-]*+(?![.~:])")
+
+_CACHED = 96  # longer runs are not worth remembering
+_CACHE_SIZE = 16384
+_LITERAL, _NAMED, _ENCODED, _ASSIGNED = 1, 2, 4, 8
+
+
+def _trie(words: Iterable[str]) -> bytes:
+    """A regular expression of the words that shares their beginnings: each byte is tried once."""
+    tree: dict[str, dict] = {}  # type: ignore[type-arg]
+    for word in words:
+        node = tree
+        for letter in word:
+            node = node.setdefault(letter, {})
+        node[""] = {}
+
+    def render(node: dict[str, dict]) -> str:  # type: ignore[type-arg]
+        if "" in node:
+            return ""
+        branches = [re.escape(letter) + render(below) for letter, below in sorted(node.items())]
+        return branches[0] if len(branches) == 1 else "(?:" + "|".join(branches) + ")"
+
+    return render(tree).encode()
+
+
+def _shortest_start(text: str, words: Container[str]) -> str:
+    """The shortest of the words that a text, one of them, begins with."""
+    return next(text[:size] for size in range(1, len(text) + 1) if text[:size] in words)
+
+
+class _Literals:
+    """The literals of some rules in one pattern, and the rules that each place of it may stand for."""
+
+    def __init__(self, rules: Sequence[Rule], *, shortest: int = 1) -> None:
+        bounded: set[str] = set()
+        free: set[str] = set()
+        texts: dict[str, list[Rule]] = {}
+        for rule in rules:
+            for text in rule.literals:
+                if len(text) >= shortest:
+                    texts.setdefault(text, []).append(rule)
+                    (bounded if rule.bounded and not rule.back and shortest == 1 else free).add(text)
+        parts = [_trie(free)] if free else []
+        if bounded:
+            parts.append(rb"(?:(?<![A-Za-z0-9_])|(?<=\\[nrtbf]))" + _trie(bounded))
+        self.pattern = re.compile(b"|".join(parts))
+        by_letter: dict[int, list[tuple[bytes, Rule]]] = {}
+        for text, those in texts.items():
+            by_letter.setdefault(ord(text[0]), []).extend((text.encode(), rule) for rule in those)
+        # The trie stops at the shortest of literals that begin alike; all that fit are tried there.
+        stops = {_shortest_start(text, words).encode() for words in (bounded, free) for text in words}
+        self.rules = {
+            stop: [
+                (text, rule)
+                for text, rule in by_letter[stop[0]]
+                if text.startswith(stop) or stop.startswith(text)
+            ]
+            for stop in stops
+        }
+
+
+class Scanner:
+    """A table of rules, compiled. Immutable but for a cache of what short runs were found to be."""
+
+    def __init__(self, rules: Sequence[Rule] = RULES, finders: Sequence[Guarded] = ALWAYS) -> None:
+        self._finders = tuple(finders)
+        self._literals = _Literals(rules)
+        self._telling_literals = _Literals(rules, shortest=_TELLING)
+        self._telling_words = [
+            text.encode()
+            for rule in rules
+            for text in rule.literals
+            if text.isalnum() and len(text) >= _TELLING
+        ]
+        # By hash, so that no secret is kept.
+        self._known: dict[int, int] = {}
+
+    def find(self, data: bytes, spans: Sequence[Span]) -> list[Hit]:
+        """The secrets in no order; some may overlap. `spans` are the text's token runs."""
+        hits: list[Hit] = []
+        known = self._known
+        for start, end in spans:
+            run = data[start:end]
+            if end - start >= BLOB:
+                self._look_around_blobs(data, start, end, hits)
+                continue
+            state = known.get(hash(run)) if end - start <= _CACHED else self._state(run)
+            if state is None:
+                state = self._remember(run)
+            if state or (start and data[start - 1] == _BACKSLASH):
+                self._look_at(data, start, end, state, hits)
+        for words, finder in self._finders:
+            for word in words:
+                if word not in data:
+                    break
+            else:
+                hits.extend(finder(data))
+        return [hit for hit in hits if not _is_replacement(hit.value)] if hits else hits
+
+    def _look_at(self, data: bytes, start: int, end: int, state: int, hits: list[Hit]) -> None:
+        before = data[start - 1] if start else 0
+        # The letter of an escape (\nsk-…) is taken for the token's first.
+        if state & _LITERAL or before == _BACKSLASH:
+            self._find_literals(self._literals, data, start, end, hits)
+        if state & _NAMED and before in _NAMED_BEFORE:
+            _find_named(data, start, hits)
+        if state & _ASSIGNED:
+            for found in _ASSIGNMENT.finditer(data, start, end):
+                _find_named(data, found.end(), hits)
+        if state & _ENCODED:
+            self._find_encoded(data, start, end, hits)
+
+    def _look_around_blobs(self, data: bytes, start: int, end: int, hits: list[Hit]) -> None:
+        """A long run, without the insides of long stretches of Base64: there only telling literals count."""
+        at = start
+        for blob_start, blob_end in blobs(data[start:end]):
+            inside, behind = start + blob_start + BLOB // 2, start + blob_end
+            stretch = data[inside:behind]
+            if b"-" in stretch or b"_" in stretch or any(text in stretch for text in self._telling_words):
+                self._find_literals(self._telling_literals, data, inside, behind, hits)
+            self._look_at(data, at, inside, self._state(data[at:inside]), hits)
+            at = behind
+        if end - at >= SHORTEST:
+            self._look_at(data, at, end, self._state(data[at:end]), hits)
+
+    def _remember(self, run: bytes) -> int:
+        if not run.strip(_NUMBER):
+            # An embedding has thousands of floats; a name may say that a whole number is a secret.
+            return _NAMED if run.isdigit() else 0
+        if len(self._known) >= _CACHE_SIZE:
+            self._known.clear()
+        state = self._known[hash(run)] = self._state(run)
+        return state
+
+    def _state(self, run: bytes) -> int:
+        if _ID.fullmatch(run):
+            return 0
+        state = _LITERAL if self._literals.pattern.search(run) else 0
+        if is_no_word(run):
+            state |= _NAMED
+            if _ASSIGNMENT.search(run):
+                state |= _ASSIGNED
+        if len(run) >= _SHORTEST_ENCODED and any(map(_is_coded_text, _CODED.findall(run))):
+            state |= _ENCODED
+        return state
+
+    def _find_literals(self, literals: _Literals, data: bytes, start: int, end: int, hits: list[Hit]) -> None:
+        for found in literals.pattern.finditer(data, start, end):
+            at = found.start()
+            for text, rule in literals.rules[found.group()]:
+                if data.startswith(text, at):
+                    hit = _match(rule, data, at)
+                    if hit and not (len(text) < _TELLING and _in_blob(data, hit)):
+                        hits.append(hit)
+
+    def _find_encoded(self, data: bytes, start: int, end: int, hits: list[Hit]) -> None:
+        """Base64 or hexadecimal of a text that has secrets, as gitleaks decodes them."""
+        for found in _CODED.finditer(data, start, end):
+            text = found.group()
+            if not _is_coded_text(text):
+                continue
+            plain = _from_hex(text) or decode_base64(text)
+            if plain and plain.isascii() and self.find(plain, token_runs(plain)):
+                hits.append(Hit(*found.span(), "encoded-secret", "encoded", text))
+
+
+_TELLING = 6
+_SHORTEST_ENCODED = 24
+_CODED = re.compile(rb"[A-Za-z0-9+/_-]{24,}+={0,2}")
+_NAMED_BEFORE = frozenset(b"\"'`=>: \\,|\n\t")
+_ESCAPE_BEFORE = re.compile(rb"(?:\\[nrtbf]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2})\Z")
+_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
+
+
+def _is_coded_text(text: bytes) -> bool:
+    head = text[:_SHORTEST_ENCODED]
+    plain = decode_base64(head)
+    if plain and plain.isascii():
+        return True
+    plain = _from_hex(head) if not head.strip(_HEX) else None
+    return plain is not None and plain.isascii()
+
+
+_HEX = b"0123456789abcdefABCDEF"
+
+
+def _from_hex(text: bytes) -> bytes | None:
+    try:
+        return bytes.fromhex(text.decode("ascii"))
+    except ValueError:
+        return None
+
+
+def at_boundary(data: bytes, at: int) -> bool:
+    """Whether no word goes on here: nothing, punctuation or an escape sequence stands in front."""
+    return at == 0 or data[at - 1] not in _WORD or _ESCAPE_BEFORE.search(data, max(0, at - 6), at) is not None
+
+
+def _match(rule: Rule, data: bytes, at: int) -> Hit | None:
+    pattern = rule.pattern
+    found = pattern.search(data, max(0, at - rule.back), at + 1024) if rule.back else pattern.match(data, at)
+    if not found or (rule.bounded and not at_boundary(data, found.start())):
+        return None
+    start, end = found.span(1) if pattern.groups else found.span()
+    value = data[start:end]
+    if rule.entropy and entropy(value) < rule.entropy:
+        return None
+    if rule.accept and not rule.accept(value):
+        return None
+    return Hit(start, end, rule.name, rule.kind, value)
+
+
+_ASSIGNMENT = re.compile(rb"[=:]++(?!//)(?=[^=:])")
+
+
+def _find_named(data: bytes, start: int, hits: list[Hit]) -> None:
+    for kind in named_kinds(data, start):
+        found = kind.value.match(data, start)
+        if not found:
+            continue
+        value = found.group()
+        if (kind.entropy and entropy(value) < kind.entropy) or _ID.match(value):
+            continue
+        if not (looks_random(value) if kind is GENERIC else is_no_word(value)):
+            continue
+        hits.append(Hit(start, found.end(), kind.name, kind.kind, value))
+    if data[start - 1] == _BLANK:
+        _find_scheme(data, start, hits)
+
+
+_NUMBER = b"0123456789.-+eE"
+_BLANK = ord(" ")
+_BACKSLASH = ord("\\")
+_BEARER = re.compile(rb"[A-Za-z0-9._~+/-]{16,8192}={0,2}")
+_BASIC = re.compile(rb"[A-Za-z0-9+/]{12,4096}={0,2}")
+
+
+def _find_scheme(data: bytes, start: int, hits: list[Hit]) -> None:
+    """What stands behind `Bearer ` and isn't a word, or behind `Basic ` and is `user:password`."""
+    scheme = data[max(0, start - 7) : start].lower()
+    if scheme == b"bearer ":
+        found = _BEARER.match(data, start)
+        if found and entropy(found.group()) > 3:
+            hits.append(Hit(start, found.end(), "bearer-token", "token", found.group()))
+    elif scheme.endswith(b"basic "):
+        found = _BASIC.match(data, start)
+        plain = decode_base64(found.group()) if found else None
+        if found and plain and plain.isascii() and b":" in plain:
+            hits.append(Hit(start, found.end(), "basic-credentials", "password", found.group()))
+
+
+def _in_blob(data: bytes, hit: Hit) -> bool:
+    """Whether a short literal stands inside a long stretch of Base64, where it occurs by chance."""
+    before = data[max(0, hit.start - BLOB) : hit.start]
+    after = data[hit.end : hit.end + BLOB]
+    left = len(before) - len(before.rstrip(BASE64))
+    right = len(after) - len(after.lstrip(BASE64))
+    return left > 0 and left + right >= BLOB
+
+
+def _is_replacement(value: bytes) -> bool:
+    return b"REDACTED-" in value and len(MARK.sub(b"", value)) < SHORTEST

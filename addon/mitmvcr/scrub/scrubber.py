@@ -1,0 +1,199 @@
+"""An interaction -> the same without secrets: headers by an allow-list, URLs and bodies in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from mitmvcr.httpfacts import decode_body
+from mitmvcr.model import Interaction, Request, Response, Values
+from mitmvcr.scrub.cleaner import Cleaner, credentials, encode
+from mitmvcr.scrub.custom import compile_custom
+from mitmvcr.scrub.gate import Finding, content_coding, examine, header_findings
+from mitmvcr.scrub.headers import Fate, HeaderList, compile_headers, denied_kind
+from mitmvcr.scrub.memory import Memory, strings
+from mitmvcr.scrub.pairs import secret_parameter
+from mitmvcr.scrub.policy import Policy
+from mitmvcr.scrub.scan import Scanner
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+class Scrubber:
+    """A compiled policy. Stateless and safe for threads; what a cassette has seen is in its Memory.
+
+    Raises PolicyError if the policy asks for a header that can't be kept or has a bad pattern.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._request_headers, self._response_headers = compile_headers(policy.keep_headers)
+        self._custom = compile_custom(policy)
+        self._scanner = Scanner(finders=self._custom.finders)
+
+    def watch(
+        self,
+        memory: Memory,
+        request_headers: Iterable[tuple[str, str]],
+        response_headers: Iterable[tuple[str, str]],
+        url: str,
+    ) -> None:
+        """Track every credential value that passes on the wire."""
+        for name, value in (*request_headers, *response_headers):
+            kind = denied_kind(name.lower())
+            if kind:
+                _track(memory, name, value, kind)
+        for pair in url.partition("#")[0].partition("?")[2].split("&"):
+            name, _, value = pair.partition("=")
+            kind = secret_parameter(name, value)
+            if kind:
+                memory.track(unquote_to_bytes(value), kind)
+
+    def request(self, request: Request, memory: Memory) -> Request:
+        """The request without secrets; the same object if it had none."""
+        self._track_headers(request.headers, self._request_headers, memory)
+        request = _decoded_request(request)
+        cleaner = Cleaner(self._scanner, self._custom, memory)
+        cleaner.look_over(self._request_texts(request))
+        return self._request(request, cleaner)
+
+    def interaction(self, interaction: Interaction, memory: Memory) -> Interaction:
+        """The interaction without secrets; the same object if it had none."""
+        for function in self._custom.functions:
+            interaction = function(interaction)
+        request, response = _decoded_request(interaction.request), _decoded_response(interaction.response)
+        self._track_headers(request.headers, self._request_headers, memory)
+        self._track_headers(response.headers, self._response_headers, memory)
+        cleaner = Cleaner(self._scanner, self._custom, memory)
+        cleaner.look_over(
+            [*self._request_texts(request), *self._response_texts(response), *strings(interaction.extra)]
+        )
+        request, response = self._request(request, cleaner), self._response(response, cleaner)
+        extra = cleaner.node(interaction.extra, "extra")
+        if request is interaction.request and response is interaction.response and extra is interaction.extra:
+            return interaction
+        return replace(interaction, request=request, response=response, extra=extra)
+
+    def gate(self, data: bytes, interaction: Interaction, memory: Memory) -> list[Finding]:
+        """What is still wrong with the bytes that are about to be written; empty if nothing is."""
+        findings = examine(data, interaction, self._scanner, memory.watch)
+        findings += header_findings(interaction.request.headers, self._request_headers, "request")
+        findings += header_findings(interaction.response.headers, self._response_headers, "response")
+        return [one for one in findings if not self._custom.allows(one.rule, one.field)]
+
+    def _request(self, request: Request, cleaner: Cleaner) -> Request:
+        is_form = _media_type(request.headers) == _FORM
+        body = cleaner.body(request.body, "request.body", is_form=is_form)
+        changes: dict[str, Any] = {
+            "url": cleaner.url(request.url, "request.url"),
+            "request_uri": cleaner.url(request.request_uri, "request.request_uri"),
+            "body": body,
+            "form": cleaner.form(request.form, "request.form"),
+            "headers": cleaner.headers(request.headers, self._request_headers, "request"),
+            "trailer": cleaner.headers(request.trailer, self._request_headers, "request"),
+            "extra": cleaner.node(request.extra, "request.extra"),
+        }
+        if body is not request.body and request.content_length == len(request.body):
+            changes["content_length"] = len(body)
+        changed: Request = _replaced(request, changes)
+        return changed
+
+    def _response(self, response: Response, cleaner: Cleaner) -> Response:
+        body = cleaner.body(response.body, "response.body", is_form=False)
+        changes: dict[str, Any] = {
+            "body": body,
+            "headers": cleaner.headers(response.headers, self._response_headers, "response"),
+            "trailer": cleaner.headers(response.trailer, self._response_headers, "response"),
+            "extra": cleaner.node(response.extra, "response.extra"),
+        }
+        if body is not response.body and response.content_length == len(response.body):
+            changes["content_length"] = len(body)
+        changed: Response = _replaced(response, changes)
+        return changed
+
+    def _track_headers(self, headers: Values, allowed: HeaderList, memory: Memory) -> None:
+        for name, values in headers.items():
+            kind = allowed.verdict(name).kind
+            if kind:
+                for value in values:
+                    _track(memory, name, value, kind)
+
+    def _request_texts(self, request: Request) -> list[bytes]:
+        texts = [encode(request.url), encode(request.request_uri), request.body]
+        texts += _kept(request.headers, self._request_headers)
+        for values in (request.form, request.trailer, request.extra):
+            if values:
+                texts += strings(values)
+        return texts
+
+    def _response_texts(self, response: Response) -> list[bytes]:
+        texts = [response.body, *_kept(response.headers, self._response_headers)]
+        for values in (response.trailer, response.extra):
+            if values:
+                texts += strings(values)
+        return texts
+
+
+def _kept(headers: Values, allowed: HeaderList) -> list[bytes]:
+    return [
+        encode(value)
+        for name, values in headers.items()
+        if allowed.verdict(name).fate is Fate.KEEP
+        for value in values
+    ]
+
+
+def _track(memory: Memory, name: str, value: str, kind: str) -> None:
+    for part in credentials(name.lower(), value):
+        memory.track(part, kind)
+
+
+def _media_type(headers: Values) -> str:
+    for name, values in headers.items():
+        if values and name.lower() == "content-type":
+            return values[0].partition(";")[0].strip().lower()
+    return ""
+
+
+def _without_coding(headers: Values) -> Values:
+    return {name: values for name, values in headers.items() if name.lower() != "content-encoding"}
+
+
+def _decoded(body: bytes, coding: str) -> bytes | None:
+    """The body without its coding; itself where the header lies over text; None if it can't be read."""
+    plain = decode_body(body, coding)
+    if plain is None:
+        try:
+            body.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+        return body
+    return plain
+
+
+def _decoded_request(request: Request) -> Request:
+    coding = content_coding(request.headers)
+    plain = _decoded(request.body, coding) if coding else None
+    if plain is None:
+        return request
+    length = len(plain) if request.content_length == len(request.body) else request.content_length
+    return replace(request, body=plain, content_length=length, headers=_without_coding(request.headers))
+
+
+def _decoded_response(response: Response) -> Response:
+    coding = content_coding(response.headers)
+    plain = _decoded(response.body, coding) if coding else None
+    if plain is None:
+        return response
+    headers = _without_coding(response.headers)
+    if plain == response.body:
+        return replace(response, headers=headers)
+    return replace(response, body=plain, headers=headers, content_length=-1, uncompressed=True)
+
+
+def _replaced(message: Any, changes: dict[str, Any]) -> Any:
+    """The message with what changed; itself if nothing did."""
+    real = {name: value for name, value in changes.items() if value is not getattr(message, name)}
+    return replace(message, **real) if real else message

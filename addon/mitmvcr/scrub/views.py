@@ -1,0 +1,153 @@
+"""Other readings of a text in which a secret may hide: unescaped, or joined over a stream's events.
+
+A view is a text and the way back from places in it to places in the bytes it was made from.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mitmvcr.scrub.jsonspans import leaves
+from mitmvcr.scrub.runs import Span
+
+_ESCAPE = re.compile(
+    rb"\\{1,8}u00([2-7][0-9A-Fa-f])|\\{1,8}x([2-7][0-9A-Fa-f])|%(?:25){0,2}([2-7][0-9A-Fa-f])|\\{1,8}(/)"
+)
+_BACKSLASHED = re.compile(rb"\\(?:u00[2-7]|/|x[2-7])")
+
+
+@dataclass(frozen=True, slots=True)
+class Unescaped:
+    """A text without JSON's, YAML's and URLs' escapes of ASCII, nested ones included."""
+
+    text: bytes
+    _places: Sequence[int]
+    _shrunk: Sequence[int]
+
+    def spans(self, start: int, end: int) -> list[Span]:
+        return [(self._back(start), self._back(end))]
+
+    def _back(self, at: int) -> int:
+        return at + self._shrunk[bisect_left(self._places, at)]
+
+
+def unescaped(data: bytes) -> Unescaped | None:
+    """The text without escapes; None if it has none that could hide a secret."""
+    if b"%" not in data and not _BACKSLASHED.search(data):
+        return None
+    pieces: list[bytes] = []
+    places, shrunk = [], [0]
+    at = lost = 0
+    for found in _ESCAPE.finditer(data):
+        start, end = found.span()
+        pieces += data[at:start], found[4] or bytes.fromhex((found[1] or found[2] or found[3]).decode())
+        places.append(start - lost)
+        lost += end - start - 1
+        shrunk.append(lost)
+        at = end
+    if not places:
+        return None
+    pieces.append(data[at:])
+    return Unescaped(b"".join(pieces), places, shrunk)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a stream's events say one after the other, without the frames around it."""
+
+    text: bytes
+    _at: Sequence[int]
+    _origins: Sequence[int]
+
+    def spans(self, start: int, end: int) -> list[Span]:
+        out = []
+        number = bisect_right(self._at, start) - 1
+        while start < end:
+            stop = min(end, self._at[number + 1]) if number + 1 < len(self._at) else end
+            origin = self._origins[number] + start - self._at[number]
+            if stop > start:
+                out.append((origin, origin + stop - start))
+            start = stop
+            number += 1
+        return out
+
+
+_DELTA = re.compile(
+    rb'"(content|delta|arguments|text|reasoning|reasoning_content|refusal|partial_json|thinking|response'
+    rb'|transcript)":[ \t]*"((?:[^"\\]++|\\.)*+)"'
+)
+"""The keys under which streams send pieces of text: OpenAI's, Anthropic's, DeepSeek's, Ollama's."""
+
+_EVENT = re.compile(rb"\n(?:data:|\{)")
+_SECOND = re.compile(rb'index"[ \t]*:[ \t]*[1-9]')
+_INDEX = re.compile(rb'index"[ \t]*:[ \t]*([0-9]+)')
+_PLAIN = re.compile(rb"^data:[ \t]?+((?![\[{])[^\r\n]+)", re.MULTILINE)
+
+
+def is_stream(data: bytes) -> bool:
+    """Whether a body is made of events: SSE, or JSON values in lines."""
+    return data.startswith((b"data:", b"event:", b"id:", b":")) or _EVENT.search(data) is not None
+
+
+def joined(data: bytes) -> Iterator[Joined]:
+    """The texts that a stream's events make up together, each by itself."""
+    names: dict[bytes, list[Span]] = {}
+    for found in _DELTA.finditer(data):
+        names.setdefault(found[1], []).append(found.span(2))
+    interleaved = _SECOND.search(data) is not None
+    for spans in names.values():
+        if len(spans) > 1:
+            for fragments in _by_index(data, spans) if interleaved else (spans,):
+                if len(fragments) > 1:
+                    yield _join(data, fragments)
+    plain = [found.span(1) for found in _PLAIN.finditer(data)]
+    if len(plain) > 1:
+        yield _join(data, plain)
+
+
+def _by_index(data: bytes, spans: Sequence[Span]) -> Iterable[list[Span]]:
+    """The pieces of one name, apart by the indices in their events (of choice, tool call, output)."""
+    groups: dict[object, list[Span]] = {}
+    lines: dict[int, list[Span]] = {}
+    for span in spans:
+        lines.setdefault(data.rfind(b"\n", 0, span[0]) + 1, []).append(span)
+    for start, pieces in lines.items():
+        end = data.find(b"\n", pieces[-1][1])
+        end = len(data) if end < 0 else end
+        if len(pieces) == 1:
+            groups.setdefault(tuple(_INDEX.findall(data, start, end)), []).append(pieces[0])
+        else:
+            for key, span in _crowded(data, start, end, pieces):
+                groups.setdefault(key, []).append(span)
+    return groups.values()
+
+
+def _crowded(data: bytes, start: int, end: int, pieces: Sequence[Span]) -> Iterator[tuple[object, Span]]:
+    """The pieces of one event with what tells them apart: the indices beside and above each."""
+    opening = max(data.find(b"{", start, end), start)
+    found = list(leaves(data, opening, end))
+    numbers = [
+        (leaf.path[:-1], data[leaf.start : leaf.end])
+        for leaf in found
+        if str(leaf.path[-1:]).find("index") >= 0
+    ]
+    wanted = set(pieces)
+    for leaf in found:
+        if (leaf.start, leaf.end) in wanted:
+            key = tuple(number for where, number in numbers if leaf.path[: len(where)] == where)
+            yield key, (leaf.start, leaf.end)
+
+
+def _join(data: bytes, fragments: Sequence[Span]) -> Joined:
+    pieces, at, origins = [], [], []
+    size = 0
+    for start, end in fragments:
+        if end > start:
+            pieces.append(data[start:end])
+            at.append(size)
+            origins.append(start)
+            size += end - start
+    return Joined(b"".join(pieces), at, origins)

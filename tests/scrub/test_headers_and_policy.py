@@ -1,0 +1,180 @@
+"""What the allow-list keeps, what a policy may add to it, and how a bad policy is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mitmvcr.model import Interaction, Request, Response
+from mitmvcr.scrub import PolicyError
+
+from .planting import exchange, memory, scrubber
+
+REQUEST = {
+    "Accept": ["*/*"], "Content-Type": ["application/json"], "User-Agent": ["x"], "OpenAI-Beta": ["a=b"],
+}  # fmt: skip
+RESPONSE = {
+    "Content-Type": ["text/plain"], "Retry-After": ["1"], "Retry-After-Ms": ["1"], "X-Should-Retry": ["true"],
+    "Openai-Version": ["1"], "Openai-Model": ["m"], "Location": ["/x"], "Operation-Location": ["/y"],
+}  # fmt: skip
+DROPPED = {
+    "X-Stainless-Lang": ["python"], "Traceparent": ["00-1"], "Cf-Ray": ["1"], "X-Request-Id": ["1"],
+    "Authorization": ["Bearer x"], "Set-Cookie": ["a=b"], "Openai-Organization": ["me"], "Date": ["now"],
+}  # fmt: skip
+
+
+def exchange_of(request: dict[str, list[str]], response: dict[str, list[str]]) -> Interaction:
+    return Interaction(
+        Request("GET", "https://h.example/", headers=request, trailer=dict(DROPPED)),
+        Response(200, headers=response, trailer=dict(DROPPED)),
+    )
+
+
+@pytest.mark.parametrize("spell", [str, str.lower, str.upper])
+def test_only_listed_headers_stay(spell: object) -> None:
+    assert callable(spell)
+    asked = {spell(name): values for name, values in {**REQUEST, **DROPPED}.items()}
+    answered = {spell(name): values for name, values in {**RESPONSE, **DROPPED}.items()}
+    clean = scrubber().interaction(exchange_of(asked, answered), memory())
+    assert list(clean.request.headers) == [spell(name) for name in REQUEST]
+    assert list(clean.response.headers) == [spell(name) for name in RESPONSE]
+    assert clean.request.trailer == clean.response.trailer == {}
+
+
+def test_the_lists_of_requests_and_responses_are_separate() -> None:
+    clean = scrubber().interaction(exchange_of(dict(RESPONSE), dict(REQUEST)), memory())
+    assert list(clean.request.headers) == ["Content-Type"]
+    assert list(clean.response.headers) == ["Content-Type"]
+
+
+def test_a_policy_keeps_more_headers() -> None:
+    clean = scrubber(keep_headers=("Date", "x-ratelimit-limit-requests")).interaction(
+        exchange_of({}, {"Date": ["now"], "X-Ratelimit-Limit-Requests": ["5"]}), memory()
+    )
+    assert list(clean.response.headers) == ["Date", "X-Ratelimit-Limit-Requests"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization", "api-key", "Cookie", "SET-COOKIE", "Proxy-Authorization", "OpenAI-Organization",
+        "openai-project", "X-Auth-Token", "X-Client-Secret", "x-session-id", "X-Credential", "X-Goog-Api-Key",
+    ],
+)  # fmt: skip
+def test_a_header_with_credentials_cannot_be_kept_by_accident(name: str) -> None:
+    with pytest.raises(PolicyError, match=f"entry 2: '{name.lower()}' carries.*{name.lower()}=redact"):
+        scrubber(keep_headers=("date", name))
+
+
+def test_a_header_with_credentials_can_be_kept_with_its_value_redacted() -> None:
+    one = Interaction(
+        Request("GET", "https://h.example/", headers={"Authorization": ["Bearer live-key-123456"]}),
+        Response(200, headers={"openai-organization": ["acme"]}),
+    )
+    strict = scrubber(keep_headers=("authorization=redact", "OpenAI-Organization=redact"))
+    seen = memory()
+    clean = strict.interaction(one, seen)
+    assert clean.request.headers == {"Authorization": ["Bearer REDACTED-token-1"]}
+    assert clean.response.headers == {"openai-organization": ["REDACTED-org-1"]}
+    assert strict.gate(b"", clean, seen) == []
+    assert strict.interaction(clean, seen) is clean
+    assert {finding.rule for finding in strict.gate(b"", one, memory())} == {"denied-header"}
+
+
+def test_kept_headers_are_scrubbed_and_locations_as_urls() -> None:
+    one = exchange_of(
+        {"User-Agent": ["tool org-" + "Ab1" * 8]},
+        {
+            "Location": ["https://u:secret9@h.example/?api-key=x"],
+            "Operation-Location": ["/a?sig=" + "aB3" * 9],
+        },
+    )
+    clean = scrubber().interaction(one, memory())
+    assert clean.request.headers == {"User-Agent": ["tool REDACTED-org-1"]}
+    assert clean.response.headers == {
+        "Location": ["https://u:REDACTED-password-1@h.example/?api-key=REDACTED-token-1"],
+        "Operation-Location": ["/a?sig=REDACTED-sigtoken-1"],
+    }
+
+
+def test_patterns_redact_their_group_or_all() -> None:
+    strict = scrubber(redact=("re:cust-[0-9]+", "name=([a-z]+)"))
+    assert strict.request(exchange(b"cust-17 name=bob").request, memory()).body == (
+        b"REDACTED-custom-1 name=REDACTED-custom-2"
+    )
+
+
+def test_paths_redact_values_of_any_type_and_json_stays_json() -> None:
+    strict = scrubber(redact=("$.user", "$.items[*].n", "$..deep"))
+    body = b'{ "user":"b\\"ob", "items":[{"n": 12.5},{"n":null}], "x":{"deep":{"a":[true,"t"]}}, "k" : 1 }'
+    seen = memory()
+    clean = strict.interaction(exchange(body), seen)
+    assert json.loads(clean.request.body) == {
+        "user": "REDACTED-custom-1",
+        "items": [{"n": "REDACTED-custom-2"}, {"n": None}],
+        "x": {"deep": {"a": ["REDACTED-custom-3", "REDACTED-custom-4"]}},
+        "k": 1,
+    }
+    assert clean.request.body.startswith(b'{ "user":"REDACTED-custom-1", "items":[')
+    assert strict.interaction(clean, seen) is clean
+
+
+def test_paths_reach_into_a_streams_events() -> None:
+    body = b'data: {"user":"bob"}\n\ndata: {"user":"eve"}\n\ndata: [DONE]\n\n'
+    clean = scrubber(redact=("$.user",)).interaction(exchange(b"", body), memory()).response.body
+    assert clean == (
+        b'data: {"user":"REDACTED-custom-1"}\n\ndata: {"user":"REDACTED-custom-2"}\n\ndata: [DONE]\n\n'
+    )
+
+
+def keep_nothing(one: Interaction) -> Interaction:
+    return Interaction(Request("GET", "https://h.example/", body=b"org-" + b"Ab1" * 8), one.response)
+
+
+def test_a_function_is_called_and_its_result_scrubbed() -> None:
+    strict = scrubber(redact=(f"py:{__name__}:keep_nothing",))
+    assert strict.interaction(exchange(b"x"), memory()).request.body == b"REDACTED-org-1"
+
+
+def test_emails_and_home_paths_are_options() -> None:
+    body = (
+        b'{"a":"me@example.org","b":"/home/bob/x /Users/eve/y'
+        b' C:\\\\Users\\\\kim\\\\z","c":"\\nyou@example.org"}'
+    )
+    assert scrubber().request(exchange(body).request, memory()).body == body
+    strict = scrubber(emails=True, home_paths=True)
+    seen = memory()
+    clean = strict.interaction(exchange(body), seen)
+    assert clean.request.body == (
+        b'{"a":"REDACTED-email-1","b":"/home/REDACTED-user-1/x /Users/REDACTED-user-2/y'
+        b' C:\\\\Users\\\\REDACTED-user-3\\\\z","c":"\\nREDACTED-email-2"}'
+    )
+    assert strict.interaction(clean, seen) is clean
+
+
+def test_what_is_allowed_stays_and_passes_the_gate() -> None:
+    body = b"org-" + b"Ab1" * 8
+    one = exchange(body, body)
+    lenient = scrubber(allow=("openai-organization@request.body",))
+    seen = memory()
+    clean = lenient.interaction(one, seen)
+    assert clean.request.body == body
+    assert clean.response.body == b"REDACTED-org-1"
+    assert lenient.gate(clean.request.body, clean, seen) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ({"redact": ("a", "re:(")}, r"redact, entry 2: '\('.*at position"),
+        ({"redact": ("x*",)}, "matches the empty text"),
+        ({"redact": ("$.a[",)}, "redact, entry 1: .*no JSONPath"),
+        ({"redact": ("py:no_such_module_here:f",)}, "give py:module:function"),
+        ({"allow": ("org",)}, "allow, entry 1: 'org': give rule@field"),
+        ({"keep_headers": ("date=keep",)}, "only 'redact'"),
+    ],
+)
+def test_a_bad_policy_is_refused_with_its_place(policy: dict[str, object], message: str) -> None:
+    with pytest.raises(PolicyError, match=message):
+        scrubber(**policy)
