@@ -1,0 +1,90 @@
+"""An interaction, a miss or a refusal -> the answer's status, headers and body; no I/O.
+
+Every error answer has OpenAI's shape, so that an SDK shows its message in the exception it raises.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from mitmvcr.httpfacts import HOP_BY_HOP, bodiless, canonical_header
+from mitmvcr.model import Response
+
+_NOT_REPLAYED = HOP_BY_HOP | {"Content-Length"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client is sent. `headers` have the framing that fits the body and the protocol."""
+
+    code: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+def replayed(response: Response, method: str, http_version: str) -> Answer:
+    """The recorded answer, framed for a client of this protocol.
+
+    A body of recorded length has a Content-Length, one without (`content_length: -1`) is chunked in
+    HTTP/1.1, as it was for the client that recorded it.
+    """
+    headers = [
+        (name, value)
+        for name, values in response.headers.items()
+        if canonical_header(name) not in _NOT_REPLAYED
+        for value in values
+    ]
+    body = b"" if bodiless(method, response.code) else response.body
+    if body[:2] != b"\x1f\x8b":
+        # Written by a tool that stores the body decoded and leaves the header.
+        headers = [pair for pair in headers if not _says_gzip(*pair)]
+    if method == "HEAD":
+        if response.content_length >= 0:
+            headers.append(("Content-Length", str(response.content_length)))
+    elif not bodiless(method, response.code):
+        headers += _framing(response, len(body), http_version)
+    reason = response.status.removeprefix(str(response.code)).strip()
+    return Answer(response.code, reason, tuple(headers), body)
+
+
+def _says_gzip(name: str, value: str) -> bool:
+    return canonical_header(name) == "Content-Encoding" and value.strip().lower() == "gzip"
+
+
+def _framing(response: Response, length: int, http_version: str) -> list[tuple[str, str]]:
+    unsized = response.content_length < 0 or "chunked" in response.transfer_encoding
+    if unsized and http_version == "HTTP/1.1":
+        return [("Transfer-Encoding", "chunked")]
+    if unsized and http_version.startswith("HTTP/2"):
+        return []
+    return [("Content-Length", str(length))]
+
+
+def error(code: int, kind: str, message: str) -> Answer:
+    """An answer in OpenAI's error shape, which no SDK retries (`x-should-retry: false`)."""
+    body = json.dumps(
+        {"error": {"message": message, "type": kind, "param": None, "code": kind}}, ensure_ascii=False
+    ).encode("utf-8", "replace")
+    headers = (
+        ("Content-Type", "application/json"),
+        ("X-Should-Retry", "false"),
+        ("Content-Length", str(len(body))),
+    )
+    return Answer(code, "", headers, body)
+
+
+def miss(message: str) -> Answer:
+    """404: nothing recorded answers this request."""
+    return error(404, "vcr_cassette_miss", message)
+
+
+def refusal(message: str) -> Answer:
+    """400: the cassette that the request names can't be used."""
+    return error(400, "vcr_cassette_error", message)
+
+
+def failure(message: str) -> Answer:
+    """500: mitmvcr itself failed; the request went nowhere."""
+    return error(500, "vcr_internal_error", message)

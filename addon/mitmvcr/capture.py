@@ -1,0 +1,148 @@
+"""What went over the wire -> what a Go client would have seen: the model's Request and Response.
+
+No I/O. Header pairs come as the wire had them, bodies as they were sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mitmvcr.httpfacts import (
+    HOP_BY_HOP,
+    bodiless,
+    canonical_header,
+    decode_body,
+    decode_partial,
+    first_value,
+    form_values,
+    status_text,
+)
+from mitmvcr.model import Request, Response
+
+Pairs = Iterable[tuple[str, str]]
+"""Header fields in the order and spelling of the wire."""
+
+_FRAMING = HOP_BY_HOP | {"Host", "Content-Length"}
+
+# Events behind which nothing comes: OpenAI's chat completions and assistants end with [DONE], the
+# Responses, images, speech and transcription streams with an event of their own, Anthropic's with
+# message_stop.
+_LAST_EVENTS = frozenset(
+    {
+        "response.completed",
+        "response.failed",
+        "response.incomplete",
+        "error",
+        "image_generation.completed",
+        "image_edit.completed",
+        "speech.audio.done",
+        "transcript.text.done",
+        "message_stop",
+    }
+)
+
+
+def request(method: str, url: str, headers: Pairs, body: bytes) -> Request:
+    """A request as Go's client would have made it, with all of its headers (scrubbing comes later)."""
+    values = _canonical(headers)
+    sized = "Content-Length" in values
+    for name in _FRAMING:
+        values.pop(name, None)
+    decoded = _undo_coding(values, body, cut=False)
+    return Request(
+        method=method,
+        url=url,
+        content_length=len(decoded) if sized else 0,
+        body=decoded,
+        form=form_values(method, url, first_value(values, "Content-Type"), decoded),
+        headers=values,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A response's status line and headers, as the wire had them."""
+
+    code: int
+    reason: str
+    http_version: str
+    headers: Pairs
+
+
+def response(method: str, head: Head, body: bytes, duration: int, *, cut: bool = False) -> Response:
+    """A response as Go's client would have seen it; `duration` is in nanoseconds.
+
+    `cut` says that the connection went away before the answer's end came (see `stream_is_whole`).
+    """
+    values = _canonical(head.headers)
+    chunked = "chunked" in first_value(values, "Transfer-Encoding").lower()
+    length = first_value(values, "Content-Length")
+    for name in _FRAMING:
+        values.pop(name, None)
+    decoded = _undo_coding(values, body, cut=cut)
+    http2 = head.http_version.startswith("HTTP/2")
+    major, minor = (2, 0) if http2 else (1, int(not head.http_version.endswith(".0")))
+    uncompressed = decoded is not body
+    if method != "HEAD" and bodiless(method, head.code):
+        content_length = 0
+    elif length.isdecimal() and not chunked and not uncompressed:
+        content_length = int(length)
+    else:
+        content_length = -1
+    text = "" if http2 else head.reason
+    return Response(
+        code=head.code,
+        status=f"{head.code} {text or status_text(head.code)}".rstrip(),
+        proto=f"HTTP/{major}.{minor}",
+        proto_major=major,
+        proto_minor=minor,
+        transfer_encoding=["chunked"] if chunked and not http2 else (),
+        content_length=content_length,
+        uncompressed=uncompressed,
+        body=decoded,
+        headers=values,
+        duration=duration,
+    )
+
+
+def stream_is_whole(head: Head, body: bytes) -> bool:
+    """Whether a stream had all of its events when the connection went away.
+
+    Clients close right after the last event, before the answer's end comes.
+    """
+    values = _canonical(head.headers)
+    if not first_value(values, "Content-Type").lower().startswith("text/event-stream"):
+        return False
+    text = _undo_coding(values, body, cut=True)
+    start = max(text.rfind(b"\ndata:"), text.rfind(b"\rdata:")) + 1
+    line, *rest = text[start:].splitlines() or [b""]
+    data = line.removeprefix(b"data:").strip()
+    if data == b"[DONE]":
+        return True
+    try:
+        # Nothing but an empty line ends an event; without it a client discards what it has of it.
+        event = json.loads(data) if b"" in rest else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(event, dict) and event.get("type") in _LAST_EVENTS
+
+
+def _canonical(headers: Pairs) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in headers:
+        values.setdefault(canonical_header(name), []).append(value)
+    return values
+
+
+def _undo_coding(values: dict[str, list[str]], body: bytes, *, cut: bool) -> bytes:
+    """The body without its Content-Encoding, which goes from `values`; the very same if it has none."""
+    coding = ",".join(values.get("Content-Encoding", ()))
+    if not coding or not body:
+        return body
+    decoded = decode_partial(body, coding) if cut else decode_body(body, coding)
+    if decoded is None:
+        return body
+    del values["Content-Encoding"]
+    return decoded

@@ -1,0 +1,43 @@
+"""An exchange that ended -> scrub -> emit -> gate -> one entry in the cassette."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mitmvcr.cassette import Writer
+from mitmvcr.errors import MitmvcrError
+from mitmvcr.model import Interaction, Values
+from mitmvcr.scrub import Finding, Memory, Scrubber
+
+
+def _pairs(headers: Values) -> Iterator[tuple[str, str]]:
+    return ((name, value) for name, values in headers.items() for value in values)
+
+
+class RefusedError(MitmvcrError):
+    """The gate found a secret in what would have been written; nothing of it was."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        self.findings = findings
+        super().__init__("; ".join(str(finding) for finding in findings))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Writes one cassette; there is no way past the gate to its file."""
+
+    writer: Writer
+    scrubber: Scrubber
+    memory: Memory
+
+    def record(self, interaction: Interaction) -> None:
+        """Append what ended whole; raises RefusedError or CassetteError, and then nothing is written."""
+        request, response = interaction.request, interaction.response
+        self.scrubber.watch(self.memory, _pairs(request.headers), _pairs(response.headers), request.url)
+        scrubbed = self.scrubber.interaction(interaction, self.memory)
+        entry = self.writer.emit(scrubbed)
+        findings = self.scrubber.gate(entry, scrubbed, self.memory)
+        if findings:
+            raise RefusedError(findings)
+        self.writer.append(entry)

@@ -1,0 +1,91 @@
+"""An exchange that ended becomes one entry, scrubbed and looked at once more, or none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mitmvcr import cassette
+from mitmvcr.cassette import Writer
+from mitmvcr.errors import CassetteError
+from mitmvcr.formats.govcr import Dialect
+from mitmvcr.model import Interaction
+from mitmvcr.recorder import Recorder, RefusedError
+from mitmvcr.scrub import Memory, Policy, Scrubber
+from tests.build import interaction, request, response
+
+KEY = "sk-" + "proj-" + "Ab3" * 20
+
+
+def recorder(path: Path, scrubber: Scrubber | None = None) -> Recorder:
+    return Recorder(Writer(path, Dialect.CHARM, None), scrubber or Scrubber(Policy()), Memory({}))
+
+
+def test_what_is_recorded_is_read_back(tmp_path: Path) -> None:
+    one = recorder(tmp_path / "a.yaml")
+    for body in ({"a": 1}, "data: x\n\n", b"\xff\x00"):
+        one.record(interaction(body, body))
+    one.writer.close()
+    read = cassette.read(tmp_path / "a.yaml").cassette.interactions
+    assert [each.request.body for each in read] == [b'{"a": 1}', b"data: x\n\n", b"\xff\x00"]
+    assert [each.response.body for each in read] == [b'{"a": 1}', b"data: x\n\n", b"\xff\x00"]
+    assert [each.id for each in read] == [0, 1, 2]
+
+
+def test_no_header_outside_the_kept_list_reaches_the_file(tmp_path: Path) -> None:
+    one = recorder(tmp_path / "a.yaml")
+    asked = request(headers={
+        "Authorization": [f"Bearer {KEY}"], "Cookie": ["__cf_bm=crumbs"], "Openai-Organization": ["org-abc"],
+        "X-Stainless-Lang": ["python"], "User-Agent": ["OpenAI/Python"], "Accept": ["application/json"],
+    })  # fmt: skip
+    answered = response()
+    answered.headers["Set-Cookie"] = ["__cf_bm=crumbs"]  # type: ignore[index]
+    answered.headers["X-Request-Id"] = ["req_1"]  # type: ignore[index]
+    answered.headers["Retry-After"] = ["2"]  # type: ignore[index]
+    one.record(Interaction(asked, answered))
+    one.writer.close()
+    data = (tmp_path / "a.yaml").read_bytes()
+    for absent in (KEY.encode(), b"crumbs", b"org-abc", b"tainless", b"req_1", b"ookie", b"uthorization"):
+        assert absent not in data
+    for present in (b"User-Agent", b"OpenAI/Python", b"Accept", b"Content-Type", b"Retry-After"):
+        assert present in data
+
+
+def test_a_key_in_a_body_does_not_reach_the_file(tmp_path: Path) -> None:
+    one = recorder(tmp_path / "a.yaml")
+    one.record(interaction({"input": f"my key is {KEY}"}, {"echo": KEY}))
+    one.writer.close()
+    data = (tmp_path / "a.yaml").read_bytes()
+    assert KEY.encode() not in data
+    assert data.count(b"REDACTED-") == 2
+
+
+class Blind(Scrubber):
+    """A scrubber that forgets to scrub: what is left is the gate."""
+
+    def interaction(self, interaction: Interaction, memory: Memory) -> Interaction:  # noqa: ARG002 - the base's
+        return interaction
+
+
+def test_what_the_scrubber_missed_the_gate_refuses_and_the_next_one_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    one = recorder(path, Blind(Policy()))
+    with pytest.raises(RefusedError) as caught:
+        one.record(interaction({"input": KEY}))
+    assert caught.value.findings
+    assert KEY not in str(caught.value)
+    assert not path.exists()
+    one.record(interaction({"input": "clean"}))
+    one.writer.close()
+    assert [each.id for each in cassette.read(path).cassette.interactions] == [0]
+
+
+def test_what_can_not_be_written_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    one = recorder(path)
+    path.write_bytes(b"somebody's")
+    with pytest.raises(CassetteError, match=r"a\.yaml"):
+        one.record(interaction(1))
+    one.writer.close()
+    assert path.read_bytes() == b"somebody's"

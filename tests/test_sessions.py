@@ -1,0 +1,487 @@
+"""Open cassettes and the sessions on them: what each mode does with a request, and what came of it."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from mitmvcr import cassette
+from mitmvcr.errors import CassetteError
+from mitmvcr.model import Interaction
+from mitmvcr.sessions import Forward, Miss, Play, Sessions, Verdict, plan_with
+from mitmvcr.settings import Matching, Mode, Repeat
+from tests.build import CHAT, interaction, request, response, sessions, write
+
+MODES = ["once", "record", "replay", "new-episodes", "passthrough"]
+YES, NO = Forward(record=True), Forward(record=False)
+
+
+def answer_of(verdict: Verdict) -> object:
+    """The body that is played, else what else is done."""
+    return verdict.interaction.response.body if isinstance(verdict, Play) else verdict
+
+
+def ask(table: Sessions, body: object, name: str | None = "a", session: str = "") -> object:
+    return answer_of(table.get(name, session).answer(request(body)))
+
+
+def report(table: Sessions, name: str = "a") -> tuple[int, int, int, int]:
+    opened = table.find(name)
+    assert opened is not None
+    now = opened.current()
+    return now.recorded, now.replayed, len(now.misses), len(now.unused)
+
+
+# --- the modes
+
+
+@pytest.mark.parametrize(
+    ("mode", "verdict"),
+    [("once", YES), ("record", YES), ("new-episodes", YES), ("passthrough", NO), ("replay", None)],
+)
+def test_without_a_cassette_each_mode_but_replay_goes_upstream(
+    tmp_path: Path, mode: str, verdict: Forward | None
+) -> None:
+    table = sessions(tmp_path, mode=mode)
+    said = ask(table, 1)
+    if verdict is None:
+        assert isinstance(said, Miss)
+        assert "does not exist" in said.message
+        assert str(tmp_path / "a.yaml") in said.message
+    else:
+        assert said == verdict
+    table.close_all()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "known", "unknown"),
+    [
+        ("once", b"one", None),
+        ("replay", b"one", None),
+        ("new-episodes", b"one", YES),
+        ("record", YES, YES),
+        ("passthrough", NO, NO),
+    ],
+)
+def test_with_a_cassette_each_mode_does_what_its_name_says(
+    tmp_path: Path, mode: str, known: object, unknown: Forward | None
+) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "one"))
+    before = (tmp_path / "a.yaml").read_bytes()
+    table = sessions(tmp_path, mode=mode)
+    assert ask(table, 1) == known
+    said = ask(table, 2)
+    assert isinstance(said, Miss) if unknown is None else said == unknown
+    table.close_all()
+    assert (tmp_path / "a.yaml").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
+
+
+def record(table: Sessions, *bodies: object, name: str = "a") -> None:
+    for body in bodies:
+        table.get(name).cassette.record(Interaction(request(body), response(body)))
+
+
+def recorded(path: Path) -> list[bytes]:
+    return [one.request.body for one in cassette.read(path).cassette.interactions]
+
+
+def test_once_records_what_replays_the_next_time(tmp_path: Path) -> None:
+    table = sessions(tmp_path)
+    assert ask(table, 1) == YES
+    record(table, 1, 2)
+    assert ask(table, 1) == YES
+    table.close_all()
+    again = sessions(tmp_path)
+    assert [ask(again, 1), ask(again, 2)] == [b"1", b"2"]
+    again.close_all()
+
+
+def test_record_starts_anew_when_the_first_exchange_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    write(path, interaction("old"))
+    table = sessions(tmp_path, mode="record")
+    assert ask(table, "new") == YES
+    assert recorded(path) == [b"old"]
+    record(table, "new", "newer")
+    table.close_all()
+    assert recorded(path) == [b"new", b"newer"]
+
+
+def test_new_episodes_adds_what_does_not_match(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    write(path, interaction("old", "old"))
+    before = path.read_bytes()
+    table = sessions(tmp_path, mode="new-episodes")
+    assert [ask(table, "old"), ask(table, "old"), ask(table, "new")] == [b"old", YES, YES]
+    record(table, "new")
+    assert report(table) == (1, 1, 0, 0)
+    table.close_all()
+    assert path.read_bytes().startswith(before)
+    assert recorded(path) == [b"old", b"new"]
+
+
+@pytest.mark.parametrize("mode", ["replay", "passthrough"])
+def test_a_cassette_that_is_not_recorded_to_refuses_to_be_written(tmp_path: Path, mode: str) -> None:
+    table = sessions(tmp_path, mode=mode)
+    ask(table, 1)
+    with pytest.raises(CassetteError):
+        record(table, 1)
+
+
+def test_after_close_nothing_is_written(tmp_path: Path) -> None:
+    table = sessions(tmp_path)
+    opened = table.get("a").cassette
+    table.close_all()
+    with pytest.raises(CassetteError, match="closed before the exchange ended"):
+        opened.record(interaction(1))
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- playing
+
+
+def test_identical_requests_are_answered_first_in_first_out_and_once(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "a"), interaction(2, "x"), interaction(1, "b"))
+    table = sessions(tmp_path, mode="replay")
+    assert [ask(table, 1), ask(table, 1), ask(table, 2)] == [b"a", b"b", b"x"]
+    said = ask(table, 1)
+    assert isinstance(said, Miss)
+    assert "interaction 0, 2" in said.message
+    assert "vcr_repeat" in said.message
+    assert report(table) == (0, 3, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("repeat", "answers"), [("last", [b"a", b"b", b"b", b"b"]), ("any", [b"a", b"b", b"a", b"b"])]
+)
+def test_repeating_never_misses(tmp_path: Path, repeat: str, answers: list[bytes]) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "a"), interaction(1, "b"))
+    table = sessions(tmp_path, mode="replay", repeat=repeat)
+    assert [ask(table, 1) for _ in range(4)] == answers
+
+
+def test_sessions_on_one_cassette_each_begin_at_its_start_and_share_what_is_unused(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "a"), interaction(1, "b"), interaction(2, "x"))
+    table = sessions(tmp_path, mode="replay")
+    assert [ask(table, 1, session="p"), ask(table, 1, session="q"), ask(table, 1, session="p")] == [
+        b"a",
+        b"a",
+        b"b",
+    ]
+    assert report(table) == (0, 3, 0, 1)
+    assert [one.id for one in table.get("a").cassette.unused()] == [2]
+    assert ask(table, 2, session="q") == b"x"
+    assert report(table) == (0, 4, 0, 0)
+
+
+def test_a_cassette_is_read_once_for_all_of_its_sessions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "a"))
+    table = sessions(tmp_path, mode="replay")
+    reads = []
+    read = cassette.read
+
+    def counting(path: Path) -> cassette.Loaded:
+        reads.append(path)
+        return read(path)
+
+    monkeypatch.setattr(cassette, "read", counting)
+    assert [ask(table, 1, session=str(n)) for n in range(20)] == [b"a"] * 20
+    assert reads == [tmp_path / "a.yaml"]
+
+
+@pytest.mark.parametrize(("latency", "wait"), [("off", 0.0), ("recorded", 1.5), ("2", 3.0), ("0.5", 0.75)])
+def test_the_wait_is_the_recorded_duration_times_the_factor(
+    tmp_path: Path, latency: str, wait: float
+) -> None:
+    write(tmp_path / "a.yaml", Interaction(request(1), response(1, duration=1_500_000_000)))
+    verdict = sessions(tmp_path, mode="replay", latency=latency).get("a").answer(request(1))
+    assert isinstance(verdict, Play)
+    assert verdict.wait == wait
+
+
+def test_what_was_scrubbed_on_disk_still_matches(tmp_path: Path) -> None:
+    key = "sk-" + "proj-" + "Zy9" * 20
+    table = sessions(tmp_path)
+    record(table, {"note": key})
+    table.close_all()
+    assert key.encode() not in (tmp_path / "a.yaml").read_bytes()
+    assert isinstance(sessions(tmp_path, mode="replay").get("a").answer(request({"note": key})), Play)
+
+
+def test_no_secret_that_a_foreign_cassette_has_is_shown_in_a_miss_or_a_report(tmp_path: Path) -> None:
+    key = "sk-" + "proj-" + "Zy9" * 20
+    write(tmp_path / "a.yaml", interaction({"note": key}, url=f"{CHAT}?key={key}"))
+    table = sessions(tmp_path, mode="replay")
+    verdict = table.get("a").answer(request({"note": "other"}, url=f"{CHAT}?key=other"))
+    assert isinstance(verdict, Miss)
+    table.close_all()
+    assert key not in verdict.message
+    assert "REDACTED" in verdict.message
+    assert key not in repr(table.closed)
+
+
+def test_match_ignore_and_repeat_are_the_settings_where_given_and_the_format_s_else(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", interaction({"a": 1, "seed": 1}, "a"))
+    assert isinstance(ask(sessions(tmp_path, mode="replay"), {"a": 1, "seed": 2}), Miss)
+    assert ask(sessions(tmp_path, mode="replay", ignore="$.seed"), {"a": 1, "seed": 2}) == b"a"
+    assert ask(sessions(tmp_path, mode="replay", match="method,path"), {"b": 1}) == b"a"
+    opened = sessions(tmp_path, mode="replay").get("a").cassette
+    assert opened.matcher.fields == ("method", "url", "body")
+
+
+# --- opening and closing
+
+
+def test_unnamed_requests_use_the_default_cassette(tmp_path: Path) -> None:
+    write(tmp_path / "default.yaml", interaction(1, "unnamed"))
+    write(tmp_path / "mine.yaml", interaction(1, "mine"))
+    assert ask(sessions(tmp_path, mode="replay"), 1, None) == b"unnamed"
+    assert ask(sessions(tmp_path, mode="replay", cassette="mine"), 1, None) == b"mine"
+
+
+def test_the_default_need_not_exist_but_one_that_is_given_must_in_replay(tmp_path: Path) -> None:
+    sessions(tmp_path, mode="replay").open_default()
+    with pytest.raises(CassetteError, match=r"mine\.yaml.*vcr_mode=once"):
+        sessions(tmp_path, mode="replay", cassette="mine").open_default()
+    recording = sessions(tmp_path, mode="once", cassette="mine")
+    recording.open_default()
+    recording.close_all()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["once", "replay", "new-episodes"])
+@pytest.mark.parametrize("name", ["", "mine"])
+def test_a_malformed_default_is_found_at_the_start(tmp_path: Path, mode: str, name: str) -> None:
+    (tmp_path / f"{name or 'default'}.yaml").write_text("---\nversion: 2\ninteractions:\n- id: [\n")
+    with pytest.raises(CassetteError, match=rf"{name or 'default'}\.yaml"):
+        sessions(tmp_path, mode=mode, cassette=name).open_default()
+
+
+def test_a_default_that_can_not_be_written_is_found_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CassetteError, match="vcr_dir"):
+        sessions(tmp_path / "file").open_default()
+
+
+def test_passthrough_opens_nothing(tmp_path: Path) -> None:
+    table = sessions(tmp_path, mode="passthrough", cassette="mine")
+    table.open_default()
+    assert list(table) == []
+
+
+@pytest.mark.parametrize("mode", [mode for mode in Mode if mode is not Mode.REPLAY])
+def test_a_process_in_replay_stays_in_it(tmp_path: Path, mode: Mode) -> None:
+    table = sessions(tmp_path, mode="replay")
+    with pytest.raises(CassetteError, match="only replays"):
+        table.open("a", plan_with(table.plan(), mode=mode))
+    assert table.find("a") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_opening_again_rewinds_all_sessions_and_reads_the_file_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    write(path, interaction(1, "a"))
+    table = sessions(tmp_path, mode="replay")
+    assert [ask(table, 1), ask(table, 1, session="q")] == [b"a", b"a"]
+    write(path, interaction(1, "b"))
+    table.open("a", table.plan())
+    assert [ask(table, 1), ask(table, 1, session="q")] == [b"b", b"b"]
+    assert report(table) == (0, 2, 0, 0)
+    assert [one.replayed for one in table.closed] == [2]
+
+
+def test_a_cassette_just_recorded_is_replayed_when_it_is_opened_again(tmp_path: Path) -> None:
+    table = sessions(tmp_path)
+    record(table, 1)
+    table.open("a", table.plan())
+    assert ask(table, 1) == b"1"
+    table.close_all()
+
+
+def test_a_cassette_opened_with_a_plan_of_its_own_uses_it(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", interaction({"x": 1}, "a"))
+    table = sessions(tmp_path)
+    matching = Matching(ignore=("$.x",), repeat=Repeat.ANY)
+    plan = plan_with(table.plan(), mode=Mode.REPLAY, matching=matching, latency=2.0, strict=True)
+    table.open("a", plan)
+    verdicts = [table.get("a").answer(request({"x": n})) for n in range(3)]
+    assert [v.wait for v in verdicts if isinstance(v, Play)] == [0.01] * 3
+    closed = table.close("a")
+    assert closed is not None
+    assert closed.strict
+    assert closed.mode == "replay"
+
+
+def test_closing_reports_and_frees_the_file(tmp_path: Path) -> None:
+    table = sessions(tmp_path)
+    record(table, 1)
+    closed = table.close("a")
+    assert closed is not None
+    assert (closed.name, closed.path, closed.recorded) == ("a", str(tmp_path / "a.yaml"), 1)
+    assert table.closed == [closed]
+    assert table.close("a") is None
+    assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
+
+
+def test_closing_the_default_leaves_none(tmp_path: Path) -> None:
+    write(tmp_path / "default.yaml", interaction(1, "a"))
+    table = sessions(tmp_path, mode="replay")
+    assert ask(table, 1, None) == b"a"
+    table.close("default")
+    assert table.default is None
+    with pytest.raises(CassetteError, match="X-VCR-Cassette"):
+        table.get(None)
+    assert isinstance(ask(table, 1, "other"), Miss)
+
+
+def test_two_names_of_one_file_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "a"))
+    table = sessions(tmp_path, mode="replay")
+    assert ask(table, 1) == b"a"
+    with pytest.raises(CassetteError, match="open as 'a'"):
+        table.get("a.yaml")
+
+
+def test_a_name_that_can_be_none_opens_nothing(tmp_path: Path) -> None:
+    table = sessions(tmp_path / "root")
+    for name in ("../a", "/a", "a\0"):
+        with pytest.raises(CassetteError):
+            table.get(name)
+    assert list(tmp_path.iterdir()) == []
+
+
+VCR_PY = """
+interactions:
+- request: {uri: 'https://h/', method: GET, body: null, headers: {}}
+  response: {status: {code: 200, message: OK}, headers: {}, body: {string: ''}}
+version: 1
+"""
+
+
+@pytest.mark.parametrize("mode", ["record", "new-episodes"])
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (VCR_PY.encode(), "vcrpy"),
+        (gzip.compress(b"---\nversion: 2\ninteractions: []\n", mtime=0), "compressed"),
+    ],
+)  # fmt: skip
+def test_only_plain_go_vcr_cassettes_are_recorded_to(
+    tmp_path: Path, mode: str, data: bytes, shown: str
+) -> None:
+    (tmp_path / "a.yaml").write_bytes(data)
+    with pytest.raises(CassetteError, match=shown):
+        sessions(tmp_path, mode=mode).get("a")
+    assert (tmp_path / "a.yaml").read_bytes() == data
+    assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
+
+
+# --- what came of it
+
+
+def test_what_was_never_asked_for_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "a"), interaction(2, "b", url=CHAT + "?x=1"))
+    table = sessions(tmp_path, mode="replay", strict="true")
+    ask(table, 1)
+    table.close_all()
+    (closed,) = table.closed
+    assert closed.unused == [f"1 POST {CHAT}?x=1"]
+    assert closed.failed
+
+
+def test_unused_recordings_fail_only_if_strict_and_misses_always(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", interaction(1), interaction(2))
+    table = sessions(tmp_path, mode="replay")
+    ask(table, 1)
+    assert not table.get("a").cassette.current().failed
+    ask(table, 3)
+    assert table.get("a").cassette.current().failed
+
+
+def test_strict_counts_a_named_default_that_nobody_asked(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", interaction(1))
+    named = sessions(tmp_path, mode="replay", cassette="a", strict="true")
+    named.open_default()
+    named.close_all()
+    assert named.closed[0].failed
+    write(tmp_path / "default.yaml", interaction(1))
+    unnamed = sessions(tmp_path, mode="replay", strict="true")
+    unnamed.open_default()
+    unnamed.close_all()
+    assert not unnamed.closed[0].failed
+
+
+@pytest.mark.parametrize("mode", ["once", "new-episodes", "replay"])
+def test_a_torn_end_is_said_and_set_aside_only_where_the_file_may_be_written(
+    tmp_path: Path, mode: str
+) -> None:
+    path = tmp_path / "a.yaml"
+    write(path, interaction(1, "a"), interaction(2, "b"))
+    torn = path.read_bytes()[:-20]
+    path.write_bytes(torn)
+    table = sessions(tmp_path, mode=mode)
+    opened = table.get("a").cassette
+    assert ask(table, 1) == b"a"
+    assert len(opened.notes) == 1
+    assert str(path) in opened.notes[0]
+    assert "torn" in opened.notes[0]
+    table.close_all()
+    if mode == "replay":
+        assert path.read_bytes() == torn
+        assert [one.name for one in tmp_path.iterdir()] == ["a.yaml"]
+    else:
+        assert str(tmp_path / "a.yaml.torn") in opened.notes[0]
+        assert path.read_bytes() + (tmp_path / "a.yaml.torn").read_bytes() == torn
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [("api.openai.com", True), ("API.OpenAI.com", True), ("eu.api.openai.com", True),
+     ("x.openai.azure.com", True),
+     ("api.openai.com.example.org", False), ("xapi.openai.com", False), ("example.org", False), ("", False)],
+)  # fmt: skip
+def test_the_hosts_of_the_option_are_recorded(tmp_path: Path, host: str, is_ours: bool) -> None:
+    assert sessions(tmp_path).is_recorded(host) is is_ours
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_hosts_of_an_open_cassette_are_ours_where_it_is_replayed(tmp_path: Path, mode: str) -> None:
+    write(tmp_path / "a.yaml", interaction(1, url="https://LLM.example.org:8443/v1/x"))
+    table = sessions(tmp_path, mode=mode)
+    assert not table.is_recorded("llm.example.org")
+    table.get("a")
+    assert table.is_recorded("llm.example.org") is (mode in ("once", "replay", "new-episodes"))
+    assert not table.is_recorded("example.org")
+    table.close_all()
+    assert not table.is_recorded("llm.example.org")
+
+
+def test_no_hosts_is_none(tmp_path: Path) -> None:
+    table = sessions(tmp_path, hosts="")
+    assert not table.is_recorded("api.openai.com")
+    assert not table.is_recorded("")
+
+
+def test_failures_are_remembered_as_text(tmp_path: Path) -> None:
+    table = sessions(tmp_path)
+    table.fail(CassetteError("what"))
+    table.fail("that")
+    assert table.failures == ["what", "that"]
+
+
+def test_a_table_that_follows_another_still_counts_its_misses_and_failures(tmp_path: Path) -> None:
+    first = sessions(tmp_path, mode="replay")
+    assert isinstance(first.get(None).answer(request()), Miss)
+    first.fail("something broke")
+    second = sessions(tmp_path, mode="once")
+    second.follow(first)
+    second.close_all()
+    assert [len(report.misses) for report in second.closed] == [1]
+    assert second.failures == ["something broke"]
+    assert not list(first)
