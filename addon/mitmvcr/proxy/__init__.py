@@ -1,0 +1,1 @@
+"""What stands between mitmproxy and the core; the only package that imports mitmproxy."""

@@ -1,0 +1,41 @@
+"""How the process ends: quietly, and with the exit status that mitmproxy leaves at 0 whatever was found."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import os
+import sys
+
+
+def fail_at_exit() -> None:
+    """Make the process exit with status 1 when it has ended in every other way.
+
+    A SystemExit inside mitmproxy's event loop prints tracebacks of open connections, and ends
+    addons that are not done yet. An atexit handler runs behind all that; since it is the last
+    registered it runs first, so it lets the others run before it ends the process.
+    """
+    atexit.unregister(_exit)
+    atexit.register(_exit)
+
+
+def end_quietly() -> None:
+    """Keep the end of open connections out of the log.
+
+    Python 3.11's asyncio takes the CancelledError of each for an error, and prints its traceback
+    (streams.py, `connection_made`; bare mitmproxy 11.0.2 does so as well).
+    """
+    logging.getLogger("asyncio").addFilter(_is_no_cancellation)
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+def _exit() -> None:
+    atexit.unregister(_exit)
+    atexit._run_exitfuncs()  # noqa: SLF001 - there is no public way to run the ones before us
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)

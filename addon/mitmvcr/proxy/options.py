@@ -1,0 +1,84 @@
+"""mitmproxy's options to Settings: declared as text, checked by the core, refused before any serving."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from mitmproxy import ctx
+from mitmproxy.addonmanager import Loader
+
+from mitmvcr.errors import MitmvcrError, SettingsError
+from mitmvcr.scrub import Policy, PolicyError, Scrubber
+from mitmvcr.settings import DEFAULTS, OPTIONS, Mode, Settings, read_toml
+
+PREFIX = "vcr_"
+CONFIG = Path("mitmvcr.toml")
+
+
+def declare(loader: Loader) -> set[str]:
+    """Declare the options and return the names, without prefix, of those that were given.
+
+    mitmproxy takes an unknown option for one that may yet be declared, and unloads a script in
+    silence when an option is given twice; so what was given is looked at before (11.0 to 12.2).
+    """
+    given = {name: value for name, value in ctx.options.deferred.items() if name.startswith(PREFIX)}
+    for name, value in given.items():
+        if name.removeprefix(PREFIX) not in DEFAULTS:
+            known = ", ".join(PREFIX + known for known in DEFAULTS)
+            end(f"there is no option {name}; there are {known}")
+        texts = getattr(value, "val", [value])
+        if len(texts) != 1 or not isinstance(texts[0], str):
+            end(f"{name} must be given once, with a text: --set {name}={DEFAULTS[name.removeprefix(PREFIX)]}")
+    # A script that was touched is loaded anew; its options are there already, and none is deferred.
+    given |= {
+        PREFIX + option.name: value
+        for option in OPTIONS
+        if PREFIX + option.name in ctx.options
+        and (value := getattr(ctx.options, PREFIX + option.name)) != option.default
+    }
+    for option in OPTIONS:
+        loader.add_option(PREFIX + option.name, str, option.default, option.help)
+    return {name.removeprefix(PREFIX) for name in given}
+
+
+def settings(given: Iterable[str]) -> Settings:
+    """The settings from mitmvcr.toml, where there is one, and what was given; raises SettingsError."""
+    texts: dict[str, str] = read_toml(CONFIG) if CONFIG.exists() else {}
+    texts.update({name: getattr(ctx.options, PREFIX + name) for name in given})
+    try:
+        return Settings.parse(texts)
+    except SettingsError as error:
+        raise SettingsError(f"{PREFIX}{error}") from None
+
+
+def scrubber(checked: Settings) -> Scrubber:
+    """The scrubber that the settings ask for; raises SettingsError."""
+    try:
+        return Scrubber(Policy.of(checked))
+    except PolicyError as error:
+        raise SettingsError(f"{PREFIX}{error}") from None
+
+
+def set_mitmproxys_own(mode: Mode) -> None:
+    """The options of mitmproxy's that its own defaults have wrong for us (design section 7)."""
+    options: Mapping[str, object] = {
+        # Eager connects upstream before any hook could answer.
+        "connection_strategy": "lazy",
+        # mitmdump's own flow log shows URLs with their api-key.
+        **({"flow_detail": 0} if "flow_detail" in ctx.options else {}),
+        # A request that streams is sent live whatever a hook answers.
+        **({} if mode in (Mode.RECORD, Mode.PASSTHROUGH) else {"stream_large_bodies": None}),
+        # A header value that ends in a space ends an HTTP/2 connection while this is on.
+        **({"validate_inbound_headers": False} if mode is Mode.REPLAY else {}),
+    }
+    changed = {name: value for name, value in options.items() if getattr(ctx.options, name) != value}
+    ctx.options.update(**changed)  # type: ignore[no-untyped-call]
+
+
+def end(problem: MitmvcrError | str) -> NoReturn:
+    """End the process before it serves: one line, exit status 1."""
+    print(f"mitmvcr: {problem}", file=sys.stderr, flush=True)
+    sys.exit(1)

@@ -1,0 +1,73 @@
+"""What the tests that need processes share: stand-in upstreams, and proxies that are checked at their end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.harness import Proxy
+from tests.proxy.talk import SECRETS
+from tests.upstream.server import Upstream
+
+Start = Callable[..., Proxy]
+
+# Machines are noisy, so nothing is timed by Hypothesis; and CI tries the same examples each time, so that
+# it fails only for what has changed. Elsewhere they are new ones.
+hypothesis.settings.register_profile("mitmvcr", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("mitmvcr")
+
+
+@pytest.fixture(scope="session")
+def plain_upstream() -> Iterator[Upstream]:
+    """The stand-in over plain HTTP/1.1, one for all tests of this process."""
+    with Upstream.start() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def tls_upstream() -> Iterator[Upstream]:
+    """The stand-in with TLS, over HTTP/1.1 and HTTP/2, one for all tests of this process."""
+    with Upstream.start(tls=True) as started:
+        yield started
+
+
+@pytest.fixture
+def upstream(plain_upstream: Upstream) -> Upstream:
+    """The plain stand-in, which has forgotten what it was asked before."""
+    plain_upstream.clear()
+    return plain_upstream
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start proxies in the test's folder; they end with the test, having told nobody any secret."""
+    started: list[Proxy] = []
+
+    def start(*arguments: str, folder: Path = tmp_path, **options: object) -> Proxy:
+        options = {"hosts": "127.0.0.1", **options}
+        proxy = Proxy(folder, *arguments, **options)  # type: ignore[arg-type]
+        started.append(proxy)
+        return proxy
+
+    try:
+        yield start
+    finally:
+        for proxy in started:
+            proxy.stop()
+    for proxy in started:
+        check_discretion(proxy)
+
+
+def check_discretion(proxy: Proxy) -> None:
+    """Neither what the proxy printed nor any file in its folder holds a secret, or a traceback."""
+    assert "Traceback" not in proxy.output, proxy.output
+    for secret in SECRETS:
+        assert secret not in proxy.output, f"{secret} was printed:\n{proxy.output}"
+    for path in proxy.folder.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            assert not [secret for secret in SECRETS if secret.encode() in data], path
