@@ -1,0 +1,7 @@
+"""`python -m mitmvcr`."""
+
+import sys
+
+from mitmvcr.cli import main
+
+sys.exit(main())

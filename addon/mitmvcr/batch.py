@@ -1,0 +1,460 @@
+"""Many cassettes from files to files: which becomes which, each written whole or not at all, in parallel.
+
+Nothing is written outside the destination, and nothing over an existing file unless that is wanted.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import itertools
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+
+from mitmvcr import cassette as disk
+from mitmvcr import formats
+from mitmvcr.convert import SUFFIXES, Target, convert, skipped
+from mitmvcr.errors import CassetteError, FormatError, MitmvcrError
+from mitmvcr.formats import sniffing
+from mitmvcr.scrub import Policy, Scrubber
+
+_READ_SUFFIXES = (".yaml.gz", ".yml.gz", ".json.gz", ".har.gz", ".yaml", ".yml", ".json", ".har")
+_FILES = (".yaml", ".yml", ".json", ".har", ".gz")
+_CHUNK_FILES = 16
+_CHUNK_BYTES = 1_000_000
+_LARGE = 1_000_000
+"""Bytes from which on a file is read only if its first ones are a cassette's."""
+
+_ALONE = 2_000_000
+"""Bytes of all sources up to which starting more processes costs more time than it saves."""
+
+# Without one of these words a file of YAML or JSON that begins like a cassette is none.
+_WORDS = {
+    "go-vcr": (b"interactions",),
+    "vcrpy": (b"interactions", b"requests", b"responses", b"request:"),
+    "llama-stack": (b"test_id", b'"response"'),
+    "har": (b"entries",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One source and what it is to become.
+
+    `named` says that the user gave it by name, so that it must be a cassette; `problem`, if any, why it
+    isn't tried. `target` is None when nothing is to be written, whatever happens.
+    """
+
+    source: Path
+    target: Path | None
+    size: int = 0
+    named: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What holds for all jobs; `root` is the folder that no target may leave."""
+
+    target: Target
+    policy: Policy
+    root: Path | None
+    write: bool = True
+    force: bool = False
+
+
+class Outcome(Enum):
+    """What came of a source."""
+
+    DONE = "done"
+    FAILED = "failed"
+    NO_CASSETTE = "no cassette"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the report; `result` is the target's path or why it failed."""
+
+    source: str
+    outcome: Outcome
+    result: str
+    format: str = ""
+    interactions: int = 0
+    skipped: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+def target_name(destination: str) -> str | None:
+    """The format that a destination's suffix alone asks for: HAR for `.har`, else none."""
+    return "har" if destination.lower().endswith(".har") else None
+
+
+def plan(sources: Sequence[Path], destination: Path | None, name: str) -> tuple[list[Job], Path | None]:
+    """What becomes what, in the format of this name, and the folder that targets stay in.
+
+    A destination that ends in `.yaml`, `.yml`, `.json` or `.har` is a file, any other a folder. Raises
+    CassetteError for a source that isn't there and for a destination that can't be.
+    """
+    for source in sources:
+        if not source.exists():
+            raise CassetteError(f"{source}: there is no such file or folder")
+    if destination is not None and destination.suffix.lower() in _FILES and not destination.is_dir():
+        return [_single(sources, destination, name)], destination.parent
+    if destination is not None and destination.exists() and not destination.is_dir():
+        raise CassetteError(
+            f"{destination}: this is a file; name a folder, or a file with a suffix as .yaml that is free"
+        )
+    jobs: list[Job] = []
+    for source in sources:
+        if source.is_dir():
+            jobs += _tree(source, destination, SUFFIXES[name][0])
+        else:
+            target = destination / _renamed(source.name, SUFFIXES[name][0]) if destination else None
+            jobs.append(Job(source, target, _size(source), named=True))
+    return _without_doubles(jobs), destination
+
+
+def _single(sources: Sequence[Path], destination: Path, name: str) -> Job:
+    if destination.suffix.lower() not in SUFFIXES[name]:
+        allowed = " or ".join(SUFFIXES[name])
+        raise CassetteError(f"{destination}: a file of {name} is named {allowed}")
+    source = sources[0]
+    if len(sources) > 1 or (source.is_dir() and not formats.is_cassette_folder(source)):
+        raise CassetteError(
+            f"{destination} names one file, and there are several sources: name a folder "
+            f"(a name without suffix), which is made"
+        )
+    return Job(source, destination, _size(source), named=True)
+
+
+def _renamed(name: str, suffix: str) -> str:
+    for known in _READ_SUFFIXES:
+        if name.lower().endswith(known) and len(name) > len(known):
+            return name[: -len(known)] + suffix
+    return name + suffix
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0
+
+
+def _tree(top: Path, destination: Path | None, suffix: str) -> Iterator[Job]:
+    """Every file below a folder, in order; links to folders and what is hidden are not looked into.
+
+    The destination is left out if it lies inside.
+    """
+    inside = destination.resolve() if destination is not None and destination.is_dir() else None
+    if inside == top.resolve():
+        inside = None
+
+    def target(source: Path) -> Path | None:
+        if destination is None:
+            return None
+        name = _renamed(source.resolve().name if source == top else source.name, suffix)
+        return destination / (name if source == top else source.relative_to(top).parent / name)
+
+    folders = [top]
+    while folders:
+        folder = folders.pop()
+        entries = _listed(folder)
+        if isinstance(entries, str):
+            yield Job(folder, None, problem=entries)
+            continue
+        recordings = formats.is_cassette_folder(folder)
+        if recordings:
+            total = sum(entry.stat().st_size for entry in entries if entry.name.endswith(".json"))
+            yield Job(folder, target(folder), total)
+        deeper = []
+        for entry in entries:
+            path = folder / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                deeper.append(path)
+            elif _is_file(entry) and not (recordings and _belongs(path)):
+                yield Job(path, target(path), entry.stat().st_size)
+        folders += [path for path in reversed(deeper) if inside is None or path.resolve() != inside]
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]] | str:
+    try:
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if not entry.name.startswith(".")]
+    except OSError as error:
+        return f"can't be read: {error.strerror}"
+    wanted = [entry for entry in entries if entry.is_dir(follow_symlinks=False) or _is_file(entry)]
+    return sorted(wanted, key=lambda entry: entry.name)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _belongs(path: Path) -> bool:
+    """Whether a file in a folder of llama-stack's recordings is read with them, not by itself."""
+    if path.suffix != ".json":
+        return False
+    try:
+        return disk.format_of(path) == formats.FOLDER.name
+    except CassetteError:
+        return True  # named in the folder's notes
+
+
+def _without_doubles(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs, of which no two have one target; a source that was given twice counts once."""
+    by_target: dict[Path | None, dict[Path, Job]] = {}
+    unique: list[Job] = []
+    for job in jobs:
+        alike = by_target.setdefault(job.target, {})
+        real = job.source.resolve()
+        if real not in alike:
+            alike[real] = job
+            unique.append(job)
+    rivals = {
+        target: list(alike.values()) for target, alike in by_target.items() if target and len(alike) > 1
+    }
+    for target, those in rivals.items():
+        rivals[target] = [
+            job for job in those if job.named or job.source.is_dir() or _begins_as_one(job.source)
+        ]
+    return [_refused(job, rivals.get(job.target, ()) if job.target else ()) for job in unique]
+
+
+def _begins_as_one(path: Path) -> bool:
+    try:
+        disk.format_of(path)
+    except CassetteError:
+        return False
+    return True
+
+
+def _refused(job: Job, rivals: Sequence[Job]) -> Job:
+    others = [str(rival.source) for rival in rivals if rival is not job]
+    if job not in rivals or not others:
+        return job
+    return replace(job, problem=f"{', '.join(others)} would become {job.target}, too: convert it by itself")
+
+
+def run(jobs: Sequence[Job], how: How, workers: int | None = None) -> Generator[Row, None, None]:
+    """Do the jobs, in as many processes as there are cores; their rows, in order.
+
+    Ends its processes and leaves no half file behind when it is closed or interrupted.
+    """
+    scrubber_of(how.policy)  # a policy that can't be ends it here; processes that are forked have it, too
+    workers = workers or _cores()
+    if workers < 2 or len(jobs) < 2 or sum(job.size for job in jobs) < _ALONE:
+        for job in jobs:
+            yield do(job, how)
+        return
+    yield from _in_parallel(list(_chunks(jobs)), how, workers)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _chunks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    chunk: list[Job] = []
+    for job in jobs:
+        chunk.append(job)
+        if len(chunk) >= _CHUNK_FILES or sum(one.size for one in chunk) >= _CHUNK_BYTES:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _in_parallel(chunks: Sequence[list[Job]], how: How, workers: int) -> Iterator[Row]:
+    before = set(multiprocessing.active_children())
+    executor = ProcessPoolExecutor(min(workers, len(chunks)), initializer=_begin_worker)
+    waiting: deque[tuple[list[Job], Future[list[Row]]]] = deque()
+    left = iter(chunks)
+    try:
+        for chunk in itertools.islice(left, workers * 4):
+            waiting.append((chunk, executor.submit(do_all, chunk, how)))
+        while waiting:
+            chunk, future = waiting.popleft()
+            yield from _rows(chunk, future)
+            for following in itertools.islice(left, 1):
+                waiting.append((following, _submitted(executor, following, how)))
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - before:
+            process.terminate()
+            process.join()
+        raise
+    executor.shutdown()
+
+
+def _submitted(executor: ProcessPoolExecutor, chunk: list[Job], how: How) -> Future[list[Row]]:
+    try:
+        return executor.submit(do_all, chunk, how)
+    except BrokenProcessPool as error:
+        failed: Future[list[Row]] = Future()
+        failed.set_exception(error)
+        return failed
+
+
+def _rows(chunk: Sequence[Job], future: Future[list[Row]]) -> list[Row]:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        reason = "a process that converted was killed (is there too little memory?): convert it by itself"
+        return [Row(str(job.source), Outcome.FAILED, reason) for job in chunk]
+
+
+_unfinished: list[Path] = []
+"""The file that this process is writing, to be removed if it is told to end."""
+
+
+def _begin_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
+    signal.signal(signal.SIGTERM, _end_worker)
+
+
+def _end_worker(*_signal: object) -> None:
+    for path in _unfinished:
+        path.unlink(missing_ok=True)
+    os._exit(143)
+
+
+def do_all(jobs: Sequence[Job], how: How) -> list[Row]:
+    """Some jobs, one after the other."""
+    return [do(job, how) for job in jobs]
+
+
+@lru_cache(maxsize=1)
+def scrubber_of(policy: Policy) -> Scrubber:
+    """The policy compiled, once in a process; raises PolicyError."""
+    return Scrubber(policy)
+
+
+def do(job: Job, how: How) -> Row:
+    """One job; what goes wrong is in its row."""
+    collecting = gc.isenabled()
+    gc.disable()  # a cassette is many small objects without a cycle
+    try:
+        return _done(job, how)
+    except MemoryError:
+        return Row(str(job.source), Outcome.FAILED, "it is too large for the memory there is")
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _done(job: Job, how: How) -> Row:
+    source = str(job.source)
+    format_ = ""
+    notes: tuple[str, ...] = ()
+    try:
+        if job.problem:
+            raise CassetteError(job.problem)
+        if not job.named and job.size > _LARGE and not _begins_as_one(job.source):
+            return Row(source, Outcome.NO_CASSETTE, "")
+        loaded = _read(job)
+        if loaded is None:
+            return Row(source, Outcome.NO_CASSETTE, "")
+        format_ = loaded.format.title
+        notes = skipped(loaded.cassette.notes, loaded.torn)
+        if job.target:
+            _check_target(job.target, how)
+        converted = convert(loaded.format, loaded.cassette, how.target, scrubber_of(how.policy))
+        if job.target and how.write:
+            write(job.target, converted.data, force=how.force)
+    except FormatError as error:
+        return Row(source, Outcome.FAILED, str(error), _title(job.source))
+    except (MitmvcrError, OSError) as error:
+        why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        return Row(source, Outcome.FAILED, why, format_, skipped=notes)
+    result = str(job.target or "")
+    return Row(source, Outcome.DONE, result, format_, converted.interactions, notes, converted.lost)
+
+
+def _read(job: Job) -> disk.Loaded | None:
+    """The cassette; None if a file that was found in a folder is none. Raises FormatError and OSError."""
+    path = job.source
+    if path.is_dir():
+        return disk.Loaded(path, formats.FOLDER, formats.load_folder(path))
+    if not path.is_file():
+        raise CassetteError("this is neither a file nor a folder")
+    data = path.read_bytes()
+    try:
+        return disk.Loaded(path, *formats.load(data))
+    except FormatError:
+        if job.named or _is_meant_as_one(data):
+            raise
+        return None
+
+
+def _is_meant_as_one(data: bytes) -> bool:
+    """Whether data that no reader takes is a broken cassette, and not some other YAML or JSON."""
+    try:
+        words = _WORDS[sniffing.sniff(data)]
+        return any(word in sniffing.decompress(data) for word in words)
+    except FormatError:
+        return False
+
+
+def _title(path: Path) -> str:
+    """The format that a file which can't be read begins in."""
+    if path.is_dir():
+        return formats.FOLDER.title
+    try:
+        return formats.FORMATS[disk.format_of(path).partition(",")[0]].title
+    except CassetteError:
+        return ""
+
+
+def _check_target(target: Path, how: How) -> None:
+    # A link in the target's own place is replaced; what it leads to is not touched.
+    # (Path.resolve fails on links that lead to themselves before Python 3.13.)
+    folder = os.path.realpath(target.parent)
+    if how.root is not None and not Path(folder).is_relative_to(os.path.realpath(how.root)):
+        raise CassetteError(f"{target} leads out of {how.root} (to {folder})")
+    if target.is_dir():
+        raise CassetteError(f"{target} is a folder")
+    if not how.force and (target.exists() or target.is_symlink()):
+        raise CassetteError(f"{target} exists: --force writes over it")
+
+
+def write(target: Path, data: bytes, *, force: bool) -> None:
+    """Write a file whole or not at all; raises OSError or CassetteError, and then there is none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".mitmvcr-{os.getpid()}")
+    _unfinished.append(beside)
+    try:
+        beside.write_bytes(data)
+        if force:
+            beside.replace(target)
+        else:
+            _link(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+        _unfinished.remove(beside)
+
+
+def _link(beside: Path, target: Path) -> None:
+    """Move a file to its place unless something is there, which came meanwhile."""
+    try:
+        os.link(beside, target)
+    except FileExistsError:
+        raise CassetteError(f"{target} exists: --force writes over it") from None
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        beside.rename(target)  # a file system without links

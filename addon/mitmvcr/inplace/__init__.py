@@ -1,0 +1,206 @@
+"""A cassette's bytes -> the secrets in them, and the same bytes without; no files, whatever the format.
+
+Nothing is loaded and written anew: values are found where they stand in the text, and only a secret's own
+bytes are replaced there.
+
+tree          YAML or JSON with the place of every value
+raw           from a place in a value to the place in the text
+parts         which value is what: a header, a URL, a body
+placeholders  which headers hold no credential although their name sounds so
+find          what is secret in it
+pieces        the entries and headers that need to be read
+sieve         a quick look at the whole, which most files need no more than
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mitmvcr import formats
+from mitmvcr.errors import FormatError, MitmvcrError
+from mitmvcr.formats import sniffing
+from mitmvcr.inplace import pieces, tree
+from mitmvcr.inplace.find import Edit, Finder, Hit, Rules
+from mitmvcr.inplace.parts import Message, messages, messages_of_lines
+from mitmvcr.inplace.sieve import holds_tracked, is_credential_name, suspect
+from mitmvcr.model import Cassette, Interaction, Source
+from mitmvcr.scrub import Memory
+from mitmvcr.scrub.gate import mask
+
+__all__ = ["Finding", "Rules", "Scrubbed", "StuckError", "examine", "memory_for", "scrub"]
+
+_ROUNDS = 6
+
+
+class StuckError(MitmvcrError):
+    """A file can't be scrubbed in place; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A secret in a file; `line` and `column` count from 1, `sample` is masked.
+
+    In a compressed file they count in what it unpacks to.
+    """
+
+    rule: str
+    field: str
+    kind: str
+    line: int
+    column: int
+    sample: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """A file's bytes without secrets, and how many of each kind were replaced."""
+
+    data: bytes
+    replaced: Mapping[str, int]
+
+
+def memory_for(contents: Sequence[bytes], environ: Mapping[str, str] | None = None) -> Memory:
+    """The memory of one cassette's files: its numbers go on behind those that they have."""
+    texts = b"\n".join(
+        b" ".join(_MARK.findall(sniffing.decompress(data)))
+        for data in contents
+        if b"REDACTED-" in data or _is_gzip(data)
+    )
+    return Memory.resume(Cassette(source=Source(texts, (), (), 0)), environ)
+
+
+_MARK = re.compile(rb"REDACTED-[a-z0-9]+-[0-9]+")
+
+
+def _is_gzip(data: bytes) -> bool:
+    return data.startswith(b"\x1f\x8b")
+
+
+def examine(data: bytes, rules: Rules, memory: Memory) -> list[Finding]:
+    """The secrets in a cassette, in the order of their places; raises FormatError if it can't be read."""
+    data = sniffing.decompress(data)
+    hits, _ = _look(data, rules, memory)
+    findings = []
+    line, at = 1, 0
+    for hit in sorted(hits, key=lambda one: one.start):
+        line += data.count(b"\n", at, hit.start)
+        at = hit.start
+        column = len(data[data.rfind(b"\n", 0, at) + 1 : at].decode("utf-8", "replace")) + 1
+        findings.append(Finding(hit.rule, hit.field, hit.kind, line, column, mask(hit.value)))
+    return findings
+
+
+def scrub(data: bytes, rules: Rules, memory: Memory) -> Scrubbed:
+    """The cassette's bytes with each secret replaced, and no other byte changed.
+
+    Raises FormatError if it can't be read, StuckError if what comes out would not be the same cassette.
+    """
+    if _is_gzip(data):
+        inner = scrub(sniffing.decompress(data), rules, memory)
+        return Scrubbed(gzip.compress(inner.data, mtime=0) if inner.replaced else data, inner.replaced)
+    before = data
+    replaced: Counter[str] = Counter()
+    # What stood beside a secret may look like one when that is gone; mostly the second look is the last.
+    for _ in range(_ROUNDS):
+        hits, edits = _look(data, rules, memory)
+        if not hits:
+            break
+        replaced.update(hit.kind for hit in hits)
+        data = apply(data, edits)
+    else:
+        raise StuckError("what is found doesn't go away by replacing it: is a pattern of `redact` too wide?")
+    if data is not before:
+        _check_same(before, data)
+    return Scrubbed(data, dict(replaced))
+
+
+def apply(data: bytes, edits: Sequence[Edit]) -> bytes:
+    """The bytes with the edits made; of those that overlap the first counts."""
+    out: list[bytes] = []
+    at = 0
+    for edit in sorted(edits, key=lambda one: (one.start, -one.end)):
+        if edit.start >= at:
+            out += data[at : edit.start], edit.new
+            at = edit.end
+    return b"".join([*out, data[at:]])
+
+
+def _look(data: bytes, rules: Rules, memory: Memory) -> tuple[list[Hit], list[Edit]]:
+    suspicion = suspect(data, rules, memory)
+    if not suspicion:
+        return [], []
+    finder = Finder(data, rules, memory)
+    if not suspicion.in_text and not suspicion.untold:
+        is_yaml = not tree.is_json(data)
+        only_headers = is_yaml and not suspicion.in_parameters
+        found = pieces.headers(data, is_credential_name) if only_headers else None
+        found = _messages(data) if found is None else found
+        hits, edits = _all(finder, found, by_name_only=True)
+        # What the headers have may stand in a body too.
+        if not edits or not holds_tracked(apply(data, edits), memory.watch):
+            return hits, edits
+    found = _messages(data) if suspicion.untold else _bad_entries(data, rules, memory)
+    return _all(finder, found, by_name_only=False)
+
+
+def _bad_entries(data: bytes, rules: Rules, memory: Memory) -> list[Message]:
+    """The messages of the entries that need to be read; of all, if these can't be told apart."""
+    if tree.is_json(data):
+        return _messages(data)
+    credentials = pieces.headers(data, is_credential_name)
+    if credentials is None:
+        return _messages(data)
+    for message in credentials:
+        Finder(data, rules, memory).track(message)
+    try:
+        found = pieces.entries(data, lambda piece: bool(suspect(piece, rules, memory)))
+    except FormatError:
+        found = None
+    return _messages(data) if found is None else found
+
+
+def _messages(data: bytes) -> list[Message]:
+    try:
+        return messages(tree.read(data))
+    except FormatError:
+        # Some that go-vcr v4.0.5 wrote are YAML to it alone.
+        if sniffing.sniff(data) != formats.GO_VCR.name:
+            raise
+        formats.GO_VCR.load(data)
+        return messages_of_lines(data)
+
+
+def _all(finder: Finder, found: Sequence[Message], *, by_name_only: bool) -> tuple[list[Hit], list[Edit]]:
+    hits: list[Hit] = []
+    edits: list[Edit] = []
+    for message in found:
+        finder.track(message)
+    for message in found:
+        result = finder.look(message, by_name_only=by_name_only)
+        hits += result.hits
+        edits += result.edits
+    return hits, edits
+
+
+def _check_same(before: bytes, after: bytes) -> None:
+    """Raises StuckError unless both load, with the same exchanges but for what was replaced."""
+    try:
+        old = formats.load(before)[1].interactions
+    except FormatError:
+        return  # what our readers refuse was not ours to break
+    try:
+        new = formats.load(after)[1].interactions
+    except FormatError as error:
+        raise StuckError(
+            f"it would no longer load when scrubbed in place ({error}): record it anew"
+        ) from None
+    if [_frame(one) for one in old] != [_frame(one) for one in new]:
+        raise StuckError("it would hold other exchanges when scrubbed in place: record it anew")
+
+
+def _frame(one: Interaction) -> tuple[str, int, int]:
+    return one.request.method, one.response.code, one.response.duration

@@ -1,0 +1,250 @@
+"""A cassette's values -> what each is in its exchange: a header's value, a URL, a body; looks for no secrets.
+
+One reader for all formats, by the names that they use: go-vcr, VCR.py, llama-stack and HAR agree on most.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from mitmvcr.httpfacts import canonical_header
+from mitmvcr.inplace.tree import BARE, JSON, Items, Leaf, Node, Pairs, leaves
+
+
+class Role(Enum):
+    """What a value is."""
+
+    TEXT = "text"
+    URL = "url"
+    HEADER = "header"
+    PARAMETER = "parameter"
+    COOKIE = "cookie"
+    BODY = "body"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A value, its role, and the field that messages and `vcr_allow` name it by.
+
+    `name` is the header's, the parameter's or, inside a body that the file keeps as structure, the key's.
+    `is_base64`: the text is Base64 of what counts, as HAR has binary bodies.
+    """
+
+    leaf: Leaf
+    field: str
+    role: Role = Role.TEXT
+    name: str = ""
+    is_base64: bool = False
+
+
+@dataclass(slots=True)
+class Message:
+    """A request or a response: its parts, and what its body's length and coding depend on.
+
+    `events` are the places of a stream's pieces where the file has them as a list of JSON; `trees` those
+    of bodies that it has as JSON's structure.
+    """
+
+    side: str
+    parts: list[Part] = field(default_factory=list)
+    headers: list[Part] = field(default_factory=list)
+    body: Part | None = None
+    lengths: list[Leaf] = field(default_factory=list)
+    events: list[tuple[int, int]] = field(default_factory=list)
+    trees: list[tuple[int, int]] = field(default_factory=list)
+
+    def header(self, name: str) -> str:
+        """The values of a header (in lower case), joined; empty if there is none."""
+        return ", ".join(part.leaf.text for part in self.headers if part.name.lower() == name)
+
+
+def messages(document: Node) -> list[Message]:
+    """The document's requests and responses in their order; what is beside them is in a last one."""
+    reader = _Reader()
+    reader.walk(document, "")
+    return [*reader.found, reader.rest]
+
+
+_GOCCY_HEADER = re.compile(rb"^ {6}([A-Za-z0-9_-]+):\n((?: {8}- [^\n]*\n)+)", re.MULTILINE)
+_GOCCY_SIDE = re.compile(rb"^ {2}(request|response):$", re.MULTILINE)
+_GOCCY_VALUE = re.compile(rb" {8}- \"?([^\n]*?)\"?\n")
+
+
+def messages_of_lines(data: bytes) -> list[Message]:
+    """The same of a file of go-vcr v4.0.5 that YAML readers refuse: its headers, and the whole as text."""
+    rest = Message("", [Part(Leaf(data, 0, len(data), BARE), "interaction")])
+    sides = [(found.start(), found[1].decode()) for found in _GOCCY_SIDE.finditer(data)]
+    found = []
+    for number, (start, side) in enumerate(sides):
+        end = sides[number + 1][0] if number + 1 < len(sides) else len(data)
+        message = Message(side)
+        for header in _GOCCY_HEADER.finditer(data, start, end):
+            name = header[1].decode()
+            field_ = f"{side}.headers.{canonical_header(name)}"
+            for value in _GOCCY_VALUE.finditer(data, *header.span(2)):
+                message.headers.append(Part(Leaf(value[1], *value.span(1), BARE), field_, Role.HEADER, name))
+        found.append(message)
+    return [*found, rest]
+
+
+_SIDES: Mapping[str, str] = {
+    "request": "request",
+    "response": "response",
+    "requests": "request",
+    "responses": "response",
+}
+_ABOVE = frozenset({"interactions", "requests", "responses", "log", "entries"})
+_URLS = frozenset({"url", "uri", "request_uri", "redirecturl"})
+_LENGTHS = frozenset({"content_length", "bodysize", "size"})
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.found: list[Message] = []
+        self.rest = Message("")
+
+    def walk(self, node: Node, place: str) -> None:
+        """What is above the messages."""
+        if isinstance(node, Items):
+            for item in node.items:
+                self.walk(item, place)
+        elif isinstance(node, Leaf):
+            self.rest.parts.append(Part(node, place or "the document"))
+        else:
+            for key, value in node.pairs:
+                self._above(key, value, place)
+
+    def _above(self, key: Leaf, value: Node, place: str) -> None:
+        name = key.text
+        side = _SIDES.get(name)
+        if side and isinstance(value, Pairs):
+            self.found.append(_message(side, value))
+        elif side and isinstance(value, Items) and name != side:
+            for item in value.items:
+                if isinstance(item, Pairs):
+                    self.found.append(_message(side, item))
+                else:
+                    self.walk(item, side)
+        elif name in _ABOVE:
+            self.walk(value, "")
+        else:
+            self.rest.parts.extend(_structure(value, f"{place}.{name}" if place else name, name))
+
+
+def _message(side: str, node: Pairs) -> Message:
+    message = Message(side)
+    for key, value in node.pairs:
+        _read(message, key, value)
+    return message
+
+
+def _read(message: Message, key: Leaf, value: Node) -> None:
+    side = message.side
+    name = key.text.lower()
+    field_ = f"{side}.{key.text}"
+    if name in ("headers", "trailer"):
+        message.headers += _headers(value, f"{side}.{name}")
+    elif name in ("form", "querystring"):
+        message.parts += _parameters(value, f"{side}.form" if name == "form" else f"{side}.url")
+    elif name == "cookies":
+        message.parts += _cookies(value, field_)
+    elif name in _URLS and isinstance(value, Leaf):
+        message.parts.append(Part(value, f"{side}.url" if name != "request_uri" else field_, Role.URL))
+    elif name in _LENGTHS and isinstance(value, Leaf):
+        message.lengths.append(value)
+    elif name in ("body", "parsed_body", "postdata", "content"):
+        _body(message, value)
+    else:
+        message.parts += _structure(value, field_, key.text)
+
+
+def _body(message: Message, value: Node) -> None:
+    field_ = f"{message.side}.body"
+    if isinstance(value, Leaf):
+        message.body = Part(value, field_, Role.BODY)
+        return
+    if isinstance(value, Pairs):
+        keys = {key.text.lower() for key, _ in value.pairs}
+        if "mimetype" in keys:
+            _har_body(message, value)
+            return
+        inner = value.get("string")
+        if inner is not None and keys <= {"string", "encoding"}:
+            _body(message, inner)
+            return
+    is_json = all(leaf.style in (JSON, BARE) for leaf in leaves(value))
+    if is_json:
+        message.trees.append((value.start, value.end))
+    if is_json and isinstance(value, Items):
+        message.events = [(item.start, item.end) for item in value.items]
+    message.parts += _structure(value, field_, "")
+
+
+def _har_body(message: Message, node: Pairs) -> None:
+    encoding = node.get("encoding")
+    is_base64 = isinstance(encoding, Leaf) and encoding.value == b"base64"
+    for key, value in node.pairs:
+        name = key.text.lower()
+        if name == "text" and isinstance(value, Leaf):
+            message.body = Part(value, f"{message.side}.body", Role.BODY, is_base64=is_base64)
+        elif name == "params":
+            message.parts += _parameters(value, f"{message.side}.form")
+        elif name in _LENGTHS and isinstance(value, Leaf):
+            message.lengths.append(value)
+        elif name == "mimetype" and isinstance(value, Leaf):
+            message.headers.append(
+                Part(value, f"{message.side}.headers.Content-Type", Role.HEADER, "content-type")
+            )
+        else:
+            message.parts += _structure(value, f"{message.side}.body", key.text)
+
+
+def _named(value: Node) -> Iterator[tuple[Leaf, Node]]:
+    """Names and values: of a mapping, of HAR's lists of `name` and `value`, of lists of pairs."""
+    if isinstance(value, Pairs):
+        yield from value.pairs
+    elif isinstance(value, Items):
+        for item in value.items:
+            if isinstance(item, Pairs):
+                name = item.get("name")
+                for key, inner in item.pairs:
+                    yield (name if isinstance(name, Leaf) and key.text == "value" else key), inner
+            elif isinstance(item, Items) and len(item.items) == 2 and isinstance(item.items[0], Leaf):
+                yield item.items[0], item.items[1]
+
+
+def _headers(value: Node, place: str) -> Iterator[Part]:
+    for key, inner in _named(value):
+        field_ = f"{place.replace('trailer', 'headers')}.{canonical_header(key.text)}"
+        for leaf in leaves(inner):
+            yield Part(leaf, field_, Role.HEADER, key.text)
+
+
+def _parameters(value: Node, place: str) -> Iterator[Part]:
+    for key, inner in _named(value):
+        yield Part(key, place)
+        for leaf in leaves(inner):
+            yield Part(leaf, place, Role.PARAMETER, key.text)
+
+
+def _cookies(value: Node, place: str) -> Iterator[Part]:
+    for item in value.items if isinstance(value, Items) else ():
+        for key, inner in item.pairs if isinstance(item, Pairs) else ():
+            role = Role.COOKIE if key.text == "value" else Role.TEXT
+            yield from (Part(leaf, place, role) for leaf in leaves(inner))
+
+
+def _structure(node: Node, place: str, name: str) -> Iterator[Part]:
+    """All below a node, each value with its key's name."""
+    if isinstance(node, Leaf):
+        yield Part(node, place, name=name)
+    elif isinstance(node, Items):
+        for item in node.items:
+            yield from _structure(item, place, name)
+    else:
+        for key, value in node.pairs:
+            yield Part(key, place)
+            yield from _structure(value, place, key.text)

@@ -1,0 +1,233 @@
+"""A quick look at a whole file: may there be a secret in it? Never says no where there is one.
+
+To read each scalar of a file costs more than to look for secrets in it, and most files have none. So the
+text is looked through as it stands, with what YAML's quoting and folding may hide put in order first; where
+that can't be told, the answer is yes. `find` then looks at each value by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from mitmvcr.inplace.find import Rules
+from mitmvcr.inplace.placeholders import credential_kind
+from mitmvcr.inplace.tree import is_json
+from mitmvcr.scrub.detect import find_secrets
+from mitmvcr.scrub.memory import MARK, Memory
+from mitmvcr.scrub.pairs import secret_parameter
+from mitmvcr.scrub.tracked import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What a file may have: secrets that a header's or a parameter's name tells, and others.
+
+    `untold`: it is written in a way that only a reader can tell.
+    """
+
+    in_headers: bool = False
+    in_parameters: bool = False
+    in_text: bool = False
+    untold: bool = False
+
+    def __bool__(self) -> bool:
+        return self.in_headers or self.in_parameters or self.in_text or self.untold
+
+
+_YES = Suspicion(untold=True)
+
+
+def suspect(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
+    """What may be in a cassette's text (decompressed)."""
+    if rules.has_patterns:
+        return _YES
+    return (_suspect_json if is_json(data) else _suspect_yaml)(data, rules, memory)
+
+
+_FOLD = re.compile(rb"\\\r?\n[ \t]*+(?:\\(?=[ \t]))?")
+_INDENT = re.compile(rb"\n[ \t]++")
+# What only a reader of YAML can tell: bytes, flow style, complex and escaped keys, Python 2's gzip.
+_UNTOLD = re.compile(rb"\n(?:(?:- )*(?!data:)[^\n:'\"]{0,64}: *[\[{](?![\]}])|(?:- )*\? |\"[^\"\n:]{0,64}\\)")
+_UNTOLD_TAGS = (b"!!binary", b"!!python", b'"\\x1f\\x8b', b'"\\x1F\\x8B')
+_FOLDED_PHRASES = (b"-----BEGIN", b"earer\n", b"EARER\n", b"asic\n", b"ASIC\n", b"x-www-form-urlencoded")
+_DOUBLE_QUOTED_STREAM = (b' "data:', b' "event:', b' "id:', b' ":')
+_FOLDED_STREAM = (b" 'data:", b" 'event:", b" 'id:", b" ':")
+_SECOND = re.compile(rb'index"[ \t]*:[ \t]*[1-9]')
+_KEY = re.compile(rb"\n(?:- )*[\"']?([A-Za-z0-9_.~-]++)[\"']?:(?=([ \r\n]))")
+_URL = re.compile(rb"https?://[^\s?#\"']*+([?#]\S++)")
+_PATH = re.compile(rb"\n(?:- |[A-Za-z_-]++: )['\"]?/[^\n?#]*+([?#][^\n]++)")
+
+
+def normalised(data: bytes) -> bytes:
+    """YAML text without indentation and without the folds of double quotes."""
+    text = _FOLD.sub(b"", data) if b"\\\n" in data or b"\\\r" in data else data
+    return _INDENT.sub(b"\n", b"\n" + text)
+
+
+def holds_tracked(data: bytes, watch: Watch) -> bool:
+    """Whether a tracked value stands in a file's text."""
+    text = normalised(data)
+    return any(hit.rule.startswith("tracked-") for hit in find_secrets(text, _NO_RULES, watch))
+
+
+class _NoRules:
+    def find(self, _data: bytes, _spans: object) -> list[Any]:
+        return []
+
+
+_NO_RULES: Any = _NoRules()
+
+
+def _suspect_yaml(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
+    text = normalised(data)
+    if any(sign in text for sign in (*_UNTOLD_TAGS, *_FOLDED_PHRASES)) or _UNTOLD.search(text):
+        return _YES
+    if any(sign in text for sign in _FOLDED_STREAM):
+        if _SECOND.search(text):
+            return _YES
+        # Where the JSON of an event was folded, a key and its text are on two lines.
+        text = text.replace(b'":\n"', b'": "')
+    in_text = bool(find_secrets(text, rules.scanner, memory.watch)) or _has_phrases(text, rules)
+    if not in_text and any(sign in text for sign in _DOUBLE_QUOTED_STREAM):
+        plain = text.replace(b'\\"', b'"').replace(b"\\n", b"\n").replace(b'":\n"', b'": "')
+        if _SECOND.search(plain):
+            return _YES
+        in_text = bool(find_secrets(plain, rules.scanner, memory.watch, only_split=True))
+    names = _names(text)
+    return Suspicion(names[0], names[1] or _has_secret_urls(text), in_text)
+
+
+def _has_phrases(text: bytes, rules: Rules) -> bool:
+    """Whether one of the finders that want words side by side finds something that may have been folded."""
+    flat = text.replace(b"\n", b" ").replace(b"''", b"'")
+    for words, finder in rules.custom.finders:
+        if all(word in flat for word in words) and any(not MARK.search(hit.value) for hit in finder(flat)):
+            return True
+    return False
+
+
+def _names(text: bytes) -> tuple[bool, bool]:
+    """Whether keys are named as headers with credentials, or as parameters."""
+    in_headers = in_parameters = False
+    for key, behind in set(_KEY.findall(text)):
+        name = key.decode("ascii")
+        in_headers |= is_credential_name(name)
+        # `code: 200` is an answer's; a parameter's value stands on the next line.
+        in_parameters |= (
+            behind != b" " and name.lower() not in _STRUCTURE and bool(secret_parameter(name, _ANY))
+        )
+    return in_headers, in_parameters
+
+
+_STRUCTURE = frozenset({"authorization", "api-key", "x-api-key"})
+"""Names of parameters that are headers' too: these are looked at as such."""
+
+
+@lru_cache(maxsize=4096)
+def is_credential_name(name: str) -> bool:
+    """Whether a header of this name may carry a credential."""
+    return credential_kind(name, _ANY) is not None
+
+
+def _has_secret_urls(text: bytes) -> bool:
+    if any(_has_secret_pair(found[1]) for found in _URL.finditer(text)):
+        return True
+    return (b"\n- /" in text or b": /" in text) and any(
+        _has_secret_pair(one[1]) for one in _PATH.finditer(text)
+    )
+
+
+_ANY = b"a value that is none of those that are harmless"
+
+
+def _has_secret_pair(query: bytes) -> bool:
+    for pair in re.split(rb"[?&#]", query):
+        name, _, value = pair.partition(b"=")
+        if secret_parameter(unquote_to_bytes(name).decode("latin-1"), value) and not MARK.search(value):
+            return True
+    return False
+
+
+def _suspect_json(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
+    if b"x-www-form-urlencoded" in data or b'"base64"' in data:
+        return _YES
+    try:
+        document = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return _YES  # its reader says what is wrong
+    walk = _Walk()
+    walk.value(document, "")
+    if walk.has_events:
+        return Suspicion(walk.by_name, walk.by_name, in_text=True)
+    text = "\n".join(walk.texts).encode("utf-8", "replace")
+    in_text = bool(find_secrets(text, rules.scanner, memory.watch)) or any(
+        find_secrets(stream, rules.scanner, memory.watch, only_split=True) for stream in walk.streams
+    )
+    return Suspicion(walk.by_name, walk.by_name, in_text)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """The texts of a JSON document, those that may be streams by themselves too."""
+
+    texts: list[str] = field(default_factory=list)
+    streams: list[bytes] = field(default_factory=list)
+    by_name: bool = False
+    has_events: bool = False
+
+    def value(self, value: Any, name: str) -> None:
+        if isinstance(value, str):
+            self._text(value, name)
+        elif isinstance(value, list):
+            self.has_events |= len(value) > 1 and name == "body"
+            for item in value:
+                self.value(item, name)
+        elif isinstance(value, dict):
+            for key, inner in value.items():
+                self._pair(key, inner)
+
+    def _text(self, value: str, name: str) -> None:
+        # As it would stand in a body: with its key's name in front.
+        self.texts.append(f'"{name}": "{value}"' if name else value)
+        if "data:" in value or "\n{" in value:
+            self.streams.append(value.encode("utf-8", "replace"))
+        if name in _URLS and any(mark in value for mark in "?#"):
+            self.by_name |= _has_secret_pair(value.encode("utf-8", "replace"))
+
+    def _pair(self, key: str, value: Any) -> None:
+        lower = key.lower()
+        if lower in ("headers", "trailer"):
+            for name, given in _named(value):
+                self.by_name |= credential_kind(name, given.encode("utf-8", "replace")) is not None
+                self.value(given, _URL_NAME if name.lower() in _URL_HEADERS else "")
+            return
+        if lower in ("form", "querystring", "params"):
+            self.by_name |= any(secret_parameter(name, given) for name, given in _named(value))
+        self.by_name |= lower == "cookies" and bool(value)
+        self.texts.append(key)
+        self.value(value, lower)
+
+
+_URL_NAME = "url"
+_URLS = frozenset({"url", "uri", "request_uri", "redirecturl"})
+_URL_HEADERS = frozenset({"location", "operation-location", "content-location", "referer", "link"})
+
+
+def _named(value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    elif isinstance(value, list):
+        pairs = [(one.get("name"), one.get("value")) for one in value if isinstance(one, dict)]
+        pairs += [tuple(one) for one in value if isinstance(one, list) and len(one) == 2]
+    else:
+        return
+    for name, given in pairs:
+        for one in given if isinstance(given, list) else [given]:
+            if isinstance(one, str):
+                yield str(name), one

@@ -1,0 +1,238 @@
+"""Files and folders of cassettes, looked through for secrets or scrubbed in place, in parallel.
+
+A file is replaced whole or not at all, and keeps its mode; links lead to the file that is replaced.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from mitmvcr import inplace
+from mitmvcr.cassette import locked
+from mitmvcr.errors import CassetteError, MitmvcrError
+from mitmvcr.formats import FOLDER, sniffing
+from mitmvcr.scrub import Policy
+
+_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".har", ".gz", ""})
+_NOT_LOOKED_INTO = frozenset({"node_modules", "__pycache__", "site-packages"})
+_ALONE = 2_000_000
+"""Bytes of all files up to which starting more processes costs more time than it saves."""
+
+_CHUNK = 1_000_000
+
+# Without one of these words a file that begins like a cassette is none.
+_WORDS = (b"interactions", b"requests", b"responses", b'"response"', b"test_id", b"entries")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to look at; `named` if the user gave it by name, so that it must be a cassette."""
+
+    path: Path
+    size: int
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to do with files: look, or scrub; `write` is false if scrubbing only says what would change."""
+
+    policy: Policy
+    scrub: bool = False
+    write: bool = True
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What came of a file: `problem` says why it could not be done, empty if it could."""
+
+    path: Path
+    findings: tuple[inplace.Finding, ...] = ()
+    replaced: Mapping[str, int] = field(default_factory=dict)
+    problem: str = ""
+    is_cassette: bool = True
+
+
+def files(paths: Sequence[Path], *, skip_others: bool = False) -> Iterator[File]:
+    """The files to look at, each once, in order; raises CassetteError for a path that isn't there."""
+    seen: set[Path] = set()
+    for top in paths:
+        if not top.exists():
+            raise CassetteError(f"{top}: there is no such file or folder")
+        named = top.is_file() and not skip_others
+        for path in [top] if top.is_file() else _below(top):
+            real = path.resolve()
+            if real not in seen:
+                seen.add(real)
+                yield File(path, real.stat().st_size, named)
+
+
+def _below(top: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(top):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and name not in _NOT_LOOKED_INTO
+        )
+        for name in sorted(names):
+            path = Path(folder, name)
+            if not name.startswith(".") and path.suffix.lower() in _SUFFIXES and path.is_file():
+                yield path
+
+
+def run(found: Sequence[File], task: Task, workers: int | None = None) -> Iterator[Row]:
+    """Do the task with each file, in as many processes as there are cores; rows in the files' order."""
+    _rules(task.policy)  # a policy that can't be ends it here
+    units = list(_units(found, task))
+    workers = min(workers or _cores(), len(units))
+    if workers < 2 or sum(file.size for file in found) < _ALONE:
+        for unit in units:
+            yield from do(unit, task)
+        return
+    try:
+        with ProcessPoolExecutor(workers) as pool:
+            for rows in pool.map(do, units, [task] * len(units)):
+                yield from rows
+    except BrokenProcessPool:
+        raise CassetteError("a process was killed (is there too little memory?): try --jobs 1") from None
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _units(found: Sequence[File], task: Task) -> Iterator[list[File]]:
+    """Files that go to one process together; a folder's JSON, which may be one cassette, is never split."""
+    unit: list[File] = []
+    for file in found:
+        together = (
+            task.scrub and unit and file.path.suffix == ".json" and file.path.parent == unit[-1].path.parent
+        )
+        if unit and not together and sum(one.size for one in unit) >= _CHUNK:
+            yield unit
+            unit = []
+        unit.append(file)
+    if unit:
+        yield unit
+
+
+@lru_cache(maxsize=1)
+def _rules(policy: Policy) -> inplace.Rules:
+    return inplace.Rules(policy)
+
+
+def do(unit: Sequence[File], task: Task) -> list[Row]:
+    """Some files, one after the other; what goes wrong with one is in its row."""
+    collecting = gc.isenabled()
+    gc.disable()  # a cassette is many small objects without a cycle
+    try:
+        folders = _folder_memories(unit, task) if task.scrub else {}
+        return [_row(file, task, folders) for file in unit]
+    finally:
+        if collecting:
+            gc.enable()
+
+
+class _Shared:
+    """The one memory of a folder of llama-stack's recordings."""
+
+    def __init__(self, contents: Sequence[bytes], environ: Mapping[str, str]) -> None:
+        self.memory = inplace.memory_for(contents, environ)
+
+
+def _folder_memories(unit: Sequence[File], task: Task) -> dict[Path, _Shared]:
+    contents: dict[Path, list[bytes]] = {}
+    for file in unit:
+        if file.path.suffix == ".json":
+            data = _read(file.path)
+            if isinstance(data, bytes) and _format(data) == FOLDER.name:
+                contents.setdefault(file.path.parent, []).append(data)
+    return {folder: _Shared(those, task.environ) for folder, those in contents.items()}
+
+
+def _row(file: File, task: Task, folders: Mapping[Path, _Shared]) -> Row:
+    data = _read(file.path)
+    if isinstance(data, str):
+        return Row(file.path, problem=data)
+    format_ = _format(data)
+    if not format_ or not _has_words(data) or (format_ == FOLDER.name and not _is_recording(data)):
+        problem = "this is no cassette" if file.named else ""
+        return Row(file.path, problem=problem, is_cassette=False)
+    try:
+        shared = folders.get(file.path.parent) if format_ == FOLDER.name else None
+        memory = shared.memory if shared else inplace.memory_for([data], task.environ)
+        if not task.scrub:
+            return Row(file.path, tuple(inplace.examine(data, _rules(task.policy), memory)))
+        done = inplace.scrub(data, _rules(task.policy), memory)
+        if done.replaced and task.write:
+            _replace(file.path.resolve(), data, done.data)
+    except (MitmvcrError, OSError) as error:
+        why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        return Row(file.path, problem=why.removeprefix(f"{file.path}: "))
+    return Row(file.path, replaced=done.replaced)
+
+
+def _read(path: Path) -> bytes | str:
+    """The file's bytes, or why they can't be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return f"can't be read: {error.strerror}"
+
+
+def _format(data: bytes) -> str:
+    try:
+        return sniffing.sniff(data)
+    except MitmvcrError:
+        return ""
+
+
+def _is_recording(data: bytes) -> bool:
+    """Whether JSON with a request and a response is one of llama-stack's recordings."""
+    try:
+        FOLDER.load(sniffing.decompress(data))
+    except MitmvcrError:
+        return False
+    return True
+
+
+def _has_words(data: bytes) -> bool:
+    try:
+        head = sniffing.decompress(data)
+    except MitmvcrError:
+        return True  # its reader says what is wrong
+    return any(word in head for word in _WORDS)
+
+
+def _replace(path: Path, before: bytes, after: bytes) -> None:
+    """Put a file's new bytes in its place at once; raises CassetteError if others are at it."""
+    with locked(path):
+        if path.read_bytes() != before:
+            raise CassetteError("it changed while it was scrubbed: run this again")
+        handle, name = tempfile.mkstemp(prefix=".mitmvcr-", dir=path.parent)
+        beside = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(after)
+                file.flush()
+                os.fsync(handle)
+            beside.chmod(path.stat().st_mode & 0o7777)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def totals(rows: Sequence[Row]) -> Counter[str]:
+    """How many were replaced of each kind."""
+    total: Counter[str] = Counter()
+    for row in rows:
+        total.update(row.replaced)
+    return total
