@@ -1,0 +1,58 @@
+"""How fast cassettes are looked through for secrets, on one core: `python -m bench.lint`."""
+
+from __future__ import annotations
+
+import gc
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "addon"))
+
+from bench.scrub import best, json_exchange, stream_exchange
+from mitmvcr import inplace
+from mitmvcr.formats import govcr, har, vcrpy
+from mitmvcr.model import Cassette, Interaction
+from mitmvcr.scrub import Memory, Policy
+
+COUNT = 500
+
+
+def exchanges(*, leaking: bool) -> Iterator[Interaction]:
+    """Exchanges of 2 KB with the 30 headers that VCR.py keeps, or with a cookie and an organization too."""
+    rng = random.Random(1)
+    asked = {f"X-Stainless-{number}": ["value"] for number in range(9)}
+    answered = {f"X-Header-{number}": [f"some value {number}"] for number in range(20)}
+    for number in range(COUNT):
+        one = (json_exchange if number % 2 else stream_exchange)(rng)
+        more = {"Set-Cookie": [f"a={number:0100}; path=/"], "Openai-Organization": ["user-4b1c9d8e7f"]}
+        headers = {**one.response.headers, **answered, **(more if leaking else {})}
+        yield replace(
+            one,
+            request=replace(one.request, headers={**one.request.headers, **asked}),
+            response=replace(one.response, headers=headers),
+            id=number,
+        )
+
+
+def main() -> None:
+    rules = inplace.Rules(Policy())
+    gc.disable()
+    for leaking in (False, True):
+        cassette = Cassette(tuple(exchanges(leaking=leaking)))
+        for name, data in (
+            ("VCR.py", vcrpy.dump(cassette)),
+            ("charm", govcr.dump(cassette, govcr.Dialect.CHARM)),
+            ("stock", govcr.dump(cassette, govcr.Dialect.STOCK)),
+            ("HAR", har.dump(cassette)),
+        ):
+            seconds = best([partial(inplace.examine, data, rules, Memory({}))], 5)
+            what = "a cookie in each" if leaking else "no secret"
+            print(f"{name:8}{what:18}{len(data) / seconds / 1e6:6.1f} MB/s")
+
+
+if __name__ == "__main__":
+    main()
