@@ -93,7 +93,7 @@ def test_what_can_be_no_name_is_refused_in_one_line(tmp_path: Path, name: str) -
 
 @given(st.text(max_size=300) | st.text(alphabet="./\\ab~:%", max_size=12))
 def test_no_name_leaves_the_folder(name: str) -> None:
-    root = Path("some/root")
+    root = Path("some/top")
     try:
         found = cassette.locate(root, name)
     except CassetteError:
@@ -104,14 +104,14 @@ def test_no_name_leaves_the_folder(name: str) -> None:
 
 
 def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
-    root, outside = tmp_path / "root", tmp_path / "outside"
+    root, outside = tmp_path / "top", tmp_path / "outside"
     root.mkdir()
     write(outside / "a.yaml", interaction(1))
     (root / "folder").symlink_to(outside)
     (root / "file.yaml").symlink_to(outside / "a.yaml")
     (root / "dangling.yaml").symlink_to(outside / "none.yaml")
     (root / "up").symlink_to("..")
-    for name in ("folder/a", "folder/new", "file", "file.yaml", "dangling", "up/outside/a", "up/root/../a"):
+    for name in ("folder/a", "folder/new", "file", "file.yaml", "dangling", "up/outside/a", "up/top/../a"):
         with pytest.raises(CassetteError):
             cassette.locate(root, name)
 
