@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gzip
 import os
@@ -82,13 +83,29 @@ def test_a_name_that_could_be_two_files_is_an_error_that_names_both(tmp_path: Pa
     ["", "..", "../a", "a/../b", "a/..", "./a", "a//b", "/etc/passwd", "/a", "a/", ".", "a/./b", "\\a",
      "a\\..\\b",
      "~/a", "~root/a", "a\0b", "a\nb", "a\x7fb", "\x1b[2J", "x" * 300, "a/" + "ü" * 130, "a/" * 1100 + "b",
-     "lone \udcff"],
+     "lone \udcff", "a\x85b", "a\u2028b", "\u2029", ".a.yaml.lock/b", "x/.a.yaml.new/b"],
 )  # fmt: skip
 def test_what_can_be_no_name_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
     with pytest.raises(CassetteError) as caught:
         cassette.locate(tmp_path, name)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400 or len(name) > 200
+
+
+@pytest.mark.parametrize(
+    "name", ["a.lock", "a.yaml.torn", ".a.yaml.lock", "a.new/b", "a.lock/b", ".a", "ü\u200d😀"]
+)
+def test_a_name_that_is_like_one_of_our_own_files_is_no_such_file(tmp_path: Path, name: str) -> None:
+    found = cassette.locate(tmp_path, name)
+    assert found.path == tmp_path / f"{name}.yaml"
+
+
+def test_a_path_that_is_too_long_for_the_system_is_no_cassette(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["d" * 200] * 30)
+    with contextlib.suppress(CassetteError):  # before Python 3.13 it can't be looked for
+        assert not cassette.locate(deep, "a").exists
+    with contextlib.suppress(CassetteError):
+        assert not cassette.locate(deep, "a.yaml").exists
 
 
 @given(st.text(max_size=300) | st.text(alphabet="./\\ab~:%", max_size=12))

@@ -22,6 +22,7 @@ _LIMIT = 1 << 63
 _TERM = re.compile(r"(?P<whole>[0-9]*)(?:\.(?P<fraction>[0-9]*))?(?P<unit>[^0-9.]*)")
 # Behind so many zeros Go's float64 scale is infinite, and a fraction counts as nothing.
 _FRACTION_DIGITS = 400
+_EXACT_DIGITS = 18  # fit int64, and their power of ten float64
 
 
 def format_duration(ns: int) -> str:
@@ -99,6 +100,8 @@ def _term(text: str, term: re.Match[str]) -> int:
 
 def _fraction(digits: str) -> tuple[int, float]:
     """The digits behind the point as numerator and scale; what int64 can't hold is dropped, as in Go."""
+    if len(digits) <= _EXACT_DIGITS:
+        return int(digits or "0"), float(10 ** len(digits))
     numerator = 0
     scale = 1.0
     for digit in digits[:_FRACTION_DIGITS]:

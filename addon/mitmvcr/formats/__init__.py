@@ -70,7 +70,7 @@ def load(data: bytes) -> tuple[Format, Cassette, bytes]:
 
 def is_cassette_folder(folder: Path) -> bool:
     """Whether a folder is one cassette: llama-stack keeps one JSON file per call, named by its hash."""
-    return any(_is_recording(path) for path in _json_files(folder))
+    return any(_is_recording(path) for path in files_of(folder))
 
 
 def _is_recording(path: Path) -> bool:
@@ -85,10 +85,11 @@ def load_folder(folder: Path) -> Cassette:
     """All recordings in a folder as one cassette, by name; raises FormatError that names the file."""
     from mitmvcr.formats import llamastack  # noqa: PLC0415 - only such folders need it
 
-    return llamastack.load_directory((path.name, path.read_bytes()) for path in _json_files(folder))
+    return llamastack.load_directory((path.name, path.read_bytes()) for path in files_of(folder))
 
 
-def _json_files(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
+    """The files that a folder's recordings are in, by name."""
     return sorted(path for path in folder.glob("*.json") if path.is_file())
 
 
@@ -98,6 +99,7 @@ __all__ = [
     "GO_VCR",
     "Format",
     "FormatError",
+    "files_of",
     "is_cassette_folder",
     "load",
     "load_folder",

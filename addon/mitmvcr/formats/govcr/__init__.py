@@ -48,9 +48,11 @@ def dump(cassette: Cassette, dialect: Dialect | str | None = None) -> bytes:
     In that text interactions that are not changed stand as they are, but for their numbers. A cassette that
     was not read from one of go-vcr is emitted in `charm`.
     """
+    if dialect is not None or cassette.source is None:
+        return emit_document(cassette, Dialect(dialect or Dialect.CHARM))
     from mitmvcr.formats.govcr import rewrite  # noqa: PLC0415
 
-    return rewrite.dump(cassette, dialect)
+    return rewrite.dump(cassette)
 
 
 def entry(interaction: Interaction, id_: int, cassette: Cassette) -> bytes:

@@ -40,57 +40,66 @@ def emit_interaction(interaction: Interaction, id_: int, dialect: Dialect, shift
     """
     entry = _block(dialect, 2 if dialect is Dialect.CHARM else 6, shift)
     fields = _block(dialect, entry.deeper, shift)
-    lines = [
-        f"{entry.pad[:-2]}- id: {id_}\n",
-        *_entries(interaction.extra, entry),
-        f"{entry.pad}request:\n",
-        *_request(interaction.request, fields),
-        f"{entry.pad}response:\n",
-        *_response(interaction.response, fields),
+    extra = "".join(_entries(interaction.extra, entry)) if interaction.extra else ""
+    return b"".join(
+        [
+            f"{entry.pad[:-2]}- id: {id_}\n{extra}{entry.pad}request:\n".encode(),
+            *_request(interaction.request, fields),
+            f"{entry.pad}response:\n".encode(),
+            *_response(interaction.response, fields),
+        ]
+    )
+
+
+def _request(request: Request, at: _Block) -> tuple[bytes, bytes, bytes]:
+    pad, text = at.pad, at.text
+    head = [
+        _proto(request.proto, request.proto_major, request.proto_minor, at.dialect, pad),
+        f"{pad}content_length: {request.content_length}\n",
     ]
-    return "".join(lines).encode()
-
-
-def _request(request: Request, at: _Block) -> Iterator[str]:
-    pad, text = at.pad, at.text
-    yield f"{pad}proto: {scalars.scalar(request.proto, text)}"
-    yield f"{pad}proto_major: {request.proto_major}\n"
-    yield f"{pad}proto_minor: {request.proto_minor}\n"
-    yield f"{pad}content_length: {request.content_length}\n"
     if request.transfer_encoding:
-        yield _entry("transfer_encoding", request.transfer_encoding, at)
-    yield _values("trailer", request.trailer, at)
-    yield f"{pad}host: {scalars.scalar(request.host, text)}"
+        head.append(_entry("transfer_encoding", request.transfer_encoding, at))
+    if request.trailer:
+        head.append(_values("trailer", request.trailer, at))
+    head.append(f"{pad}host: {scalars.scalar(request.host, text)}")
     if request.remote_addr:
-        yield f"{pad}remote_addr: {scalars.scalar(request.remote_addr, text)}"
+        head.append(f"{pad}remote_addr: {scalars.scalar(request.remote_addr, text)}")
     if request.request_uri:
-        yield f"{pad}request_uri: {scalars.scalar(request.request_uri, text)}"
+        head.append(f"{pad}request_uri: {scalars.scalar(request.request_uri, text)}")
     if request.body:
-        yield f"{pad}body: {scalars.body(request.body, text)}"
-    yield _values("form", request.form, at)
-    yield _values("headers", request.headers, at)
-    yield f"{pad}url: {scalars.scalar(request.url, text)}"
-    yield f"{pad}method: {scalars.scalar(request.method, text)}"
-    yield from _entries(request.extra, at)
+        head.append(f"{pad}body: ")
+    tail = [_values("form", request.form, at)] if request.form else []
+    if request.headers:
+        tail.append(_values("headers", request.headers, at))
+    url, method = scalars.scalar(request.url, text), scalars.scalar(request.method, text)
+    tail.append(f"{pad}url: {url}{pad}method: {method}")
+    if request.extra:
+        tail += _entries(request.extra, at)
+    body = scalars.body(request.body, text) if request.body else b""
+    return "".join(head).encode(), body, "".join(tail).encode()
 
 
-def _response(response: Response, at: _Block) -> Iterator[str]:
+def _response(response: Response, at: _Block) -> tuple[bytes, bytes, bytes]:
     pad, text = at.pad, at.text
-    yield f"{pad}proto: {scalars.scalar(response.proto, text)}"
-    yield f"{pad}proto_major: {response.proto_major}\n"
-    yield f"{pad}proto_minor: {response.proto_minor}\n"
+    head = [_proto(response.proto, response.proto_major, response.proto_minor, at.dialect, pad)]
     if response.transfer_encoding:
-        yield _entry("transfer_encoding", response.transfer_encoding, at)
-    yield _values("trailer", response.trailer, at)
-    yield f"{pad}content_length: {response.content_length}\n"
-    if response.uncompressed:
-        yield f"{pad}uncompressed: true\n"
-    yield f"{pad}body: {scalars.body(response.body, text)}"
-    yield _values("headers", response.headers, at) or f"{pad}headers: {{}}\n"
-    yield f"{pad}status: {scalars.scalar(response.status, text)}"
-    yield f"{pad}code: {response.code}\n"
-    yield from _entries(response.extra, at)
-    yield f"{pad}duration: {format_duration(response.duration)}\n"
+        head.append(_entry("transfer_encoding", response.transfer_encoding, at))
+    if response.trailer:
+        head.append(_values("trailer", response.trailer, at))
+    head.append(f"{pad}content_length: {response.content_length}\n")
+    head.append(f"{pad}uncompressed: true\n{pad}body: " if response.uncompressed else f"{pad}body: ")
+    headers = _values("headers", response.headers, at) if response.headers else f"{pad}headers: {{}}\n"
+    status = scalars.scalar(response.status, text)
+    extra = "".join(_entries(response.extra, at)) if response.extra else ""
+    duration = format_duration(response.duration)
+    tail = f"{headers}{pad}status: {status}{pad}code: {response.code}\n{extra}{pad}duration: {duration}\n"
+    return "".join(head).encode(), scalars.body(response.body, text), tail.encode()
+
+
+@lru_cache(maxsize=64)
+def _proto(name: str, major: int, minor: int, dialect: Dialect, pad: str) -> str:
+    shown = scalars.scalar(name, Place(dialect, pad + " " * dialect.step, hint_fits=True))
+    return f"{pad}proto: {shown}{pad}proto_major: {major}\n{pad}proto_minor: {minor}\n"
 
 
 class _Block(NamedTuple):
@@ -127,15 +136,24 @@ def _item(dialect: Dialect, dash: int, shift: int) -> tuple[str, Place]:
 
 
 def _values(name: str, values: Values, at: _Block) -> str:
-    """A map of lists under its key, in go-yaml's order; nothing if it is empty."""
-    if not values:
-        return ""
-    inner = _block(at.dialect, at.deeper, at.shift)
-    before, text = _item(inner.dialect, inner.dash, inner.shift)
+    """A map of lists under its key, in go-yaml's order."""
+    pairs = tuple([(key, tuple(items)) for key, items in values.items()])
+    return _mapping(name, pairs, at.dialect, at.column, at.shift)
+
+
+@lru_cache(maxsize=256)
+def _mapping(
+    name: str, pairs: tuple[tuple[str, tuple[str, ...]], ...], dialect: Dialect, column: int, shift: int
+) -> str:
+    """The same, remembered: one program's requests have the same headers over and over."""
+    at = _block(dialect, column, shift)
+    inner = _block(dialect, at.deeper, shift)
+    before, text = _item(dialect, inner.dash, shift)
+    values = dict(pairs)
     lines = [f"{at.pad}{name}:\n"]
     for key in natural_order(values):
         items = values[key]
-        shown = scalars.key(key, at.dialect)
+        shown = scalars.key(key, dialect)
         if items and shown is not None:
             lines.append(f"{inner.pad}{shown}:\n")
             lines += [f"{before} {scalars.scalar(item, text)}" for item in items]

@@ -22,6 +22,7 @@ from mitmvcr.errors import FormatError
 from mitmvcr.formats.govcr import spans
 from mitmvcr.formats.govcr.events import Events, Fault, start_of
 from mitmvcr.formats.govcr.literals import Literals
+from mitmvcr.formats.govcr.torn import TornError
 from mitmvcr.formats.govcr.values import NULLS, Read, Values, check_collection, wrong
 from mitmvcr.model import Cassette, Interaction, Node, Request, Response, Source
 
@@ -71,14 +72,6 @@ _ENTRY: dict[str, Read] = {
 _NOTHING: tuple[dict[str, Any], dict[str, Node]] = ({}, {})
 _ZERO_REQUEST: dict[str, Any] = {"method": "", "url": "", "proto": "", "proto_major": 0, "proto_minor": 0}
 _ZERO_RESPONSE: dict[str, Any] = {"code": 0, "proto": "", "proto_major": 0, "proto_minor": 0}
-
-
-class TornError(FormatError):
-    """The last interaction is torn; `before` is the cassette without it, its source cut there."""
-
-    def __init__(self, reason: str, line: int, before: Cassette) -> None:
-        super().__init__(reason, line)
-        self.before = before
 
 
 def read(data: bytes) -> Cassette:
@@ -199,12 +192,7 @@ class _Document:
         """What to raise where the entry that begins there is torn."""
         number = len(self._starts) - 1
         del self._entries[number:]
-        return TornError(
-            f"interaction {number}, the last, is torn: it breaks off before its `duration` ends. Delete "
-            f"it from this line on (recording to this cassette sets it aside by itself) or complete it",
-            spans.line_number(self._data, start),
-            self._cassette(self._data[:start], start),
-        )
+        return TornError.of(spans.line_number(self._data, start), self._cassette(self._data[:start], start))
 
     def _cassette(self, data: bytes, end: int) -> Cassette:
         entries = tuple(self._entries)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+from collections.abc import Iterator
+
 from mitmvcr.errors import FormatError
-from mitmvcr.formats.govcr import goccy, reader, spans
-from mitmvcr.formats.govcr.emit import emit_document
+from mitmvcr.formats.govcr import fast, goccy, spans
+from mitmvcr.formats.govcr.emit import HEAD, emit_document
 from mitmvcr.formats.govcr.scalars import Dialect
-from mitmvcr.model import Cassette
+from mitmvcr.formats.govcr.torn import TornError
+from mitmvcr.model import Cassette, Interaction
 
 
 def load(data: bytes) -> Cassette:
     """What the package has under this name."""
     may_be_misread = goccy.is_misread(data)
     try:
-        cassette = _read_with_end(data)
+        with _collector_off():
+            cassette = _read_with_end(data)
     except FormatError:
         meant = goccy.read(data)
         if meant is None:
@@ -29,17 +35,66 @@ def recover(data: bytes) -> tuple[Cassette, bytes]:
     """What the package has under this name."""
     try:
         return load(data), b""
-    except reader.TornError as error:
+    except TornError as error:
         source = error.before.source
         return error.before, data[len(source.data) if source else 0 :]
+
+
+@contextlib.contextmanager
+def _collector_off() -> Iterator[None]:
+    """What is read has no cycles, and looking for them takes longer than the reading itself."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _read_alone(data: bytes) -> Interaction | None:
+    """The interaction in a file that has nothing else; PyYAML is imported for what needs it."""
+    from mitmvcr.formats.govcr import reader  # noqa: PLC0415
+
+    try:
+        cassette = reader.read(data)
+    except FormatError:
+        return None
+    source = cassette.source
+    if source is None or cassette.extra or tuple(source.spans) != ((len(HEAD), len(data)),):
+        return None
+    return cassette.interactions[0]
+
+
+def _read(data: bytes) -> Cassette:
+    cassette = fast.read(data, _read_alone)
+    if cassette is not None:
+        return cassette
+    from mitmvcr.formats.govcr import reader  # noqa: PLC0415
+
+    last = fast.last_start(data)
+    if last:
+        # The file of a process that was killed: only its last entry needs the full reader.
+        try:
+            reader.read(HEAD + data[last:])
+        except TornError as torn:
+            # Where no more than a dash was written, the entry before it is whole.
+            whole = torn.before.source
+            start = last + (len(whole.data) - len(HEAD) if whole else 0)
+            before = fast.read(data[:start], _read_alone)
+            if before is not None:
+                raise TornError.of(spans.line_number(data, start), before) from None
+        except FormatError:
+            pass
+    return reader.read(data)
 
 
 def _read_with_end(data: bytes) -> Cassette:
     end = _text_end(data)
     if end == len(data):
-        return reader.read(data)
-    cassette = reader.read(data[:end])
-    raise reader.TornError(
+        return _read(data)
+    cassette = _read(data[:end])
+    raise TornError(
         "the file ends with bytes that are no text, as after a crash: delete them (recording to this "
         "cassette sets them aside by itself)",
         spans.line_number(data, end),

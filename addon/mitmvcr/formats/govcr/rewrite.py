@@ -51,15 +51,14 @@ class _Layout:
         return emit.emit_interaction(interaction, id_, self.dialect, self.shift)
 
 
-def dump(cassette: Cassette, dialect: Dialect | str | None = None) -> bytes:
-    """What the package has under this name."""
-    if dialect is not None:
-        return emit.emit_document(cassette, Dialect(dialect))
+def dump(cassette: Cassette) -> bytes:
+    """What the package has under this name, without a dialect."""
     source = cassette.source
     if source is None:
         return emit.emit_document(cassette, Dialect.CHARM)
-    if len(cassette.interactions) == len(source.entries) and all(
-        map(_is_same, cassette.interactions, source.entries)
+    if cassette.interactions is source.entries or (
+        len(cassette.interactions) == len(source.entries)
+        and all(map(_is_same, cassette.interactions, source.entries))
     ):
         return source.data
     texts = _Texts.of(source, cassette)
@@ -98,10 +97,12 @@ class _Texts:
     def __init__(self, entries: Sequence[Interaction], source: Source) -> None:
         self._entries = entries
         self._source = source
-        self._by_identity = {id(one): index for index, one in enumerate(entries)}
+        self._taken: set[int] = set()
         self._by_content: dict[object, list[int]] = {}
         for index, one in enumerate(entries):
-            self._by_content.setdefault(_hashable(one), []).append(index)
+            content = _hashable(one)
+            self._by_content.setdefault(content, []).append(index)
+            self._by_content.setdefault((one.id, content), []).append(index)
         places = source.spans
         self.head = source.data[: places[0][0]] if places else source.data
         self.tail = source.data[places[-1][1] :] if places else b""
@@ -127,14 +128,21 @@ class _Texts:
                 yield text if self._source.entries[index].id == id_ else _renumbered(text, id_)
 
     def _index(self, interaction: Interaction) -> int | None:
-        found = self._by_identity.get(id(interaction))
-        if found is not None:
-            return found
-        alike = self._by_content.get(_hashable(interaction), ())
-        same = [index for index in alike if _is_same(interaction, self._entries[index])]
-        return next(
-            (index for index in same if self._entries[index].id == interaction.id), next(iter(same), None)
-        )
+        """The entry that says the same: if there are several, one of that number, and one not taken yet."""
+        content = _hashable(interaction)
+        taken: int | None = None
+        for key in ((interaction.id, content), content):
+            for index in self._by_content.get(key, ()):
+                if index in self._taken and taken is not None:
+                    continue
+                if _is_same(interaction, self._entries[index]):
+                    if index not in self._taken:
+                        self._taken.add(index)
+                        return index
+                    taken = index
+            if taken is not None:
+                return taken
+        return None
 
 
 def _hashable(interaction: Interaction) -> object:

@@ -61,6 +61,11 @@ class Place:
 # What go-yaml's emitter takes for printable and for a line break. Neither tab nor emoji is printable.
 _BREAK = "\n\r\x85\u2028\u2029"
 _PRINTABLE = r"\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd"
+_CONTROLS = bytes([*range(10), *range(11, 32), 127])
+# What isn't printable begins so in UTF-8, and what is a wide line break.
+_SUSPECTS = _CONTROLS + b"\xc2\xe2\xef\xf0\xf1\xf2\xf3\xf4"
+_MARKS = ("\u2028", "\u2029", "\ufeff", "\ufffe", "\uffff")
+_C1 = re.compile(rb"\xc2[\x80-\x9f]")
 _BREAK_BEFORE_TEXT = re.compile("([\n\u2028\u2029])(?=[^\n\u2028\u2029])")
 _SPACE_AND_BREAK = re.compile("[\u2028\u2029\n] | [\u2028\u2029\n]")
 _SPACE_BEFORE_BREAK = re.compile(" [\n\u2028\u2029]")
@@ -96,6 +101,7 @@ _TIMESTAMP = re.compile(
     re.VERBOSE,
 )
 _BINARY_LINE = 70
+_SPACE, _DELETE = 0x20, 0x7F
 _SIMPLE_KEY_LENGTH = 128  # bytes
 _INLINE_CACHE_LENGTH = 128  # characters; longer values are rarely seen twice
 
@@ -119,13 +125,32 @@ def _scalar(text: str, place: Place) -> str:
     return _written(text, place)
 
 
-def body(raw: bytes, place: Place) -> str:
-    """The same for a body: text if it is UTF-8, else base64."""
+def body(raw: bytes, place: Place) -> bytes:
+    """The same for a body, in bytes: text if it is UTF-8, else base64."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        return binary(raw, place)
-    return _written(text, place)
+        return binary(raw, place).encode()
+    if _is_usual(raw, text):
+        # JSON on one line, and lines that begin with a letter or bracket: most bodies are one or the other.
+        if b"\n" not in raw:
+            if raw[:1] in (b"{", b"["):
+                return b"'%b'\n" % raw.replace(b"'", b"''")
+        elif _SPACE < raw[0] < _DELETE and raw[-1] != _SPACE and b" \n" not in raw:
+            return _usual_literal(raw, place.pad.encode())
+    return _written(text, place).encode()
+
+
+def _usual_literal(raw: bytes, pad: bytes) -> bytes:
+    """Lines that need no hint; see `_literal`."""
+    lines = pad + raw.replace(b"\n", b"\n" + pad)
+    if b"\n\n" in raw:
+        empty = b"\n%b\n" % pad
+        lines = lines.replace(empty, b"\n\n").replace(empty, b"\n\n")
+    if not raw.endswith(b"\n"):
+        return b"|-\n%b\n" % lines
+    header = b"|+\n" if raw.endswith(b"\n\n") else b"|\n"
+    return header + lines[: -len(pad)]
 
 
 def binary(raw: bytes, place: Place) -> str:
@@ -158,7 +183,7 @@ def is_plain(text: str) -> bool:
     return not (
         text == ""
         or "\n" in text
-        or (not _is_printable_ascii(text) and _unprintable().search(text))
+        or (not (text.isascii() and text.isprintable()) and _unprintable().search(text))
         or _NOT_AT_START.match(text)
         or _NOT_IN_PLAIN.search(text)
     )
@@ -189,7 +214,7 @@ def _style(text: str, place: Place) -> _Style:
         return _Style.SINGLE if place.dialect is Dialect.STOCK else _Style.DOUBLE
     if _is_resolved(text):
         return _Style.DOUBLE
-    if not _is_printable_ascii(text) and (
+    if not _is_usual(text.encode(), text) and (
         _unprintable().search(text) or (_has_wide_break(text) and _SPACE_AND_BREAK.search(text))
     ):
         return _Style.DOUBLE
@@ -200,7 +225,7 @@ def _literal_possible(text: str, place: Place) -> bool:
     """Whether a text with line breaks can be a literal for go-yaml, and one that is read back."""
     if text.isspace() or text.endswith(" ") or " \n" in text:
         return False
-    if not _is_printable_ascii(text.replace("\n", "")) and (
+    if not _is_usual(text.encode(), text) and (
         _unprintable_but_tab().search(text) or (_has_wide_break(text) and _SPACE_BEFORE_BREAK.search(text))
     ):
         return False
@@ -215,9 +240,17 @@ def _literal_possible(text: str, place: Place) -> bool:
     return text.lstrip(_BREAK)[0] not in " \t"
 
 
-def _is_printable_ascii(text: str) -> bool:
-    """The common case, told much faster than by a search for what isn't printable."""
-    return text.isascii() and text.isprintable()
+def _is_usual(raw: bytes, text: str) -> bool:
+    """Whether all characters are printable or LF, and none a wide line break; much faster than by a search.
+
+    `raw` is the same text in UTF-8.
+    """
+    if len(raw.translate(None, _SUSPECTS)) == len(raw):
+        return True
+    if raw.isascii() or len(raw.translate(None, _CONTROLS)) != len(raw):
+        return False
+    is_narrow = len(text.encode("utf-16-le")) == 2 * len(text)
+    return is_narrow and not _C1.search(raw) and not any(mark in text for mark in _MARKS)
 
 
 # Such a set takes 6 ms to compile, and ASCII never needs one.
@@ -319,7 +352,7 @@ def _double(text: str) -> str:
         # go-yaml takes a string that starts with a byte order mark for one at each of its characters.
         return '"' + "".join(map(_escape, text)) + '"\n'
     quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    if not _is_printable_ascii(quoted):
+    if not _is_usual(quoted.encode(), quoted):
         quoted = _escaped().sub(lambda found: _escape(found[0]), quoted)
     return f'"{quoted}"\n'
 
