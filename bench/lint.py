@@ -1,10 +1,14 @@
-"""How fast cassettes are looked through for secrets, on one core: `python -m bench.lint`."""
+"""How fast cassettes are looked through for secrets, on one core: `python -m bench.lint`.
+
+One large file at a time, then a repository: 300 files of 5 exchanges, found, told apart and read.
+"""
 
 from __future__ import annotations
 
 import gc
 import random
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -13,12 +17,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "addon"))
 
 from bench.scrub import best, json_exchange, stream_exchange
-from mitmvcr import inplace
+from mitmvcr import inplace, sweep
 from mitmvcr.formats import govcr, har, vcrpy
 from mitmvcr.model import Cassette, Interaction
 from mitmvcr.scrub import Memory, Policy
 
 COUNT = 500
+FILES = 300
 
 
 def exchanges(*, leaking: bool) -> Iterator[Interaction]:
@@ -38,6 +43,24 @@ def exchanges(*, leaking: bool) -> Iterator[Interaction]:
         )
 
 
+def repository(top: Path) -> None:
+    """Cassettes of VCR.py beside as much other JSON and YAML."""
+    ones = list(exchanges(leaking=False))
+    for number in range(FILES):
+        folder = top / f"tests_{number % 20}" / "cassettes"
+        folder.mkdir(parents=True, exist_ok=True)
+        few = (ones * 2)[number : number + 5]
+        (folder / f"test_{number}.yaml").write_bytes(vcrpy.dump(Cassette(tuple(few))))
+        (folder / f"data_{number}.json").write_bytes(few[0].response.body)
+
+
+def look_through(top: Path) -> None:
+    found = list(sweep.files([top]))
+    rows = list(sweep.run(found, sweep.Task(Policy(), environ={}), workers=1))
+    if sum(row.is_cassette for row in rows) != FILES or any(row.findings for row in rows):
+        raise SystemExit("the repository is not what it was made as")
+
+
 def main() -> None:
     rules = inplace.Rules(Policy())
     gc.disable()
@@ -52,6 +75,11 @@ def main() -> None:
             seconds = best([partial(inplace.examine, data, rules, Memory({}))], 5)
             what = "a cookie in each" if leaking else "no secret"
             print(f"{name:8}{what:18}{len(data) / seconds / 1e6:6.1f} MB/s")
+    with tempfile.TemporaryDirectory() as name:
+        repository(Path(name))
+        size = sum(path.stat().st_size for path in Path(name).rglob("*.*"))
+        seconds = best([partial(look_through, Path(name))], 3)
+        print(f"{FILES} files, {size / 1e6:.1f} MB: {seconds:.2f} s, {size / seconds / 1e6:.1f} MB/s")
 
 
 if __name__ == "__main__":

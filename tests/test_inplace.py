@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 import random
 import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import brotli
 import pytest
@@ -18,10 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mitmvcr import formats, inplace
+from mitmvcr.errors import MitmvcrError
 from mitmvcr.formats import govcr, har, vcrpy
 from mitmvcr.inplace import raw, tree
+from mitmvcr.inplace.sieve import Suspicion
 from mitmvcr.model import Cassette, Interaction
-from mitmvcr.scrub import Memory, Policy
+from mitmvcr.scrub import Memory, Policy, packed
 from mitmvcr.scrub.memory import MARK
 from tests.formats.seeds import seed
 from tests.scrub.planting import KINDS, PLACES, exchange, pem, sse
@@ -76,6 +81,14 @@ WRITERS: dict[str, Writer] = {
     "HAR": lambda one: har.dump(Cassette((one,))),
     "gzip": lambda one: gzip.compress(vcrpy.dump(Cassette((one,))), mtime=0),
 }
+
+
+def written(one: Interaction, writer: str) -> bytes:
+    """The cassette, in YAML where JSON can't hold it."""
+    try:
+        return WRITERS[writer](one)
+    except TypeError:
+        return WRITERS["VCR.py"](one)
 
 
 def memory(data: bytes = b"") -> Memory:
@@ -455,3 +468,170 @@ def test_base64_lines_stay_as_long_as_they_were() -> None:
     lines = [line for line in clean.splitlines() if re.fullmatch(rb" +[A-Za-z0-9+/=]{40,}", line)]
     assert {len(line.strip()) for line in lines[:-1]} == {70}
     assert base64.b64encode(KEY.encode())[4:20] not in clean
+
+
+def binary(body: bytes, **headers: str) -> bytes:
+    """A cassette as VCR.py writes it for answers that are no text, or compressed."""
+    document = {
+        "version": 1,
+        "interactions": [
+            {
+                "request": {"method": "GET", "uri": CHAT, "body": None, "headers": {}},
+                "response": {
+                    "status": {"code": 200, "message": "OK"},
+                    "headers": {name.replace("_", "-"): [value] for name, value in headers.items()},
+                    "body": {"string": body},
+                },
+            }
+        ],
+    }
+    return yaml.safe_dump(document).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        binary(gzip.compress(b"x" * 900)[:-9], content_encoding="gzip"),
+        binary(b"\xff" + b"x" * 90, content_encoding="br"),
+        binary(b"7z\xbc\xaf\x27\x1c" + bytes(30)),
+    ],
+)
+def test_body_that_cannot_be_looked_into_is_said_and_stays(data: bytes) -> None:
+    (finding,) = lint(data)
+    assert (finding.rule, finding.field) == ("unreadable-body", "response.body")
+    assert "can't be looked into" in finding.sample
+    done = inplace.scrub(data, RULES, Memory({}))
+    assert (done.data, dict(done.replaced)) == (data, {})
+    assert "unreadable-body in response.body" in done.stuck[0]
+    assert lint(data, inplace.Rules(Policy(allow=("unreadable-body@response.body",)))) == []
+
+
+def test_image_whose_recorder_left_a_content_encoding_is_no_finding() -> None:
+    assert lint(binary(b"\x89PNG\r\n\x1a\n\xff\xd8" + bytes(range(256)), content_encoding="gzip")) == []
+
+
+def test_secret_in_an_archive_is_said_and_others_are_replaced() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", KEY * 9)
+    data = binary(out.getvalue(), x_session_id="aB3dE5gH7jK9mN1pQ3sT5vX7")
+    assert {finding.rule for finding in lint(data)} == {"denied-header", "openai-key"}
+    done = inplace.scrub(data, RULES, Memory({}))
+    assert b"aB3dE5gH7jK9mN1pQ3sT5vX7" not in done.data
+    assert done.stuck == ("openai-key in response.body: it is in an archive: record it anew",)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le"])
+def test_secret_in_utf_16_is_replaced(writer: str, coding: str) -> None:
+    text = f"the key is {KEY} and no other"
+    data = written(exchange(b"", text.encode(coding)), writer)
+    assert lint(data)
+    clean = scrub(data)
+    read = formats.load(clean)[1].interactions[0].response.body.decode(coding)
+    assert re.sub(r"REDACTED-[a-z]+-1", KEY, read) == text
+    assert lint(clean) == []
+
+
+def test_bomb_in_a_cassette_is_said_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "LIMIT", 1_000_000)
+    monkeypatch.setattr(packed.unpacked, "__defaults__", (1_000_000,))
+    (finding,) = lint(binary(gzip.compress(bytes(30_000_000)), content_encoding="gzip"))
+    assert "more than 1,000,000 bytes" in finding.sample
+
+
+ENCODINGS: dict[str, Callable[[str], bytes]] = {
+    "plain": lambda s: f"the key {s} is".encode(),
+    "percent": lambda s: "".join(f"%{ord(c):02X}" for c in s).encode(),
+    "percent twice": lambda s: "".join(f"%25{ord(c):02x}" for c in s).encode(),
+    "base64": lambda s: base64.b64encode(f"key {s} ".encode()),
+    "base64, another offset": lambda s: base64.b64encode(f"a key {s} ".encode()),
+    "base64, a third": lambda s: base64.urlsafe_b64encode(f"the  key {s} ".encode()),
+    "hexadecimal": lambda s: f"key {s} ".encode().hex().encode(),
+    "JSON's escapes": lambda s: json.dumps({"a": "".join(f"\\u{ord(c):04x}" for c in s)}).encode(),
+    "JSON in JSON": lambda s: json.dumps({"a": json.dumps({"b": f'\n"{s}"\t'})}).encode(),
+    "events": lambda s: sse("key ", s[:5], s[5:9], s[9:], " it is"),
+    "events with an index": lambda s: sse("a ", x=1) + sse(s[:7], s[7:11], s[11:]),
+    "UTF-16": lambda s: f"the key {s} is".encode("utf-16"),
+    "bytes": lambda s: b"\xff\xfe\x80 " + s.encode() + b" \xff",
+    "gzip": lambda s: gzip.compress(f"the key {s} is".encode()),
+    "nothing": lambda _s: b"no secret here",
+}
+
+
+@given(
+    kind=st.sampled_from(sorted(KINDS)),
+    encoding=st.sampled_from(sorted(ENCODINGS)),
+    writer=st.sampled_from(sorted(WRITERS)),
+    seed=st.integers(0, 2**32),
+    is_asked=st.booleans(),
+    words=st.text(alphabet="abcdefg \n'\"\\:{é", max_size=90),
+)
+@settings(max_examples=150, deadline=None)
+def test_quick_look_misses_nothing_that_reading_each_value_finds(
+    *, kind: str, encoding: str, writer: str, seed: int, is_asked: bool, words: str
+) -> None:
+    hidden = ENCODINGS[encoding](KINDS[kind](random.Random(seed)))
+    body = hidden if hidden.startswith((b"data:", b"\x1f", b"\xff")) else words.encode() + b" " + hidden
+    data = written(exchange(body, b"") if is_asked else exchange(b"", body), writer)
+    assert lint(data) == looked_through(data)
+
+
+def looked_through(data: bytes) -> list[inplace.Finding]:
+    """The findings without the quick look: each value is read."""
+    with mock.patch.object(inplace, "suspect", return_value=Suspicion(untold=True)):
+        return lint(data)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_quick_look_misses_nothing_in_llama_stacks_streams(kind: str) -> None:
+    secret = KINDS[kind](random.Random(kind))
+    for pieces in ([secret[:6], secret[6:12], secret[12:]], ["no secret ", "at all"], [secret, ""]):
+        data = llama_stack({"model": "m"}, [chunk("key "), *map(chunk, pieces), chunk(" it is")])
+        assert lint(data) == looked_through(data)
+
+
+def shout(one: Interaction) -> Interaction:
+    """A user's function: customers' names out of URL, header and bodies."""
+
+    def clean(text: str) -> str:
+        return text.replace("Ada Lovelace", 'the "customer"').replace("ada", "customer")
+
+    request = replace(
+        one.request,
+        url=clean(one.request.url),
+        body=clean(one.request.body.decode()).encode(),
+        headers={name: [clean(value) for value in values] for name, values in one.request.headers.items()},
+    )
+    response = replace(one.response, body=clean(one.response.body.decode()).encode())
+    return replace(one, request=request, response=response)
+
+
+def fail(_one: Interaction) -> Interaction:
+    raise KeyError("customer")
+
+
+def test_functions_of_the_user_hold() -> None:
+    body = json.dumps({"name": "Ada Lovelace", "note": f"it's \u00e9\n{KEY}"}).encode()
+    one = headers(exchange(body, body, url=CHAT + "?user=ada"), {"User-Agent": "ada/1.0"}, {})
+    rules = inplace.Rules(Policy(redact=("py:tests.test_inplace:shout",)))
+    for name, write in WRITERS.items():
+        data = write(one)
+        found = {(finding.rule, finding.field) for finding in lint(data, rules)}
+        fields = ("request.url", "request.headers.User-Agent", "request.body", "response.body")
+        assert found >= {("custom-function", field) for field in fields}, name
+        clean = scrub(data, rules)
+        read = formats.load(clean)[1].interactions[0]
+        want = shout(one)
+        assert read.request.url == want.request.url, name
+        assert [*read.request.headers["User-Agent"]] == ["customer/1.0"]
+        mark = MARK.search(read.response.body)
+        assert mark
+        assert read.response.body == want.response.body.replace(KEY.encode(), mark.group())
+        assert lint(clean, rules) == []
+
+
+def test_function_that_fails_is_named() -> None:
+    rules = inplace.Rules(Policy(redact=("py:tests.test_inplace:fail",)))
+    with pytest.raises(MitmvcrError, match="fail of redact failed: KeyError"):
+        lint(WRITERS["charm"](exchange(b"{}", b"{}")), rules)

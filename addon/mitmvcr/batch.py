@@ -6,22 +6,15 @@ Nothing is written outside the destination, and nothing over an existing file un
 from __future__ import annotations
 
 import errno
-import gc
-import itertools
-import multiprocessing
 import os
-import signal
-from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from mitmvcr import cassette as disk
-from mitmvcr import formats
+from mitmvcr import formats, parallel
 from mitmvcr.convert import SUFFIXES, Target, convert, skipped
 from mitmvcr.errors import CassetteError, FormatError, MitmvcrError
 from mitmvcr.formats import sniffing
@@ -29,13 +22,8 @@ from mitmvcr.scrub import Policy, Scrubber
 
 _READ_SUFFIXES = (".yaml.gz", ".yml.gz", ".json.gz", ".har.gz", ".yaml", ".yml", ".json", ".har")
 _FILES = (".yaml", ".yml", ".json", ".har", ".gz")
-_CHUNK_FILES = 16
-_CHUNK_BYTES = 1_000_000
 _LARGE = 1_000_000
 """Bytes from which on a file is read only if its first ones are a cassette's."""
-
-_ALONE = 2_000_000
-"""Bytes of all sources up to which starting more processes costs more time than it saves."""
 
 # Without one of these words a file of YAML or JSON that begins like a cassette is none.
 _WORDS = {
@@ -165,42 +153,21 @@ def _tree(top: Path, destination: Path | None, suffix: str) -> Iterator[Job]:
         name = _renamed(source.resolve().name if source == top else source.name, suffix)
         return destination / (name if source == top else source.relative_to(top).parent / name)
 
-    folders = [top]
-    while folders:
-        folder = folders.pop()
-        entries = _listed(folder)
-        if isinstance(entries, str):
-            yield Job(folder, None, problem=entries)
+    def is_wanted(folder: Path) -> bool:
+        return inside is None or folder.resolve() != inside
+
+    for folder in parallel.folders(top, is_wanted):
+        if folder.problem:
+            yield Job(folder.path, None, problem=folder.problem)
             continue
-        recordings = formats.is_cassette_folder(folder)
+        recordings = formats.is_cassette_folder(folder.path)
         if recordings:
-            total = sum(entry.stat().st_size for entry in entries if entry.name.endswith(".json"))
-            yield Job(folder, target(folder), total)
-        deeper = []
-        for entry in entries:
-            path = folder / entry.name
-            if entry.is_dir(follow_symlinks=False):
-                deeper.append(path)
-            elif _is_file(entry) and not (recordings and _belongs(path)):
+            total = sum(entry.stat().st_size for entry in folder.files if entry.name.endswith(".json"))
+            yield Job(folder.path, target(folder.path), total)
+        for entry in folder.files:
+            path = folder.path / entry.name
+            if not (recordings and _belongs(path)):
                 yield Job(path, target(path), entry.stat().st_size)
-        folders += [path for path in reversed(deeper) if inside is None or path.resolve() != inside]
-
-
-def _listed(folder: Path) -> list[os.DirEntry[str]] | str:
-    try:
-        with os.scandir(folder) as found:
-            entries = [entry for entry in found if not entry.name.startswith(".")]
-    except OSError as error:
-        return f"can't be read: {error.strerror}"
-    wanted = [entry for entry in entries if entry.is_dir(follow_symlinks=False) or _is_file(entry)]
-    return sorted(wanted, key=lambda entry: entry.name)
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # a link that leads to itself
-        return False
 
 
 def _belongs(path: Path) -> bool:
@@ -254,83 +221,12 @@ def run(jobs: Sequence[Job], how: How, workers: int | None = None) -> Generator[
     Ends its processes and leaves no half file behind when it is closed or interrupted.
     """
     scrubber_of(how.policy)  # a policy that can't be ends it here; processes that are forked have it, too
-    workers = workers or _cores()
-    if workers < 2 or len(jobs) < 2 or sum(job.size for job in jobs) < _ALONE:
-        for job in jobs:
-            yield do(job, how)
-        return
-    yield from _in_parallel(list(_chunks(jobs)), how, workers)
+    yield from parallel.run(jobs, partial(do_all, how=how), _lost, workers)
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _chunks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    chunk: list[Job] = []
-    for job in jobs:
-        chunk.append(job)
-        if len(chunk) >= _CHUNK_FILES or sum(one.size for one in chunk) >= _CHUNK_BYTES:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
-def _in_parallel(chunks: Sequence[list[Job]], how: How, workers: int) -> Iterator[Row]:
-    before = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(min(workers, len(chunks)), initializer=_begin_worker)
-    waiting: deque[tuple[list[Job], Future[list[Row]]]] = deque()
-    left = iter(chunks)
-    try:
-        for chunk in itertools.islice(left, workers * 4):
-            waiting.append((chunk, executor.submit(do_all, chunk, how)))
-        while waiting:
-            chunk, future = waiting.popleft()
-            yield from _rows(chunk, future)
-            for following in itertools.islice(left, 1):
-                waiting.append((following, _submitted(executor, following, how)))
-    except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - before:
-            process.terminate()
-            process.join()
-        raise
-    executor.shutdown()
-
-
-def _submitted(executor: ProcessPoolExecutor, chunk: list[Job], how: How) -> Future[list[Row]]:
-    try:
-        return executor.submit(do_all, chunk, how)
-    except BrokenProcessPool as error:
-        failed: Future[list[Row]] = Future()
-        failed.set_exception(error)
-        return failed
-
-
-def _rows(chunk: Sequence[Job], future: Future[list[Row]]) -> list[Row]:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        reason = "a process that converted was killed (is there too little memory?): convert it by itself"
-        return [Row(str(job.source), Outcome.FAILED, reason) for job in chunk]
-
-
-_unfinished: list[Path] = []
-"""The file that this process is writing, to be removed if it is told to end."""
-
-
-def _begin_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
-    signal.signal(signal.SIGTERM, _end_worker)
-
-
-def _end_worker(*_signal: object) -> None:
-    for path in _unfinished:
-        path.unlink(missing_ok=True)
-    os._exit(143)
+def _lost(job: Job) -> Row:
+    reason = "a process that converted was killed (is there too little memory?): convert it by itself"
+    return Row(str(job.source), Outcome.FAILED, reason)
 
 
 def do_all(jobs: Sequence[Job], how: How) -> list[Row]:
@@ -346,15 +242,10 @@ def scrubber_of(policy: Policy) -> Scrubber:
 
 def do(job: Job, how: How) -> Row:
     """One job; what goes wrong is in its row."""
-    collecting = gc.isenabled()
-    gc.disable()  # a cassette is many small objects without a cycle
     try:
         return _done(job, how)
     except MemoryError:
         return Row(str(job.source), Outcome.FAILED, "it is too large for the memory there is")
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _done(job: Job, how: How) -> Row:
@@ -436,16 +327,12 @@ def write(target: Path, data: bytes, *, force: bool) -> None:
     """Write a file whole or not at all; raises OSError or CassetteError, and then there is none."""
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".mitmvcr-{os.getpid()}")
-    _unfinished.append(beside)
-    try:
+    with parallel.unfinished(beside):
         beside.write_bytes(data)
         if force:
             beside.replace(target)
         else:
             _link(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
-        _unfinished.remove(beside)
 
 
 def _link(beside: Path, target: Path) -> None:

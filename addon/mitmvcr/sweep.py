@@ -5,18 +5,15 @@ A file is replaced whole or not at all, and keeps its mode; links lead to the fi
 
 from __future__ import annotations
 
-import gc
 import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
-from mitmvcr import inplace
+from mitmvcr import inplace, parallel
 from mitmvcr.cassette import locked
 from mitmvcr.errors import CassetteError, MitmvcrError
 from mitmvcr.formats import FOLDER, sniffing
@@ -24,22 +21,21 @@ from mitmvcr.scrub import Policy
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json", ".har", ".gz", ""})
 _NOT_LOOKED_INTO = frozenset({"node_modules", "__pycache__", "site-packages"})
-_ALONE = 2_000_000
-"""Bytes of all files up to which starting more processes costs more time than it saves."""
-
-_CHUNK = 1_000_000
-
 # Without one of these words a file that begins like a cassette is none.
 _WORDS = (b"interactions", b"requests", b"responses", b'"response"', b"test_id", b"entries")
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to look at; `named` if the user gave it by name, so that it must be a cassette."""
+    """A file to look at; `named` if the user gave it by name, so that it must be a cassette.
+
+    `problem`, if any, says why it can't be looked at.
+    """
 
     path: Path
     size: int
     named: bool
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,58 +66,37 @@ def files(paths: Sequence[Path], *, skip_others: bool = False) -> Iterator[File]
         if not top.exists():
             raise CassetteError(f"{top}: there is no such file or folder")
         named = top.is_file() and not skip_others
-        for path in [top] if top.is_file() else _below(top):
-            real = path.resolve()
+        for file in [File(top, top.stat().st_size, named)] if top.is_file() else _below(top):
+            real = file.path.resolve()
             if real not in seen:
                 seen.add(real)
-                yield File(path, real.stat().st_size, named)
+                yield file
 
 
-def _below(top: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(top):
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and name not in _NOT_LOOKED_INTO
-        )
-        for name in sorted(names):
-            path = Path(folder, name)
-            if not name.startswith(".") and path.suffix.lower() in _SUFFIXES and path.is_file():
-                yield path
+def _below(top: Path) -> Iterator[File]:
+    for folder in parallel.folders(top, lambda path: path.name not in _NOT_LOOKED_INTO):
+        if folder.problem:
+            yield File(folder.path, 0, named=False, problem=folder.problem)
+        for entry in folder.files:
+            path = folder.path / entry.name
+            if path.suffix.lower() in _SUFFIXES:
+                yield File(path, entry.stat().st_size, named=False)
 
 
 def run(found: Sequence[File], task: Task, workers: int | None = None) -> Iterator[Row]:
     """Do the task with each file, in as many processes as there are cores; rows in the files' order."""
     _rules(task.policy)  # a policy that can't be ends it here
-    units = list(_units(found, task))
-    workers = min(workers or _cores(), len(units))
-    if workers < 2 or sum(file.size for file in found) < _ALONE:
-        for unit in units:
-            yield from do(unit, task)
-        return
-    try:
-        with ProcessPoolExecutor(workers) as pool:
-            for rows in pool.map(do, units, [task] * len(units)):
-                yield from rows
-    except BrokenProcessPool:
-        raise CassetteError("a process was killed (is there too little memory?): try --jobs 1") from None
+    together = _shares_memory if task.scrub else None
+    return parallel.run(found, partial(do, task=task), _lost, workers, together)
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _shares_memory(before: File, file: File) -> bool:
+    """Whether both may be of one cassette, a folder's JSON, which is never shared out."""
+    return file.path.suffix == ".json" and file.path.parent == before.path.parent
 
 
-def _units(found: Sequence[File], task: Task) -> Iterator[list[File]]:
-    """Files that go to one process together; a folder's JSON, which may be one cassette, is never split."""
-    unit: list[File] = []
-    for file in found:
-        together = (
-            task.scrub and unit and file.path.suffix == ".json" and file.path.parent == unit[-1].path.parent
-        )
-        if unit and not together and sum(one.size for one in unit) >= _CHUNK:
-            yield unit
-            unit = []
-        unit.append(file)
-    if unit:
-        yield unit
+def _lost(file: File) -> Row:
+    return Row(file.path, problem="a process was killed (is there too little memory?): try it by itself")
 
 
 @lru_cache(maxsize=1)
@@ -131,14 +106,8 @@ def _rules(policy: Policy) -> inplace.Rules:
 
 def do(unit: Sequence[File], task: Task) -> list[Row]:
     """Some files, one after the other; what goes wrong with one is in its row."""
-    collecting = gc.isenabled()
-    gc.disable()  # a cassette is many small objects without a cycle
-    try:
-        folders = _folder_memories(unit, task) if task.scrub else {}
-        return [_row(file, task, folders) for file in unit]
-    finally:
-        if collecting:
-            gc.enable()
+    folders = _folder_memories(unit, task) if task.scrub else {}
+    return [_row(file, task, folders) for file in unit]
 
 
 class _Shared:
@@ -159,7 +128,7 @@ def _folder_memories(unit: Sequence[File], task: Task) -> dict[Path, _Shared]:
 
 
 def _row(file: File, task: Task, folders: Mapping[Path, _Shared]) -> Row:
-    data = _read(file.path)
+    data = file.problem or _read(file.path)
     if isinstance(data, str):
         return Row(file.path, problem=data)
     format_ = _format(data)
@@ -177,7 +146,7 @@ def _row(file: File, task: Task, folders: Mapping[Path, _Shared]) -> Row:
     except (MitmvcrError, OSError) as error:
         why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
         return Row(file.path, problem=why.removeprefix(f"{file.path}: "))
-    return Row(file.path, replaced=done.replaced)
+    return Row(file.path, replaced=done.replaced, problem="; ".join(done.stuck))
 
 
 def _read(path: Path) -> bytes | str:
@@ -219,15 +188,13 @@ def _replace(path: Path, before: bytes, after: bytes) -> None:
             raise CassetteError("it changed while it was scrubbed: run this again")
         handle, name = tempfile.mkstemp(prefix=".mitmvcr-", dir=path.parent)
         beside = Path(name)
-        try:
+        with parallel.unfinished(beside):
             with os.fdopen(handle, "wb") as file:
                 file.write(after)
                 file.flush()
                 os.fsync(handle)
             beside.chmod(path.stat().st_mode & 0o7777)
             beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
 
 
 def totals(rows: Sequence[Row]) -> Counter[str]:

@@ -179,3 +179,32 @@ def test_pre_commit_hook_runs_over_all_sorts_of_files(folder: Path, hook: str, s
     )
     assert done.returncode == status, done.stderr
     assert (KEY in (folder / "a.yaml").read_text()) == (hook == "mitmvcr-lint")
+
+
+def test_function_in_the_folder_is_applied_by_lint_and_scrub(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    (folder / "own_rules.py").write_text(
+        "from dataclasses import replace\n"
+        "def clean(one):\n"
+        "    body = one.response.body.replace(b'Ada', b'customer')\n"
+        "    return replace(one, response=replace(one.response, body=body))\n"
+    )
+    (folder / "a.yaml").write_bytes(vcrpy.dump(Cassette((exchange(b"{}", b'{"name": "Ada"}'),))))
+    arguments = ["--redact", "py:own_rules:clean", "a.yaml"]
+    assert main(["lint", *arguments]) == 1
+    assert "custom-function in response.body" in capsys.readouterr().out
+    assert main(["scrub", *arguments]) == 0
+    assert b"customer" in (folder / "a.yaml").read_bytes()
+    assert main(["lint", *arguments]) == 0
+
+
+def test_what_cannot_be_scrubbed_is_named_and_the_rest_is_done(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = exchange(KEY.encode(), b"\x1f\x8b\x08\xff broken")
+    (folder / "a.yaml").write_bytes(vcrpy.dump(Cassette((one,))))
+    assert main(["scrub", "a.yaml"]) == 2
+    assert "unreadable-body in response.body: it can't be looked into" in capsys.readouterr().err
+    assert KEY.encode() not in (folder / "a.yaml").read_bytes()

@@ -12,7 +12,7 @@ from tests.conftest import Start
 from tests.proxy.talk import CHAT, KEY, chat, recordings
 from tests.upstream.server import Upstream
 
-OTHER_KEY = "sk-" + "proj-" + "Planted" + "p" * 41
+OTHER_KEY = "sk-" + "proj-" + "Planted" + "q7Xk2" * 8
 GITHUB = "ghp" + "_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 ORGANIZATION = "org-" + "PlantedOrganization" + "9876"
 PASSWORD_URL = "postgres://admin:" + "hunter2horse" + "@db.example.com/prod"

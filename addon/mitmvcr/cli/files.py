@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,10 @@ def policy_of(given: argparse.Namespace) -> Policy:
     config = Path("mitmvcr.toml")
     texts = read_toml(config) if config.exists() else {}
     texts |= {name: getattr(given, name) for name in _POLICY if getattr(given, name) is not None}
-    return Policy.of(Settings.parse(texts))
+    policy = Policy.of(Settings.parse(texts))
+    if any(entry.startswith("py:") for entry in policy.redact):
+        sys.path.append(str(Path.cwd()))  # as `python -m` has it, the installed command doesn't
+    return policy
 
 
 def count(number: int, noun: str) -> str:

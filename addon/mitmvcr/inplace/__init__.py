@@ -8,6 +8,7 @@ raw           from a place in a value to the place in the text
 parts         which value is what: a header, a URL, a body
 placeholders  which headers hold no credential although their name sounds so
 find          what is secret in it
+functions     what the user's functions change in it
 pieces        the entries and headers that need to be read
 sieve         a quick look at the whole, which most files need no more than
 """
@@ -18,15 +19,15 @@ import gzip
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mitmvcr import formats
 from mitmvcr.errors import FormatError, MitmvcrError
 from mitmvcr.formats import sniffing
-from mitmvcr.inplace import pieces, tree
+from mitmvcr.inplace import functions, pieces, tree
 from mitmvcr.inplace.find import Edit, Finder, Hit, Rules
 from mitmvcr.inplace.parts import Message, messages, messages_of_lines
-from mitmvcr.inplace.sieve import holds_tracked, is_credential_name, suspect
+from mitmvcr.inplace.sieve import Suspicion, is_credential_name, suspect
 from mitmvcr.model import Cassette, Interaction, Source
 from mitmvcr.scrub import Memory
 from mitmvcr.scrub.gate import mask
@@ -57,10 +58,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Scrubbed:
-    """A file's bytes without secrets, and how many of each kind were replaced."""
+    """A file's bytes without secrets, how many of each kind were replaced, and what could not be."""
 
     data: bytes
     replaced: Mapping[str, int]
+    stuck: tuple[str, ...] = ()
 
 
 def memory_for(contents: Sequence[bytes], environ: Mapping[str, str] | None = None) -> Memory:
@@ -83,14 +85,15 @@ def _is_gzip(data: bytes) -> bool:
 def examine(data: bytes, rules: Rules, memory: Memory) -> list[Finding]:
     """The secrets in a cassette, in the order of their places; raises FormatError if it can't be read."""
     data = sniffing.decompress(data)
-    hits, _ = _look(data, rules, memory)
+    hits = [*_by_function(data, rules, memory)[0], *_look(data, rules, memory)[0]]
     findings = []
     line, at = 1, 0
     for hit in sorted(hits, key=lambda one: one.start):
         line += data.count(b"\n", at, hit.start)
         at = hit.start
         column = len(data[data.rfind(b"\n", 0, at) + 1 : at].decode("utf-8", "replace")) + 1
-        findings.append(Finding(hit.rule, hit.field, hit.kind, line, column, mask(hit.value)))
+        sample = mask(hit.value) if hit.value else hit.stuck
+        findings.append(Finding(hit.rule, hit.field, hit.kind, line, column, sample))
     return findings
 
 
@@ -101,21 +104,24 @@ def scrub(data: bytes, rules: Rules, memory: Memory) -> Scrubbed:
     """
     if _is_gzip(data):
         inner = scrub(sniffing.decompress(data), rules, memory)
-        return Scrubbed(gzip.compress(inner.data, mtime=0) if inner.replaced else data, inner.replaced)
+        return replace(inner, data=gzip.compress(inner.data, mtime=0) if inner.replaced else data)
     before = data
     replaced: Counter[str] = Counter()
+    hits, edits = _by_function(data, rules, memory)
+    replaced.update(hit.kind for hit in hits)
+    data = apply(data, edits)
     # What stood beside a secret may look like one when that is gone; mostly the second look is the last.
     for _ in range(_ROUNDS):
         hits, edits = _look(data, rules, memory)
-        if not hits:
+        if not edits:
             break
-        replaced.update(hit.kind for hit in hits)
+        replaced.update(hit.kind for hit in hits if not hit.stuck)
         data = apply(data, edits)
     else:
         raise StuckError("what is found doesn't go away by replacing it: is a pattern of `redact` too wide?")
-    if data is not before:
+    if data != before:
         _check_same(before, data)
-    return Scrubbed(data, dict(replaced))
+    return Scrubbed(data, dict(replaced), tuple(f"{hit.rule} in {hit.field}: {hit.stuck}" for hit in hits))
 
 
 def apply(data: bytes, edits: Sequence[Edit]) -> bytes:
@@ -129,22 +135,40 @@ def apply(data: bytes, edits: Sequence[Edit]) -> bytes:
     return b"".join([*out, data[at:]])
 
 
+def _by_function(data: bytes, rules: Rules, memory: Memory) -> tuple[list[Hit], list[Edit]]:
+    if not rules.custom.functions:
+        return [], []
+    results = functions.look(data, _messages(data), rules.custom.functions, Finder(data, rules, memory))
+    return [hit for one in results for hit in one.hits], [edit for one in results for edit in one.edits]
+
+
 def _look(data: bytes, rules: Rules, memory: Memory) -> tuple[list[Hit], list[Edit]]:
     suspicion = suspect(data, rules, memory)
     if not suspicion:
         return [], []
     finder = Finder(data, rules, memory)
-    if not suspicion.in_text and not suspicion.untold:
-        is_yaml = not tree.is_json(data)
-        only_headers = is_yaml and not suspicion.in_parameters
-        found = pieces.headers(data, is_credential_name) if only_headers else None
-        found = _messages(data) if found is None else found
+    found = _named(data, suspicion)
+    if found is not None:
         hits, edits = _all(finder, found, by_name_only=True)
-        # What the headers have may stand in a body too.
-        if not edits or not holds_tracked(apply(data, edits), memory.watch):
+        if not edits and not suspicion.in_text:
+            return hits, edits
+        # What the headers have may stand in a body too; mostly all that was found stood in them alone.
+        rest = suspect(apply(data, edits), rules, memory)
+        if not rest.in_text and not rest.untold:
             return hits, edits
     found = _messages(data) if suspicion.untold else _bad_entries(data, rules, memory)
     return _all(finder, found, by_name_only=False)
+
+
+def _named(data: bytes, suspicion: Suspicion) -> list[Message] | None:
+    """What is to be read for secrets that a name tells, if it is not the whole file that must be."""
+    if suspicion.untold:
+        return None
+    if not suspicion.in_parameters and not tree.is_json(data):
+        found = pieces.headers(data, is_credential_name)
+        if found is not None:
+            return found
+    return None if suspicion.in_text else _messages(data)
 
 
 def _bad_entries(data: bytes, rules: Rules, memory: Memory) -> list[Message]:

@@ -18,7 +18,6 @@ from urllib.parse import unquote_to_bytes
 import brotli
 import zstandard
 
-from mitmvcr.httpfacts import decode_body
 from mitmvcr.inplace.parts import Message, Part, Role
 from mitmvcr.inplace.placeholders import cookie_values, credential_kind
 from mitmvcr.inplace.raw import Written, rewritten, rewritten_base64
@@ -27,13 +26,16 @@ from mitmvcr.scrub.custom import Custom, compile_custom
 from mitmvcr.scrub.detect import Secret, find_secrets
 from mitmvcr.scrub.headers import Fate, compile_headers
 from mitmvcr.scrub.memory import MARK, Memory
+from mitmvcr.scrub.packed import PackedError, coding_of, is_text, members, unpacked
 from mitmvcr.scrub.pairs import secret_parameter
 from mitmvcr.scrub.policy import Policy
 from mitmvcr.scrub.scan import Scanner
 
 _SHORTEST = 4
+_FUNCTION = "custom-function"
+# What can be written as it is in every style; a function's values may have more, and UTF-16 has.
+_SAFE = re.compile(rb"[A-Za-z0-9_-]*")
 _FORM = "application/x-www-form-urlencoded"
-_MAGIC = ((b"\x1f\x8b\x08", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 _SCHEME = re.compile(rb"[A-Za-z]+[ \t]+(?=\S)")
 
 
@@ -48,13 +50,17 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A secret in a field; `start` is the byte of the file where it (or what it is coded in) begins."""
+    """A secret in a field; `start` is the byte of the file where it (or what it is coded in) begins.
+
+    `stuck`, where not empty, says why it can't be replaced there.
+    """
 
     rule: str
     field: str
     kind: str
     start: int
     value: bytes
+    stuck: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,24 @@ class Finder:
             self._events(message, result)
         self._trees(message, result)
         return result
+
+    def put(self, part: Part, message: Message, old: bytes, new: bytes) -> Result:
+        """What gives a part another value, its own being `old`; nothing if it isn't."""
+        result = Result([], [])
+        change = _Change(0, len(old), new, _FUNCTION, "custom", old)
+        if part is message.body:
+            lengths = self._replace_in_body(
+                part, message, result, lambda body: [change] if body == old else []
+            )
+            if lengths:
+                result.edits.extend(self._lengths(message, *lengths))
+        elif part.leaf.value == old:
+            self._record(part, [change], result)
+        return result
+
+    def allows(self, part: Part) -> bool:
+        """Whether the user lets stay what a function changes there."""
+        return self._rules.custom.allows(_FUNCTION, part.field)
 
     def _part(self, part: Part, message: Message, result: Result, *, by_name_only: bool) -> None:
         changes = list(self._by_name(part, message))
@@ -185,7 +209,7 @@ class Finder:
         for start, end in secret.spans:
             left, right = max(start - shift, 0), min(end - shift, size)
             if left < right and not any(one.start < right and left < one.end for one in known):
-                new = self._memory.replacement(secret.kind, secret.value) if is_first else b""
+                new = secret.written(self._memory.replacement(secret.kind, secret.value)) if is_first else b""
                 yield _Change(left, right, new, secret.rule, secret.kind, secret.value)
                 is_first = False
 
@@ -195,30 +219,46 @@ class Finder:
             return
         leaf = part.leaf
         written = Written.of(leaf, self._data)
-        if written is None:
+        if written is None or any(one.rule == _FUNCTION or not _SAFE.fullmatch(one.new) for one in changes):
             value = _applied(leaf.value, changes)
             new = (rewritten_base64 if leaf.is_binary else rewritten)(leaf, self._data, value)
             result.edits.append(Edit(leaf.start, leaf.end, new))
             result.hits.extend(
-                Hit(one.rule, part.field, one.kind, leaf.start, one.value) for one in changes if one.new
+                Hit(one.rule, part.field, one.kind, leaf.start, one.value)
+                for one in changes
+                if one.new or one.rule == _FUNCTION
             )
             return
         for one in changes:
             start, end = written.span(one.start, one.end)
             result.edits.append(Edit(start, end, one.new))
-            if one.new:
+            if one.new or one.rule == _FUNCTION:
                 result.hits.append(Hit(one.rule, part.field, one.kind, start, one.value))
 
     def _body(
         self, part: Part, message: Message, result: Result, *, by_name_only: bool
     ) -> tuple[int, int] | None:
         """Look through a body; its length in the file's terms before and behind."""
+
+        def look(body: bytes) -> list[_Change]:
+            if not by_name_only:
+                self._packed(body, part, result)
+            return self._in_body(body, part, message, by_name_only=by_name_only)
+
+        return self._replace_in_body(part, message, result, look)
+
+    def _replace_in_body(
+        self, part: Part, message: Message, result: Result, look: Callable[[bytes], list[_Change]]
+    ) -> tuple[int, int] | None:
         value = _unbase64(part.leaf.value) if part.is_base64 else part.leaf.value
         coding = _coding(value, message)
-        plain = decode_body(value, coding) if coding else value
-        if plain is None:
-            plain, coding = value, ""
-        changes = self._in_body(plain, part, message, by_name_only=by_name_only)
+        try:
+            plain = unpacked(value, coding) if coding else value
+            coding = "" if plain is value else coding
+            changes = look(plain)
+        except PackedError as error:
+            self._stuck("unreadable-body", part, b"", f"it can't be looked into: {error}", result)
+            return None
         changes = [one for one in changes if not self._rules.custom.allows(one.rule, part.field)]
         if not changes:
             return None
@@ -234,9 +274,21 @@ class Finder:
             new = b"!!binary " + binascii.b2a_base64(packed, newline=False)
         result.edits.append(Edit(leaf.start, leaf.end, new))
         result.hits.extend(
-            Hit(one.rule, part.field, one.kind, leaf.start, one.value) for one in changes if one.new
+            Hit(one.rule, part.field, one.kind, leaf.start, one.value)
+            for one in changes
+            if one.new or one.rule == _FUNCTION
         )
         return len(value), len(packed)
+
+    def _packed(self, body: bytes, part: Part, result: Result) -> None:
+        """What archives in a body have; raises PackedError for one that can't be read."""
+        for member in members(body):
+            for secret in find_secrets(member, self._rules.scanner, self._memory.watch):
+                self._stuck(secret.rule, part, secret.value, "it is in an archive: record it anew", result)
+
+    def _stuck(self, rule: str, part: Part, value: bytes, why: str, result: Result) -> None:
+        if not self._rules.custom.allows(rule, part.field):
+            result.hits.append(Hit(rule, part.field, "", part.leaf.start, value, why))
 
     def _in_body(self, body: bytes, part: Part, message: Message, *, by_name_only: bool) -> list[_Change]:
         changes: list[_Change] = []
@@ -326,16 +378,11 @@ def _unbase64(text: bytes) -> bytes:
 
 def _coding(value: bytes, message: Message) -> str:
     """How a body's bytes are coded; the header alone says nothing, for recorders decode and leave it."""
-    magic = next((coding for magic, coding in _MAGIC if value.startswith(magic)), "")
+    magic = coding_of(value)
     header = message.header("content-encoding").strip().lower()
     if magic:
         return header or magic
-    if header and header != "identity":
-        try:
-            value.decode()
-        except UnicodeDecodeError:
-            return header
-    return ""
+    return header if header != "identity" and not is_text(value) else ""
 
 
 def _encoded(value: bytes, coding: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from mitmvcr.scrub.dummies import is_dummy
 from mitmvcr.scrub.headers import denied_kind
 from mitmvcr.scrub.memory import MARK
 
@@ -70,4 +71,4 @@ def _is_placeholder(value: bytes, kind: str) -> bool:
     if _HARMLESS_VALUE.fullmatch(value) or _is_redacted(value):
         return True
     # `test-key` is none, but an organization's name may be words, and a cookie's value anything.
-    return kind == "token" and _WORDS.fullmatch(value) is not None
+    return kind == "token" and (_WORDS.fullmatch(value) is not None or is_dummy(value))

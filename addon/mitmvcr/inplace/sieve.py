@@ -7,6 +7,7 @@ that can't be told, the answer is yes. `find` then looks at each value by itself
 
 from __future__ import annotations
 
+import binascii
 import json
 import re
 from collections.abc import Iterator
@@ -20,8 +21,9 @@ from mitmvcr.inplace.placeholders import credential_kind
 from mitmvcr.inplace.tree import is_json
 from mitmvcr.scrub.detect import find_secrets
 from mitmvcr.scrub.memory import MARK, Memory
+from mitmvcr.scrub.packed import PackedError, coding_of, has_archives, is_text, unpacked
 from mitmvcr.scrub.pairs import secret_parameter
-from mitmvcr.scrub.tracked import Watch
+from mitmvcr.scrub.views import unfolded
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,64 +52,102 @@ def suspect(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
     return (_suspect_json if is_json(data) else _suspect_yaml)(data, rules, memory)
 
 
-_FOLD = re.compile(rb"\\\r?\n[ \t]*+(?:\\(?=[ \t]))?")
-_INDENT = re.compile(rb"\n[ \t]++")
-# What only a reader of YAML can tell: bytes, flow style, complex and escaped keys, Python 2's gzip.
-_UNTOLD = re.compile(rb"\n(?:(?:- )*(?!data:)[^\n:'\"]{0,64}: *[\[{](?![\]}])|(?:- )*\? |\"[^\"\n:]{0,64}\\)")
-_UNTOLD_TAGS = (b"!!binary", b"!!python", b'"\\x1f\\x8b', b'"\\x1F\\x8B')
+# What only a reader of YAML can tell: flow style, complex and escaped keys, Python 2's types and gzip.
+_UNTOLD = re.compile(
+    rb"\n(?:(?:- )*(?!data:)[^\n:'\"\\]{0,64}: *[\[{](?![\]}])|(?:- )*\? "
+    rb"|(?:- )*\"[^\"\\\n]{0,64}\\(?:[^\"\\\n]|\\.){0,256}\":(?=[ \r\n]))"
+)
+# And UTF-16, where each character is followed by such an escape.
+_UNTOLD_TAGS = (b"!!python", b"\\0", b"\\x00", b"\\u0000", b'"\\x1f\\x8b', b'"\\x1F\\x8B')
 _FOLDED_PHRASES = (b"-----BEGIN", b"earer\n", b"EARER\n", b"asic\n", b"ASIC\n", b"x-www-form-urlencoded")
 _DOUBLE_QUOTED_STREAM = (b' "data:', b' "event:', b' "id:', b' ":')
 _FOLDED_STREAM = (b" 'data:", b" 'event:", b" 'id:", b" ':")
 _SECOND = re.compile(rb'index"[ \t]*:[ \t]*[1-9]')
-_KEY = re.compile(rb"\n(?:- )*[\"']?([A-Za-z0-9_.~-]++)[\"']?:(?=([ \r\n]))")
+# Not the counts of JSON that stands in lines of its own (`"prompt_tokens": 82,`, `"tokens_details": {`).
+_KEY = re.compile(
+    rb"\n(?:- )*[\"']?([A-Za-z0-9_.~-]++)[\"']?:(?=([ \r\n]))(?!(?<=\":) (?:[0-9]{1,20},?|\{)\r?\n)"
+)
 _URL = re.compile(rb"https?://[^\s?#\"']*+([?#]\S++)")
 _PATH = re.compile(rb"\n(?:- |[A-Za-z_-]++: )['\"]?/[^\n?#]*+([?#][^\n]++)")
 
 
-def normalised(data: bytes) -> bytes:
-    """YAML text without indentation and without the folds of double quotes."""
-    text = _FOLD.sub(b"", data) if b"\\\n" in data or b"\\\r" in data else data
-    return _INDENT.sub(b"\n", b"\n" + text)
+_BINARY = re.compile(
+    rb"!!binary[ \t]+(?:\|[-+]?[ \t]*\r?\n(( *)[A-Za-z0-9+/=]++\r?\n(?: +[A-Za-z0-9+/=]++(?:\r?\n|\Z))*+)"
+    rb"|([A-Za-z0-9+/=]++)(?=\r?\n|\Z))"
+)
+_BINARY_URL = re.compile(rb"ur[il][\"']?:[ \t]*(?:\r?\n[ \t]*-[ \t]+)?!!binary")
+_CODED_OTHERWISE = re.compile(rb"(?i)content-encoding[\"']?:[^:]{0,64}\b(?:br|deflate|compress)\b")
 
 
-def holds_tracked(data: bytes, watch: Watch) -> bool:
-    """Whether a tracked value stands in a file's text."""
-    text = normalised(data)
-    return any(hit.rule.startswith("tracked-") for hit in find_secrets(text, _NO_RULES, watch))
+def _apart(data: bytes) -> tuple[bytes, list[bytes]] | None:
+    """The text without what is `!!binary` in it, and that, decoded; None if only a reader can tell."""
+    if b"!!binary" not in data:
+        return data, []
+    if _BINARY_URL.search(data):
+        return None
+    text: list[bytes] = []
+    binary = []
+    at = 0
+    for found in _BINARY.finditer(data):
+        below = data[found.end() : found.end() + len(found[2] or b"") + 1]
+        if found[1] and not below.strip(b" ") and below:
+            return None  # it goes on in a way of its own
+        plain = _decoded(binascii.a2b_base64(found[1] or found[3]), data)
+        if plain is None:
+            return None
+        text.append(data[at : found.start()])
+        binary.append(plain)
+        at = found.end() - 1 if found[1] else found.end()
+    text.append(data[at:])
+    rest = b"".join(text)
+    return None if b"!!binary" in rest else (rest, binary)
 
 
-class _NoRules:
-    def find(self, _data: bytes, _spans: object) -> list[Any]:
-        return []
-
-
-_NO_RULES: Any = _NoRules()
+def _decoded(value: bytes, data: bytes) -> bytes | None:
+    """What a reader would look for secrets in: without gzip and zstd; None if the file has other codings."""
+    coding = coding_of(value)
+    try:
+        plain = unpacked(value, coding) if coding else value
+    except PackedError:
+        return None
+    if has_archives(plain) or (not is_text(plain) and (coding or _CODED_OTHERWISE.search(data))):
+        return None
+    return plain
 
 
 def _suspect_yaml(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
-    text = normalised(data)
-    if any(sign in text for sign in (*_UNTOLD_TAGS, *_FOLDED_PHRASES)) or _UNTOLD.search(text):
+    parts = _apart(data)
+    if parts is None:
         return _YES
-    if any(sign in text for sign in _FOLDED_STREAM):
-        if _SECOND.search(text):
+    # Without indentation and folds. What is told by a line alone is looked for in each line once.
+    lines = [line.lstrip() for line in unfolded(parts[0]).split(b"\n")]
+    text, once = b"\n".join([b"", *lines]), b"\n".join([b"", *set(lines), b""])
+    if any(sign in once for sign in (*_UNTOLD_TAGS, *_FOLDED_PHRASES)) or _UNTOLD.search(once):
+        return _YES
+    if any(sign in once for sign in _FOLDED_STREAM):
+        if _SECOND.search(once):
             return _YES
         # Where the JSON of an event was folded, a key and its text are on two lines.
         text = text.replace(b'":\n"', b'": "')
     in_text = bool(find_secrets(text, rules.scanner, memory.watch)) or _has_phrases(text, rules)
-    if not in_text and any(sign in text for sign in _DOUBLE_QUOTED_STREAM):
+    if not in_text and any(sign in once for sign in _DOUBLE_QUOTED_STREAM):
         plain = text.replace(b'\\"', b'"').replace(b"\\n", b"\n").replace(b'":\n"', b'": "')
         if _SECOND.search(plain):
             return _YES
         in_text = bool(find_secrets(plain, rules.scanner, memory.watch, only_split=True))
-    names = _names(text)
-    return Suspicion(names[0], names[1] or _has_secret_urls(text), in_text)
+    in_text = in_text or any(find_secrets(one, rules.scanner, memory.watch) for one in parts[1])
+    names = _names(once)
+    return Suspicion(names[0], names[1] or _has_secret_urls(once), in_text)
 
 
 def _has_phrases(text: bytes, rules: Rules) -> bool:
     """Whether one of the finders that want words side by side finds something that may have been folded."""
-    flat = text.replace(b"\n", b" ").replace(b"''", b"'")
+    flat = b""
     for words, finder in rules.custom.finders:
-        if all(word in flat for word in words) and any(not MARK.search(hit.value) for hit in finder(flat)):
+        if not all(word.split()[0] in text for word in words):
+            continue
+        flat = flat or text.replace(b"\n", b" ").replace(b"''", b"'")
+        if any(not MARK.search(hit.value) for hit in finder(flat)):
             return True
     return False
 
@@ -154,8 +194,12 @@ def _has_secret_pair(query: bytes) -> bool:
     return False
 
 
+# Forms; bodies that are no text: in Base64 (HAR), or each byte as a lone surrogate; archives of texts.
+_UNTOLD_JSON = (b"x-www-form-urlencoded", b'"base64"', b"\\udc", b"ustar")
+
+
 def _suspect_json(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
-    if b"x-www-form-urlencoded" in data or b'"base64"' in data:
+    if any(sign in data for sign in _UNTOLD_JSON):
         return _YES
     try:
         document = json.loads(data.decode("utf-8-sig"))
@@ -163,8 +207,6 @@ def _suspect_json(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
         return _YES  # its reader says what is wrong
     walk = _Walk()
     walk.value(document, "")
-    if walk.has_events:
-        return Suspicion(walk.by_name, walk.by_name, in_text=True)
     text = "\n".join(walk.texts).encode("utf-8", "replace")
     in_text = bool(find_secrets(text, rules.scanner, memory.watch)) or any(
         find_secrets(stream, rules.scanner, memory.watch, only_split=True) for stream in walk.streams
@@ -179,13 +221,14 @@ class _Walk:
     texts: list[str] = field(default_factory=list)
     streams: list[bytes] = field(default_factory=list)
     by_name: bool = False
-    has_events: bool = False
 
     def value(self, value: Any, name: str) -> None:
         if isinstance(value, str):
             self._text(value, name)
         elif isinstance(value, list):
-            self.has_events |= len(value) > 1 and name == "body"
+            if len(value) > 1 and name == "body":
+                events = ["data: " + json.dumps(item, ensure_ascii=False) for item in value]
+                self.streams.append("\n".join(events).encode("utf-8", "replace"))
             for item in value:
                 self.value(item, name)
         elif isinstance(value, dict):

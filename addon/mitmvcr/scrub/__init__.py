@@ -5,6 +5,8 @@ headers     which headers are kept; pairs: which values of URLs and forms are se
 rules       secrets with a look of their own; context: by their name; phrases: behind fixed words
 runs, scan  text -> where they stand
 tracked     values seen as credentials, in any encoding
+dummies     what stands where a secret would and is none
+packed      content codings and archives -> what is in them, within bounds
 views       a text unescaped, or a stream's pieces joined; jsonspans: a JSON text's leaves
 detect      all that together: text -> secrets with their places
 memory      what one cassette has seen

@@ -15,7 +15,7 @@ from mitmvcr.scrub.pairs import scrub_pairs, scrub_url, secret_parameter
 from mitmvcr.scrub.phrases import decode_base64
 from mitmvcr.scrub.scan import Scanner
 
-_BETWEEN = b"\n\0"
+_BETWEEN = b"\n\x01"
 
 
 class Cleaner:
@@ -65,7 +65,7 @@ class Cleaner:
 
         A Content-Encoding does only over a body that can't be decoded: by it the gate refuses that.
         """
-        if not headers:
+        if not headers or (self._nothing_there and allowed.keeps_all(headers)):
             return headers
         out: dict[str, Sequence[str]] = {}
         for name, values in headers.items():
@@ -126,7 +126,7 @@ def redact(data: bytes, found: Sequence[Secret], memory: Memory) -> bytes:
     edits = []
     for secret in found:
         first, *others = secret.spans
-        edits.append((*first, memory.replacement(secret.kind, secret.value)))
+        edits.append((*first, secret.written(memory.replacement(secret.kind, secret.value))))
         edits += [(start, end, b"") for start, end in others]
     out: list[bytes] = []
     at = 0

@@ -126,7 +126,10 @@ _VENDORS = {
 _VENDOR_WORD = re.compile("|".join(map(re.escape, sorted(_VENDORS, key=len, reverse=True))))
 
 # gitleaks' generic-api-key: its words, and the names that it lets pass (those that a name alone tells).
-_GENERIC_WORD = re.compile(r"access|auth|api|credential|creds|key|passw(?:or)?d|secret|token|signature")
+_GENERIC_WORD = re.compile(r"access|auth|api|credential|creds|key|passw(?:or)?d|secret|token")
+# Of a URL, where it is all that it takes. In JSON it is what models sign their thoughts with (Anthropic's
+# `signature`, Google's `thoughtSignature`), which later requests send back, and a function's hash.
+_SIGNATURE = re.compile(r"signature$")
 _GENERIC_PASSES = re.compile(
     r"access(?:ibility|or)|access[_.-]?id|api[_.-]?(?:id|name|version)|rapid|capital|author(?!iz)"
     r"|credentials?[_.-]?id|(?:bucket|foreign|hot|idx|natural|primary|pub(?:lic)?|schema|sequence)[_.-]?key"
@@ -139,11 +142,12 @@ _GENERIC_PASSES = re.compile(
 GENERIC = Named(
     "generic-key",
     "token",
-    rb"[\w.=~-]{10,150}(?![\w=~-])|[A-Za-z0-9][A-Za-z0-9+/]{11,4096}={0,3}(?![\w+/=-])",
+    rb"[\w.=~-]{10,150}(?![\w=~+/-])|[A-Za-z0-9][A-Za-z0-9+/]{11,4096}={0,3}(?![\w+/=-])"
+    rb"|[\w.=~-]{10,150}(?![\w=~-])",
     3.5,
 )
 
-_names: dict[bytes, tuple[Named, ...]] = {}
+_names: dict[tuple[bytes, bool], tuple[Named, ...]] = {}
 
 
 def named_kinds(data: bytes, at: int) -> tuple[Named, ...]:
@@ -152,21 +156,23 @@ def named_kinds(data: bytes, at: int) -> tuple[Named, ...]:
     bare = front.rstrip(_FILL)
     if not bare or (bare[-1] not in _OPERATORS and b"=" not in front[len(bare) :]):
         return ()
+    in_url = front.endswith(b"=")
     bare = bare.rstrip(b":=>|?,").rstrip(_FILL)
     name = bare.translate(_NAME_STOP).rpartition(b"\n")[2]
     if not name:
         return ()
-    known = _names.get(name)
+    known = _names.get((name, in_url))
     if known is None:
-        known = _kinds_of(name.decode("ascii").lower())
+        known = _kinds_of(name.decode("ascii").lower(), in_url=in_url)
         if len(_names) < 4096:
-            _names[name] = known
+            _names[name, in_url] = known
     return known
 
 
-def _kinds_of(name: str) -> tuple[Named, ...]:
+def _kinds_of(name: str, *, in_url: bool) -> tuple[Named, ...]:
     kinds = [_VENDORS[word] for word in dict.fromkeys(_VENDOR_WORD.findall(name))]
-    if _GENERIC_WORD.search(name) and not _GENERIC_PASSES.search(name):
+    tells = _GENERIC_WORD.search(name) or (in_url and _SIGNATURE.search(name))
+    if tells and not _GENERIC_PASSES.search(name):
         kinds.append(GENERIC)
     return tuple(kinds)
 

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mitmvcr.scrub.hits import Hit
 from mitmvcr.scrub.runs import Span, token_runs
 from mitmvcr.scrub.scan import Scanner
 from mitmvcr.scrub.tracked import Watch
-from mitmvcr.scrub.views import Joined, Unescaped, is_stream, joined, unescaped
+from mitmvcr.scrub.views import Joined, Unescaped, is_stream, joined, unescaped, wide
 
 _PROTECTED = b'encrypted_content"'
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """One secret and its places: several where a stream's events share it."""
+    """One secret and its places: several where a stream's events share it. `is_wide`: it is in UTF-16."""
 
     spans: tuple[Span, ...]
     rule: str
     kind: str
     value: bytes
+    is_wide: bool = False
+
+    def written(self, replacement: bytes) -> bytes:
+        """A replacement as it is to stand in the secret's place."""
+        if not self.is_wide:
+            return replacement
+        start, end = self.spans[0]
+        coded = replacement.decode().encode("utf-16-le")
+        return coded[:-1] if (end - start) % 2 else coded  # the last byte is of what follows
 
 
 def find_secrets(data: bytes, scanner: Scanner, watch: Watch, *, only_split: bool = False) -> list[Secret]:
@@ -36,6 +45,11 @@ def find_secrets(data: bytes, scanner: Scanner, watch: Watch, *, only_split: boo
         plain = unescaped(data)
         if plain:
             found += [_secret(h, plain.spans(h.start, h.end)) for h in _hits(plain.text, scanner, watch)]
+        for stretch in wide(data):
+            found += [
+                _secret(h, stretch.spans(h.start, h.end), is_wide=True)
+                for h in _hits(stretch.text, scanner, watch)
+            ]
     if is_stream(data):
         for view in _split_views(data):
             found += [_secret(h, view.spans(h.start, h.end)) for h in _hits(view.text, scanner, watch)]
@@ -48,8 +62,9 @@ def find_secrets(data: bytes, scanner: Scanner, watch: Watch, *, only_split: boo
 
 def _hits(data: bytes, scanner: Scanner, watch: Watch) -> Iterator[Hit]:
     spans = token_runs(data)
-    yield from watch.find(data, spans)
-    yield from scanner.find(data, spans)
+    runs = [data[start:end] for start, end in spans]
+    yield from watch.find(data, runs)
+    yield from scanner.find(data, spans, runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +87,8 @@ def _split_views(data: bytes) -> Iterator[Joined | _Stacked]:
             yield _Stacked(inner.text, inner, text)
 
 
-def _secret(hit: Hit, spans: list[Span]) -> Secret:
-    return Secret(tuple(spans), hit.rule, hit.kind, hit.value)
+def _secret(hit: Hit, spans: list[Span], *, is_wide: bool = False) -> Secret:
+    return Secret(tuple(spans), hit.rule, hit.kind, hit.value, is_wide)
 
 
 def _is_protected(data: bytes, secret: Secret) -> bool:
@@ -94,7 +109,7 @@ def _disjoint(found: Sequence[Secret]) -> list[Secret]:
     for secret in sorted(found, key=lambda one: (-sum(e - s for s, e in one.spans), one.spans)):
         spans = [part for span in secret.spans for part in _without(span, taken)]
         if spans:
-            out.append(Secret(tuple(spans), secret.rule, secret.kind, secret.value))
+            out.append(replace(secret, spans=tuple(spans)))
             for span in spans:
                 insort(taken, span)
     return sorted(out, key=lambda one: one.spans)

@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mitmvcr.httpfacts import canonical_header, decode_body
+from mitmvcr.httpfacts import canonical_header
 from mitmvcr.model import Interaction, Values
 from mitmvcr.scrub.detect import Secret, find_secrets
 from mitmvcr.scrub.headers import HeaderList
 from mitmvcr.scrub.memory import MARK
+from mitmvcr.scrub.packed import PackedError, coding_of, members, unpacked
 from mitmvcr.scrub.scan import Scanner
 from mitmvcr.scrub.tracked import Watch, squeeze
-from mitmvcr.scrub.views import unescaped
+from mitmvcr.scrub.views import unescaped, unfolded
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,12 @@ def mask(value: bytes) -> str:
 _BINARY = re.compile(
     rb"!!binary[ \t]*(?:\|[-+]?[ \t]*)?\r?\n(?:[ \t]+[A-Za-z0-9+/=]+\r?\n)*+|!!binary[ \t]+[^\r\n]+"
 )
-_FOLD = re.compile(rb"\\\r?\n[ \t]*\\?")
 
 
 def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watch) -> list[Finding]:
     """What `data`, the emitted text of a scrubbed interaction, and its bodies still have."""
     findings: dict[tuple[str, str], Finding] = {}
-    text = _BINARY.sub(b"", data) if b"!!binary" in data else data
-    if _FOLD.search(text):
-        text = _FOLD.sub(b"", text)
+    text = unfolded(_BINARY.sub(b"", data) if b"!!binary" in data else data)
     for secret in find_secrets(text, scanner, watch):
         start, end = secret.spans[0]
         field = _field_of(text[start:end], interaction)
@@ -83,16 +81,17 @@ def _body_findings(
     for side, message in (("request", interaction.request), ("response", interaction.response)):
         field = f"{side}.body"
         body = message.body
-        coding = content_coding(message.headers) or _coding_of(body)
-        if coding:
-            plain = decode_body(body, coding)
-            if plain is None:
-                yield Finding("unreadable-body", field, "the whole", f"{coding}, {len(body)} bytes")
-                continue
-            body = plain
+        coding = content_coding(message.headers) or coding_of(body)
         only_split = not coding and _is_shown(body, text)
-        for secret in find_secrets(body, scanner, watch, only_split=only_split):
-            yield Finding(secret.rule, field, _place(secret), mask(secret.value))
+        try:
+            body = unpacked(body, coding) if coding else body
+            for secret in find_secrets(body, scanner, watch, only_split=only_split):
+                yield Finding(secret.rule, field, _place(secret), mask(secret.value))
+            for member in members(body):
+                for secret in find_secrets(member, scanner, watch):
+                    yield Finding(secret.rule, field, "in an archive", mask(secret.value))
+        except PackedError as error:
+            yield Finding("unreadable-body", field, "the whole", str(error))
 
 
 def _is_shown(body: bytes, text: bytes) -> bool:
@@ -123,13 +122,6 @@ def _blanks(text: bytes, at: int) -> int:
 def _place(secret: Secret) -> str:
     split = f", split over {len(secret.spans)} events" if len(secret.spans) > 1 else ""
     return f"byte {secret.spans[0][0]} of the body{split}"
-
-
-_COMPRESSED = ((b"\x1f\x8b\x08", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
-
-
-def _coding_of(body: bytes) -> str:
-    return next((coding for magic, coding in _COMPRESSED if body.startswith(magic)), "")
 
 
 def content_coding(headers: Values) -> str:

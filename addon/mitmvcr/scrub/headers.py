@@ -80,6 +80,14 @@ class HeaderList:
                 self._known[name] = known
         return known
 
+    def keeps_all(self, names: Iterable[str]) -> bool:
+        """Whether all these headers are kept as they are, and none is a URL."""
+        for name in names:
+            verdict = self.verdict(name)
+            if verdict.fate is not Fate.KEEP or verdict.is_url:
+                return False
+        return True
+
     def _judge(self, name: str) -> Verdict:
         if name in self.redact:
             fate = Fate.REDACT

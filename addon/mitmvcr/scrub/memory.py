@@ -68,6 +68,13 @@ class Memory:
             self._replacements[kind, secret] = known
         return known
 
+    def learn(self, other: Memory) -> None:
+        """Know what the other one knows, too; who knew a replacement before keeps it."""
+        for kind, count in other._counts.items():
+            self._counts[kind] = max(self._counts.get(kind, 0), count)
+        self._replacements = other._replacements | self._replacements
+        self.watch.learn(other.watch)
+
     @classmethod
     def resume(cls, cassette: Cassette, environ: Mapping[str, str] | None = None) -> Memory:
         """A memory whose numbers go on after the highest that the cassette has."""

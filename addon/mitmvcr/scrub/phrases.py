@@ -9,6 +9,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterator
 
+from mitmvcr.scrub.dummies import is_dummy
 from mitmvcr.scrub.hits import Hit, entropy
 
 Finder = Callable[[bytes], Iterator[Hit]]
@@ -74,7 +75,7 @@ def authorizations(data: bytes) -> Iterator[Hit]:
     """What is given as `Authorization`, in the text of a header or as a field of JSON."""
     for at in _places(data, b"uthorization"):
         found = _AUTHORIZATION.match(data, at - 1) if at else None
-        if found and not found.group(1).isalpha():
+        if found and not found.group(1).isalpha() and not is_dummy(found.group(1)):
             yield _hit(found, 1, "authorization", "token")
 
 

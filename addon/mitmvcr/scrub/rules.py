@@ -74,7 +74,7 @@ def _no_example(value: bytes) -> bool:
 _VAGUE = frozenset({"s.", "live_", "test_", "-us", "key-", "Q~", "A3-", "sl.", "pk.", "sk.", ":AA", "API-"})
 """Literals that other texts have too: there the entropy decides; the others tell a secret by themselves."""
 
-_KINDS = frozenset({"token", "org", "project"})
+_KINDS = frozenset({"token", "org", "project", "cookie"})
 
 
 def as_kind(vendor: str) -> str:
@@ -129,6 +129,7 @@ OTHERS = (
     _rule("azure-ai-key", "azure", "JQQJ99", r"[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{26}(?![A-Za-z0-9])", 3, back=52),
     _rule("clickhouse-key", "clickhouse", "4b1d", r"4b1d[A-Za-z0-9]{38}(?![A-Za-z0-9_])", 3),
     _rule("clojars-token", "clojars", "CLOJARS_ clojars_", r"(?i:CLOJARS_)[A-Za-z0-9]{60}", 2, bounded=False),
+    _rule("cloudflare-cookie", "cookie", "__cf_bm= _cfuvid=", r"(?:__cf_bm|_cfuvid)=([\w.-]{40,512})"),
     _rule("cloudflare-origin-ca-key", "cloudflare", "v1.0-", r"v1\.0-[a-f0-9]{24}-[a-f0-9]{146}", 2),
     _rule("databricks-token", "databricks", "dapi", r"dapi[a-f0-9]{32}(?:-\d)?(?![A-Za-z0-9])", 3),
     _rule("defined-networking-token", "dnkey", "dnkey-", r"dnkey-[A-Za-z0-9=_-]{26}-[A-Za-z0-9=_-]{52}", bounded=False, any_case=True),

@@ -11,6 +11,7 @@ import re
 from collections.abc import Container, Iterable, Sequence
 
 from mitmvcr.scrub.context import GENERIC, is_no_word, looks_random, named_kinds
+from mitmvcr.scrub.dummies import is_dummy
 from mitmvcr.scrub.hits import Hit, entropy
 from mitmvcr.scrub.memory import MARK
 from mitmvcr.scrub.phrases import ALWAYS, Guarded, decode_base64
@@ -100,12 +101,11 @@ class Scanner:
         # By hash, so that no secret is kept.
         self._known: dict[int, int] = {}
 
-    def find(self, data: bytes, spans: Sequence[Span]) -> list[Hit]:
-        """The secrets in no order; some may overlap. `spans` are the text's token runs."""
+    def find(self, data: bytes, spans: Sequence[Span], runs: Sequence[bytes]) -> list[Hit]:
+        """The secrets in no order; some may overlap. `spans` are the places of the text's token runs."""
         hits: list[Hit] = []
         known = self._known
-        for start, end in spans:
-            run = data[start:end]
+        for (start, end), run in zip(spans, runs, strict=True):
             if end - start >= BLOB:
                 self._look_around_blobs(data, start, end, hits)
                 continue
@@ -162,7 +162,7 @@ class Scanner:
             return 0
         state = _LITERAL if self._literals.pattern.search(run) else 0
         if is_no_word(run):
-            state |= _NAMED
+            state |= _NAMED if _VALUE.match(run) else 0
             if _ASSIGNMENT.search(run):
                 state |= _ASSIGNED
         if len(run) >= _SHORTEST_ENCODED and any(map(_is_coded_text, _CODED.findall(run))):
@@ -185,8 +185,10 @@ class Scanner:
             if not _is_coded_text(text):
                 continue
             plain = _from_hex(text) or decode_base64(text)
-            if plain and plain.isascii() and self.find(plain, token_runs(plain)):
-                hits.append(Hit(*found.span(), "encoded-secret", "encoded", text))
+            if plain and plain.isascii():
+                spans = token_runs(plain)
+                if self.find(plain, spans, [plain[start:end] for start, end in spans]):
+                    hits.append(Hit(*found.span(), "encoded-secret", "encoded", text))
 
 
 _TELLING = 6
@@ -230,11 +232,13 @@ def _match(rule: Rule, data: bytes, at: int) -> Hit | None:
     value = data[start:end]
     if rule.entropy and entropy(value) < rule.entropy:
         return None
-    if rule.accept and not rule.accept(value):
+    if (rule.accept and not rule.accept(value)) or is_dummy(value):
         return None
     return Hit(start, end, rule.name, rule.kind, value)
 
 
+# How all shapes of values begin that a name tells; URLs and names of headers don't.
+_VALUE = re.compile(rb"[\w.=~+/-]{10}|[A-Fa-f0-9]{5,16}:")
 _ASSIGNMENT = re.compile(rb"[=:]++(?!//)(?=[^=:])")
 
 
@@ -246,7 +250,7 @@ def _find_named(data: bytes, start: int, hits: list[Hit]) -> None:
         value = found.group()
         if (kind.entropy and entropy(value) < kind.entropy) or _ID.match(value):
             continue
-        if not (looks_random(value) if kind is GENERIC else is_no_word(value)):
+        if not (looks_random(value) if kind is GENERIC else is_no_word(value)) or is_dummy(value):
             continue
         hits.append(Hit(start, found.end(), kind.name, kind.kind, value))
     if data[start - 1] == _BLANK:
@@ -265,7 +269,7 @@ def _find_scheme(data: bytes, start: int, hits: list[Hit]) -> None:
     scheme = data[max(0, start - 7) : start].lower()
     if scheme == b"bearer ":
         found = _BEARER.match(data, start)
-        if found and entropy(found.group()) > 3:
+        if found and entropy(found.group()) > 3 and not is_dummy(found.group()):
             hits.append(Hit(start, found.end(), "bearer-token", "token", found.group()))
     elif scheme.endswith(b"basic "):
         found = _BASIC.match(data, start)

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from mitmvcr.httpfacts import decode_body
 from mitmvcr.model import Interaction, Request, Response, Values
 from mitmvcr.scrub.cleaner import Cleaner, credentials, encode
 from mitmvcr.scrub.custom import compile_custom
 from mitmvcr.scrub.gate import Finding, content_coding, examine, header_findings
 from mitmvcr.scrub.headers import Fate, HeaderList, compile_headers, denied_kind
 from mitmvcr.scrub.memory import Memory, strings
+from mitmvcr.scrub.packed import PackedError, unpacked
 from mitmvcr.scrub.pairs import secret_parameter
 from mitmvcr.scrub.policy import Policy
 from mitmvcr.scrub.scan import Scanner
@@ -32,6 +32,10 @@ class Scrubber:
         self._request_headers, self._response_headers = compile_headers(policy.keep_headers)
         self._custom = compile_custom(policy)
         self._scanner = Scanner(finders=self._custom.finders)
+
+    def keeps(self, header: str) -> bool:
+        """Whether a request's header of this name is kept, be it with its value replaced."""
+        return self._request_headers.verdict(header).fate is not Fate.DROP
 
     def watch(
         self,
@@ -162,15 +166,11 @@ def _without_coding(headers: Values) -> Values:
 
 
 def _decoded(body: bytes, coding: str) -> bytes | None:
-    """The body without its coding; itself where the header lies over text; None if it can't be read."""
-    plain = decode_body(body, coding)
-    if plain is None:
-        try:
-            body.decode("utf-8")
-        except UnicodeDecodeError:
-            return None
-        return body
-    return plain
+    """The body without its coding; None if it can't be read."""
+    try:
+        return unpacked(body, coding)
+    except PackedError:
+        return None
 
 
 def _decoded_request(request: Request) -> Request:

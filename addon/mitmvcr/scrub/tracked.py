@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from urllib.parse import quote_from_bytes
 
 from mitmvcr.scrub.hits import Hit
-from mitmvcr.scrub.runs import SHORTEST, Span, longest_token
+from mitmvcr.scrub.runs import SHORTEST, longest_token
 
 _CODED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 _HEX_DIGITS = re.compile(rb"%[0-9A-F]{2}")
 _SQUEEZED = b" \t\r\n\\'\""
+_REMEMBERED = 50_000
 
 
 def squeeze(data: bytes) -> bytes:
@@ -25,29 +26,32 @@ def squeeze(data: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Forms:
-    """A value's forms. `anchor`: it has a long run, which every plain form of it has."""
+    """A value's forms, and what to search for: in the long runs of a text, and anywhere in it."""
 
     value: bytes
     kind: str
-    anchor: bool
     plain: list[bytes]
     coded: list[bytes]
     squeezed: bytes
+    in_runs: list[bytes]
+    anywhere: list[bytes]
 
 
 class Watch:
     """The tracked values of one cassette, ready for search.
 
     Most searches are made in the text's long runs of token characters alone, a fifth of it: there a
-    long value's anchor, its Base64 and its hexadecimal digits must be.
+    long value's longest run, its Base64 and its hexadecimal digits must be. Runs that were found to have
+    none are remembered, by their hash: the same words come with each exchange.
     """
 
-    __slots__ = ("_all", "_anywhere", "_in_runs")
+    __slots__ = ("_all", "_anywhere", "_clear", "_in_runs")
 
     def __init__(self) -> None:
         self._all: dict[bytes, _Forms] = {}
         self._in_runs: list[tuple[bytes, _Forms]] | None = None
         self._anywhere: list[tuple[bytes, _Forms]] = []
+        self._clear: set[int] = set()
 
     def __contains__(self, value: bytes) -> bool:
         return value in self._all
@@ -67,6 +71,11 @@ class Watch:
         self._all[value] = _forms(value, kind) if known is None else known
         self._in_runs = None
 
+    def learn(self, other: Watch) -> None:
+        """Look out for what the other one looks out for, too."""
+        self._all = other._all | self._all
+        self._in_runs = None
+
     def forget_all_but(self, newest: int, kind: str) -> None:
         """Drop the oldest values of a kind."""
         those = [value for value, forms in self._all.items() if forms.kind == kind]
@@ -74,25 +83,36 @@ class Watch:
             del self._all[value]
             self._in_runs = None
 
-    def find(self, data: bytes, spans: Sequence[Span]) -> Iterator[Hit]:
+    def find(self, data: bytes, runs: Sequence[bytes]) -> Iterator[Hit]:
         """Where a value stands as it is, JSON-escaped, or inside a run of Base64 or hexadecimal.
 
-        `spans` are the text's token runs.
+        `runs` are the text's token runs.
         """
         if not self._all:
             return
         if self._in_runs is None:
             self._in_runs = self._sort()
-        runs = b" ".join([data[start:end] for start, end in spans])
-        longest = max([end - start for start, end in spans], default=0)
-        for probe, forms in self._in_runs:
-            if len(probe) > longest:
-                break
-            if probe in runs:
-                yield from _hits(data, forms)
+        fresh = [run for run in runs if hash(run) not in self._clear]
+        if fresh:
+            yield from self._in(fresh, data)
         for probe, forms in self._anywhere:
             if probe in data:
                 yield from _hits(data, forms)
+
+    def _in(self, runs: Sequence[bytes], data: bytes) -> Iterator[Hit]:
+        text = b" ".join(runs)
+        longest = max(map(len, runs))
+        is_clear = True
+        for probe, forms in self._in_runs or ():
+            if len(probe) > longest:
+                break
+            if probe in text:
+                is_clear = False
+                yield from _hits(data, forms)
+        if is_clear:
+            if len(self._clear) > _REMEMBERED:
+                self._clear.clear()
+            self._clear.update(map(hash, runs))
 
     def in_squeezed(self, data: bytes) -> Iterator[tuple[bytes, str]]:
         """The values with blanks or quotes that stand in squeezed text, however quoted and folded."""
@@ -101,15 +121,9 @@ class Watch:
                 yield forms.value, forms.kind
 
     def _sort(self) -> list[tuple[bytes, _Forms]]:
-        in_runs = []
-        self._anywhere = []
-        for forms in self._all.values():
-            for text in ([forms.plain[0]] if forms.anchor else forms.plain) + forms.coded:
-                probe = longest_token(text)
-                if len(probe) >= SHORTEST:
-                    in_runs.append((probe, forms))
-                else:
-                    self._anywhere.append((text, forms))
+        self._clear.clear()
+        self._anywhere = [(text, forms) for forms in self._all.values() for text in forms.anywhere]
+        in_runs = [(probe, forms) for forms in self._all.values() for probe in forms.in_runs]
         return sorted(in_runs, key=lambda item: len(item[0]))
 
 
@@ -145,14 +159,16 @@ def _run_around(data: bytes, at: int) -> tuple[int, int]:
 
 def _forms(value: bytes, kind: str) -> _Forms:
     squeezed = squeeze(value)
-    return _Forms(
-        value,
-        kind,
-        len(longest_token(value)) >= SHORTEST,
-        _plain_forms(value),
-        _coded_forms(value),
-        squeezed if squeezed != value else b"",
-    )
+    plain, coded = _plain_forms(value), _coded_forms(value)
+    in_runs, anywhere = [], []
+    # A long run of the value is in each of its plain forms.
+    for text in (plain[:1] if len(longest_token(value)) >= SHORTEST else plain) + coded:
+        probe = longest_token(text)
+        if len(probe) >= SHORTEST:
+            in_runs.append(probe)
+        else:
+            anywhere.append(text)
+    return _Forms(value, kind, plain, coded, squeezed if squeezed != value else b"", in_runs, anywhere)
 
 
 def _plain_forms(value: bytes) -> list[bytes]:

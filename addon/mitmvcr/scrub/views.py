@@ -54,6 +54,40 @@ def unescaped(data: bytes) -> Unescaped | None:
     return Unescaped(b"".join(pieces), places, shrunk)
 
 
+_WIDE = re.compile(rb"(?:[\t\n\r -~]\0){12,}[ -~]?")
+
+
+@dataclass(frozen=True, slots=True)
+class Wide:
+    """A stretch of UTF-16's ASCII, of either byte order: each character and the zero byte behind it."""
+
+    text: bytes
+    _at: int
+    _size: int
+
+    def spans(self, start: int, end: int) -> list[Span]:
+        return [(self._at + 2 * start, self._at + min(2 * end, self._size))]
+
+
+def wide(data: bytes) -> Iterator[Wide]:
+    """The stretches of UTF-16 in a text, each by itself."""
+    if b"\0" in data:
+        for found in _WIDE.finditer(data):
+            stretch = found.group()
+            yield Wide(stretch[::2], found.start(), len(stretch))
+
+
+_FOLD = re.compile(rb"\\\r?\n[ \t]*+(?:\\(?=[ \t]))?")
+
+
+def unfolded(data: bytes) -> bytes:
+    r"""YAML text without the folds of double quotes: a backslash, the line's end, the next one's indentation.
+
+    A blank that begins the next line has a backslash in front; that of an escape as `\"` stays.
+    """
+    return _FOLD.sub(b"", data) if b"\\\n" in data or b"\\\r" in data else data
+
+
 @dataclass(frozen=True, slots=True)
 class Joined:
     """What a stream's events say one after the other, without the frames around it."""
@@ -84,7 +118,9 @@ _DELTA = re.compile(
 _EVENT = re.compile(rb"\n(?:data:|\{)")
 _SECOND = re.compile(rb'index"[ \t]*:[ \t]*[1-9]')
 _INDEX = re.compile(rb'index"[ \t]*:[ \t]*([0-9]+)')
-_PLAIN = re.compile(rb"^data:[ \t]?+((?![\[{])[^\r\n]+)", re.MULTILINE)
+_PLAIN_FIRST = re.compile(rb"data:[ \t]?+((?![\[{])[^\r\n]+)")
+# Five times as fast as `^`, which is tried at every byte.
+_PLAIN = re.compile(rb"\n" + _PLAIN_FIRST.pattern)
 
 
 def is_stream(data: bytes) -> bool:
@@ -103,7 +139,9 @@ def joined(data: bytes) -> Iterator[Joined]:
             for fragments in _by_index(data, spans) if interleaved else (spans,):
                 if len(fragments) > 1:
                     yield _join(data, fragments)
-    plain = [found.span(1) for found in _PLAIN.finditer(data)]
+    first = _PLAIN_FIRST.match(data)
+    plain = [first.span(1)] if first else []
+    plain += [found.span(1) for found in _PLAIN.finditer(data)]
     if len(plain) > 1:
         yield _join(data, plain)
 

@@ -1,0 +1,190 @@
+"""Packed bytes -> what is in them: content codings and archives, never more than a bound; writes nothing.
+
+A few KB may unpack to gigabytes, so that all of it is bounded, and who asks is told what was not read.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from mitmvcr.errors import MitmvcrError, TooLargeError
+from mitmvcr.httpfacts import decode_body
+
+if TYPE_CHECKING:
+    from bz2 import BZ2Decompressor
+    from lzma import LZMADecompressor
+
+LIMIT = 64 * 1024 * 1024
+"""Bytes that a body, with all that is packed in it, is unpacked to at most."""
+
+_XZ_MEMORY = 256 * 1024 * 1024
+
+_DEPTH = 4
+"""Archives within archives that are looked into."""
+
+
+class PackedError(MitmvcrError):
+    """Packed bytes that can't be read; the text says why."""
+
+
+_MAGIC = {b"\x1f\x8b\x08": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+def coding_of(body: bytes) -> str:
+    """The content coding that bytes begin in, by their magic number; empty for any other."""
+    return next((coding for magic, coding in _MAGIC.items() if body.startswith(magic)), "")
+
+
+def unpacked(body: bytes, coding: str, limit: int = LIMIT) -> bytes:
+    """The body without its content coding; itself where recorders have decoded it and left the header.
+
+    Raises PackedError if it can't be decoded or is too large.
+    """
+    try:
+        plain = decode_body(body, coding, limit)
+    except TooLargeError:
+        raise PackedError(f"{coding}, more than {limit:,} bytes when decompressed") from None
+    if plain is not None:
+        return plain
+    last = coding.rpartition(",")[2].strip().lower().removeprefix("x-")
+    if is_text(body) or (last in _MAGIC.values() and not coding_of(body)):
+        return body
+    raise PackedError(f"{coding}, {len(body):,} bytes that can't be decompressed")
+
+
+def is_text(body: bytes) -> bool:
+    """Whether the bytes are UTF-8."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def members(body: bytes) -> Iterator[bytes]:
+    """The texts in a body's archives, or in those of its multipart parts: zip, tar, gzip, zstd, bzip2, xz.
+
+    Nothing for any other body. Raises PackedError for one that can't be read, and where there is too much.
+    """
+    budget = _Budget(LIMIT)
+    for part in _parts(body):
+        yield from _inside(part, budget, _DEPTH)
+
+
+def has_archives(body: bytes) -> bool:
+    """Whether a body is an archive, or has parts that are."""
+    return any(_ARCHIVE.match(part) for part in _parts(body))
+
+
+_ARCHIVE = re.compile(
+    rb"(?P<zip>PK\x03\x04)|(?P<bzip2>BZh[1-9]1AY&SY)|(?P<xz>\xfd7zXZ\0)|(?P<other>7z\xbc\xaf\x27\x1c|Rar!\x1a\x07)"
+    rb"|(?P<coding>\x1f\x8b\x08|\x28\xb5\x2f\xfd)|(?P<tar>.{257}ustar)",
+    re.DOTALL,
+)
+
+
+def _parts(body: bytes) -> Iterator[bytes]:
+    """The parts of a multipart body (RFC 2046, 5.1.1), or the body itself."""
+    if not body.startswith(b"--"):
+        yield body
+        return
+    boundary = body.partition(b"\r\n")[0]
+    for part in body.split(boundary):
+        _, blank, content = part.partition(b"\r\n\r\n")
+        if blank:
+            yield content.removesuffix(b"\r\n")
+
+
+class _Budget:
+    """How many bytes may still be unpacked."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, data: bytes, what: str) -> bytes:
+        self.left -= len(data)
+        if self.left < 0:
+            raise PackedError(f"{what} with more than {LIMIT:,} bytes in it")
+        return data
+
+
+def _inside(data: bytes, budget: _Budget, depth: int, *, is_member: bool = False) -> Iterator[bytes]:
+    archive = _ARCHIVE.match(data)
+    if archive is None:
+        if is_member:
+            yield data
+        return
+    if not depth:
+        raise PackedError(f"archives in archives, more than {_DEPTH} deep")
+    for member in _READERS[archive.lastgroup or ""](data, budget):
+        yield from _inside(member, budget, depth - 1, is_member=True)
+
+
+def _zip(data: bytes, budget: _Budget) -> Iterator[bytes]:
+    import zipfile  # noqa: PLC0415 - 10 ms that only a body with an archive costs
+
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            yield archive.comment
+            for info in archive.infolist():
+                yield info.filename.encode("utf-8", "surrogateescape") + b"\n" + info.comment
+                with archive.open(info) as file:
+                    yield budget.take(file.read(budget.left + 1), "a zip archive")
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
+        # RuntimeError is what zipfile has for a password, NotImplementedError for odd compressions.
+        raise PackedError(f"a zip archive that can't be read ({error})") from None
+
+
+def _tar(data: bytes, budget: _Budget) -> Iterator[bytes]:
+    import tarfile  # noqa: PLC0415 - as above
+
+    try:
+        with tarfile.open(fileobj=BytesIO(data)) as archive:
+            for info in archive:
+                yield f"{info.name}\n{info.linkname}".encode("utf-8", "surrogateescape")
+                file = archive.extractfile(info) if info.isreg() else None
+                if file:
+                    yield budget.take(file.read(budget.left + 1), "a tar archive")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise PackedError(f"a tar archive that can't be read ({error})") from None
+
+
+def _coded(data: bytes, budget: _Budget) -> Iterator[bytes]:
+    coding = coding_of(data)
+    yield budget.take(unpacked(data, coding, budget.left), coding)
+
+
+def _bzip2(data: bytes, budget: _Budget) -> Iterator[bytes]:
+    import bz2  # noqa: PLC0415 - as above
+
+    return _decompressed(bz2.BZ2Decompressor(), OSError, data, budget)
+
+
+def _xz(data: bytes, budget: _Budget) -> Iterator[bytes]:
+    import lzma  # noqa: PLC0415 - as above
+
+    return _decompressed(lzma.LZMADecompressor(memlimit=_XZ_MEMORY), lzma.LZMAError, data, budget)
+
+
+def _decompressed(
+    tool: BZ2Decompressor | LZMADecompressor, failure: type[Exception], data: bytes, budget: _Budget
+) -> Iterator[bytes]:
+    try:
+        plain = tool.decompress(data, max_length=budget.left + 1)
+    except failure as error:
+        raise PackedError(f"compressed data that can't be read ({error})") from None
+    budget.take(plain, "compressed data")
+    if not tool.eof or tool.unused_data:
+        raise PackedError("compressed data that is cut off, or has more behind it")
+    yield plain
+
+
+def _unknown(_data: bytes, _budget: _Budget) -> Iterator[bytes]:
+    raise PackedError("an archive of 7-Zip or RAR, which can't be looked into")
+
+
+_READERS = {"zip": _zip, "tar": _tar, "coding": _coded, "bzip2": _bzip2, "xz": _xz, "other": _unknown}
