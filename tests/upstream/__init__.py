@@ -6,17 +6,33 @@ with `sk-wrong`) and serves
 
     POST /v1/chat/completions       plain, streamed, tools, response_format, n, refusals
     POST /v1/completions            plain, streamed
-    POST /v1/responses              plain, streamed, tools, text.format, reasoning, background
-    GET DELETE /v1/responses/{id}   and POST …/cancel, GET …/input_items
+    POST /v1/responses              plain, streamed, tools, text.format, reasoning, background, conversation
+    GET DELETE /v1/responses/{id}   and POST …/cancel, GET …/input_items; `stream=true` with `starting_after`
+    POST /v1/responses/input_tokens
     POST /v1/embeddings             float, base64; dimensions
     GET DELETE /v1/models/{id}      and GET /v1/models
     POST /v1/audio/speech           binary, chunked
-    POST /v1/audio/transcriptions   multipart; json, verbose_json, text, streamed
+    POST /v1/audio/transcriptions   multipart; json, verbose_json, text, srt, vtt, streamed; …/translations
     POST GET /v1/files              and GET DELETE /v1/files/{id}, GET /v1/files/{id}/content
-    POST /v1/moderations            POST /v1/images/generations
+    POST /v1/moderations
+    POST /v1/images/generations     plain, streamed; multipart: …/edits, …/variations
 
-and the same under `/openai/v1/…`, `/api/v1/…` and, as Azure has it, `/openai/deployments/{name}/…`
-(with `?api-version=…`).
+    /v1/uploads                     and …/{id}/parts, …/complete, …/cancel
+    /v1/batches                     and …/{id}/cancel; the answers are in the output file
+    /v1/vector_stores               and …/{id}/search, …/files (…/content), …/file_batches (…/cancel, …/files)
+    /v1/assistants                  /v1/threads, …/{id}/messages
+    /v1/threads/{id}/runs           plain, streamed, tools; …/{id}/cancel, …/submit_tool_outputs, …/steps;
+                                    POST /v1/threads/runs
+    /v1/fine_tuning/jobs            and …/{id}/cancel, …/events, …/checkpoints
+    /v1/conversations               and …/{id}/items
+
+where the last block's objects are made by POST, changed by POST to one, shown and deleted where OpenAI
+has it so, and listed, the newest first, with `limit`, `after`, `before` and `order`. Who waits for one asks
+again: each GET of it moves it on by a step (a batch: validating, in_progress, finalizing, completed).
+Their ids come from a counter for each kind.
+
+The same is under `/openai/v1/…`, `/api/v1/…` and, as Azure has it with `?api-version=…`, under
+`/openai/…` and `/openai/deployments/{name}/…`.
 
 What a prompt does: it is said back, with a fixed sentence. A tool is called when `tool_choice`
 wants it, or when the last message is the user's and says "tool" or a word (four letters or more, or
@@ -45,12 +61,14 @@ or semicolons:
     trailing=0.1             a comment line follows the end of the stream, that much later
     chunked                  no Content-Length
     encoding=gzip            gzip, br, zstd, deflate or identity, whatever Accept-Encoding says
-    redirect=/v1/models      307 to there
+    redirect=/v1/models      307 to there; redirect=302:/v1/models another status. A client takes the
+                             header along to the new place: ask for it in the query
 
 An unknown word is answered with 400. For tests, without a key and not logged:
 
     GET /__standin__/requests       [{method, path, http_version, headers, body_b64, complete}],
-                                    the last 10,000; DELETE forgets them and what was counted
+                                    the last 10,000; DELETE forgets them, what was counted, and the
+                                    objects that have ids from a counter
     GET /__standin__/connections    {"accepted": N}: TCP connections, those that asked this left out
 """
 

@@ -128,7 +128,8 @@ class App:
         if wanted.status or nth <= wanted.fail != 0:
             raise routes.asked_error(wanted.status or wanted.fail_status, leak=wanted.leak)
         if wanted.redirect:
-            return Answer(status=307, content_type="", headers=(("Location", wanted.redirect),))
+            status, where = wanted.redirect
+            return Answer(status=status, content_type="", headers=(("Location", where),))
         numbered = nth if wanted.count else 0
         return routes.answer(replace(request, knobs=wanted, nth=numbered), self._state)
 

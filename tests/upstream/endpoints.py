@@ -1,16 +1,15 @@
-"""The smaller endpoints: embeddings, models, audio, files, moderations, images."""
+"""The endpoints that keep nothing: embeddings, models, audio, moderations, images."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import math
-import re
 import struct
 from collections.abc import Iterator
 
 from tests.upstream import words
-from tests.upstream.state import State, Upload
+from tests.upstream.forms import sent_file
 from tests.upstream.wire import (
     CREATED,
     Answer,
@@ -25,13 +24,11 @@ from tests.upstream.wire import (
 )
 
 MODELS = ("gpt-4o-mini", "gpt-4o", "gpt-4.1", "o4-mini", "text-embedding-3-small", "tts-1", "whisper-1")
-BUILT_IN = Upload("standin.bin", bytes(range(256)), "user_data")
 _DIMENSIONS = {"text-embedding-3-large": 3072}
 _SPOKEN = "The stand-in heard something, and it says the same to everyone."
 _PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-_FIELD = re.compile(rb'\b(name|filename)="([^"]*)"')
 
 
 def embeddings(request: Request) -> Answer:
@@ -109,102 +106,22 @@ def speech(request: Request) -> Answer:
 
 
 def transcriptions(request: Request) -> Answer:
-    """POST /v1/audio/transcriptions."""
-    form, files = multipart(request)
-    if "file" not in files:
-        raise missing("file")
-    text = f"{_SPOKEN} ({len(files['file'][1])} bytes)"
-    form_stream = form.get("stream") == "true"
+    """POST /v1/audio/transcriptions and …/translations."""
+    form, _, sound = sent_file(request, "file")
+    model_of(dict(form))
+    text = f"{_SPOKEN} ({len(sound)} bytes)"
     wanted = form.get("response_format", "json")
-    if form_stream:
+    if form.get("stream") == "true":
         deltas = [data({"type": "transcript.text.delta", "delta": piece}) for piece in words.pieces(text)]
         return stream([*deltas, data({"type": "transcript.text.done", "text": text})], done=b"")
-    if wanted == "text":
-        return Answer((text.encode() + b"\n",), content_type="text/plain; charset=utf-8")
+    if wanted in ("text", "srt", "vtt"):
+        lines = {"srt": "1\n00:00:00,000 --> 00:00:02,500\n", "vtt": "WEBVTT\n\n00:00.000 --> 00:02.500\n"}
+        body = lines.get(wanted, "") + text + "\n"
+        return Answer((body.encode(),), content_type="text/plain; charset=utf-8")
     if wanted == "verbose_json":
-        return plain({"task": "transcribe", "language": "english", "duration": 2.5, "text": text})
+        task = "translate" if request.path.endswith("translations") else "transcribe"
+        return plain({"task": task, "language": "english", "duration": 2.5, "text": text})
     return plain({"text": text, "usage": {"type": "duration", "seconds": 3}})
-
-
-def multipart(request: Request) -> tuple[dict[str, str], dict[str, tuple[str, bytes]]]:
-    """The fields and the files (name and content) of a multipart/form-data body."""
-    _, _, boundary = request.headers.get("content-type", "").partition("boundary=")
-    if not boundary:
-        raise ApiError(400, "Missing boundary in the multipart/form-data Content-Type.")
-    form: dict[str, str] = {}
-    files: dict[str, tuple[str, bytes]] = {}
-    mark = b"\r\n--" + boundary.strip('"').encode()
-    for part in (b"\r\n" + request.body).split(mark)[1:-1]:
-        head, _, content = part.partition(b"\r\n\r\n")
-        found = {name: value.decode() for name, value in _FIELD.findall(head)}
-        name = found.get(b"name", "")
-        if b"filename" in found:
-            files[name] = (found[b"filename"], content)
-        else:
-            form[name] = content.decode()
-    return form, files
-
-
-def upload(request: Request, state: State) -> Answer:
-    """POST /v1/files."""
-    form, files = multipart(request)
-    if "file" not in files:
-        raise missing("file")
-    if "purpose" not in form:
-        raise missing("purpose")
-    name, content = files["file"]
-    # A multipart boundary is random: the id comes from what was sent, not from how.
-    digest = hashlib.sha256(repr((name, form["purpose"])).encode() + content).hexdigest()
-    key = f"file-{digest[:22]}"
-    state.keep(state.files, key, Upload(name, content, form["purpose"]))
-    return plain(_file(key, state))
-
-
-def files(request: Request, state: State) -> Answer:
-    """GET /v1/files."""
-    listed = [_file(key, state) for key in state.files]
-    return plain({"object": "list", "data": listed, "has_more": False})
-
-
-def file(request: Request, state: State) -> Answer:
-    """GET /v1/files/{id}."""
-    return plain(_file(request.args[0], state))
-
-
-def delete_file(request: Request, state: State) -> Answer:
-    """DELETE /v1/files/{id}."""
-    _upload(request.args[0], state)
-    state.files.pop(request.args[0], None)
-    return plain({"id": request.args[0], "object": "file", "deleted": True})
-
-
-def content(request: Request, state: State) -> Answer:
-    """GET /v1/files/{id}/content: the bytes as they were uploaded."""
-    found = _upload(request.args[0], state)
-    named = ("Content-Disposition", f'attachment; filename="{found.filename}"')
-    return Answer((found.content,), content_type="application/octet-stream", headers=(named,))
-
-
-def _upload(key: str, state: State) -> Upload:
-    found = BUILT_IN if key == "file-standin" else state.files.get(key)
-    if found is None:
-        raise ApiError(404, f"No such File object: {key}", param="id")
-    return found
-
-
-def _file(key: str, state: State) -> Json:
-    found = _upload(key, state)
-    return {
-        "object": "file",
-        "id": key,
-        "purpose": found.purpose,
-        "filename": found.filename,
-        "bytes": len(found.content),
-        "created_at": CREATED,
-        "expires_at": None,
-        "status": "processed",
-        "status_details": None,
-    }
 
 
 def moderations(request: Request) -> Answer:
@@ -225,10 +142,41 @@ def moderations(request: Request) -> Answer:
 
 def images(request: Request) -> Answer:
     """POST /v1/images/generations: a PNG of one pixel, in base64."""
-    body = request.json()
-    if "prompt" not in body:
+    return _pictures(request, request.json())
+
+
+def edited_images(request: Request) -> Answer:
+    """POST /v1/images/edits, with an image or some."""
+    form, _, _ = sent_file(request, "image", "image[]")
+    return _pictures(request, dict(form))
+
+
+def image_variations(request: Request) -> Answer:
+    """POST /v1/images/variations, which has no prompt."""
+    form, _, _ = sent_file(request, "image")
+    return _pictures(request, {"prompt": ""} | form)
+
+
+def _pictures(request: Request, asked: Json) -> Answer:
+    if "prompt" not in asked:
         raise missing("prompt")
-    made = [{"b64_json": base64.b64encode(_PNG).decode()} for _ in range(int(body.get("n") or 1))]
-    used = words.tokens(str(body["prompt"]))
-    usage = {"input_tokens": used, "output_tokens": 272, "total_tokens": used + 272}
-    return plain({"created": CREATED, "data": made, "usage": usage})
+    picture = base64.b64encode(_PNG).decode()
+    used = words.tokens(str(asked["prompt"]))
+    counts = {"input_tokens": used, "output_tokens": 272, "total_tokens": used + 272}
+    usage = counts | {"input_tokens_details": {"text_tokens": used, "image_tokens": 0}}
+    look = {"background": "opaque", "output_format": "png", "quality": "low", "size": "1024x1024"}
+    if asked.get("stream") in (True, "true"):
+        kind = "image_edit" if request.path.endswith("edits") else "image_generation"
+        steps = [
+            {"type": f"{kind}.partial_image", "partial_image_index": at}
+            for at in range(int(asked.get("partial_images") or 0))
+        ]
+        events: list[Json] = [*steps, {"type": f"{kind}.completed", "usage": usage}]
+        head: Json = {"b64_json": picture, "created_at": CREATED} | look
+        return stream((_named(event | head) for event in events), done=b"")
+    made = [{"b64_json": picture} for _ in range(int(asked.get("n") or 1))]
+    return plain({"created": CREATED, "data": made, "usage": usage} | look)
+
+
+def _named(event: Json) -> bytes:
+    return f"event: {event['type']}\n".encode() + data(event)

@@ -28,7 +28,7 @@ class Knobs:
     trailing: float | None = None
     chunked: bool = False
     encoding: str = ""
-    redirect: str = ""
+    redirect: tuple[int, str] | None = None
 
 
 NONE = Knobs()
@@ -40,6 +40,11 @@ def _encoding(text: str) -> str:
     if text not in _ENCODINGS:
         raise ValueError(text)
     return text
+
+
+def _redirect(text: str) -> tuple[int, str]:
+    status, is_given, where = text.partition(":/")
+    return (int(status), f"/{where}") if is_given and status.isdecimal() else (307, text)
 
 
 _VALUES: dict[str, Callable[[str], object]] = {
@@ -54,7 +59,7 @@ _VALUES: dict[str, Callable[[str], object]] = {
     "stall": int,
     "trailing": float,
     "encoding": _encoding,
-    "redirect": str,
+    "redirect": _redirect,
 }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from tests.upstream import REFUSE, words
+from tests.upstream import REFUSE, conversations, things, words
 from tests.upstream.state import State
 from tests.upstream.wire import CREATED, Answer, ApiError, Json, Request, data, model_of, plain, stream
 
@@ -55,8 +56,12 @@ def create(request: Request, state: State) -> Answer:
     body = request.json()
     model_of(body)
     items = _inputs(body)
-    response = _response(request, body, list(_output(request, body, items)), items)
+    conversation = _conversation(body, state)
+    output = list(_output(request, body, items))
+    response = _response(request, body, output, items) | {"conversation": conversation}
     stored = Stored(response, items, step=0 if body.get("background") else 2)
+    if response["conversation"]:
+        conversations.extend(state, response["conversation"]["id"], [*items, *response["output"]])
     if body.get("store", True) or body.get("background"):
         state.keep(state.responses, response["id"], stored)
     if body.get("stream"):
@@ -65,8 +70,17 @@ def create(request: Request, state: State) -> Answer:
 
 
 def retrieve(request: Request, state: State) -> Answer:
-    """GET /v1/responses/{id}."""
-    return plain(_stored(request, state).seen())
+    """GET /v1/responses/{id}; with `stream=true` its events, those after `starting_after` alone."""
+    stored = _stored(request, state)
+    if request.query.get("stream") == "true":
+        seen = int(request.query.get("starting_after", "-1"))
+        return stream(islice(_events(request, stored.response), seen + 1, None), done=b"")
+    return plain(stored.seen())
+
+
+def count_input(request: Request) -> Answer:
+    """POST /v1/responses/input_tokens."""
+    return plain({"object": "response.input_tokens", "input_tokens": _counted(_inputs(request.json()))})
 
 
 def input_items(request: Request, state: State) -> Answer:
@@ -163,7 +177,7 @@ def _reasoning(request: Request, body: Json) -> Json:
 
 
 def _response(request: Request, body: Json, output: list[Json], items: list[Json]) -> Json:
-    asked = sum(words.tokens(words.text_of(item.get("content"))) for item in items)
+    asked = _counted(items)
     given = sum(words.tokens(str(item)) for item in output)
     echoed = {name: body.get(name, default) for name, default in _ECHOED.items()}
     reasoning = body.get("reasoning") or {}
@@ -187,6 +201,19 @@ def _response(request: Request, body: Json, output: list[Json], items: list[Json
             "total_tokens": asked + given,
         },
     }
+
+
+def _counted(items: list[Json]) -> int:
+    return sum(words.tokens(words.text_of(item.get("content"))) for item in items)
+
+
+def _conversation(body: Json, state: State) -> Json | None:
+    """The conversation that the response is part of; raises ApiError if there is none."""
+    given = body.get("conversation")
+    if given is None:
+        return None
+    name = given["id"] if isinstance(given, dict) else given
+    return {"id": things.find(conversations.CONVERSATIONS, state, [name]).value["id"]}
 
 
 def _unfinished(response: Json, status: str) -> Json:

@@ -6,16 +6,30 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 from typing import TypeAlias
 
-from tests.upstream import ORGANIZATION, chat, endpoints, responses
+from tests.upstream import (
+    ORGANIZATION,
+    assistants,
+    batches,
+    chat,
+    conversations,
+    endpoints,
+    files,
+    responses,
+    runs,
+    tuning,
+    vectors,
+)
 from tests.upstream.state import State
+from tests.upstream.things import ID
 from tests.upstream.wire import Answer, ApiError, Request
 
 _Stateful: TypeAlias = Callable[[Request, State], Answer]
 _Stateless: TypeAlias = Callable[[Request], Answer]
-_ID = r"/([^/]+)"
-_AZURE = re.compile(r"/openai/deployments/([^/]+)(/.+)")
+_ID = f"/{ID}"
+_AZURE = re.compile(r"/openai(?:/deployments/([^/]+))?(/.+)")
 _PREFIX = re.compile(r"(?:/openai|/api)?/v1(?=/)")
 _DEPLOYED = frozenset({"/chat/completions", "/completions", "/embeddings"})
 """Where Azure's path names the model and the body needn't."""
@@ -28,6 +42,7 @@ def _without_state(endpoint: _Stateless) -> _Stateful:
 _TABLE: tuple[tuple[str, str, _Stateful], ...] = (
     ("POST", "/chat/completions", _without_state(chat.completions)),
     ("POST", "/responses", responses.create),
+    ("POST", "/responses/input_tokens", _without_state(responses.count_input)),
     ("GET", "/responses" + _ID, responses.retrieve),
     ("DELETE", "/responses" + _ID, responses.delete),
     ("POST", "/responses" + _ID + "/cancel", responses.cancel),
@@ -39,28 +54,48 @@ _TABLE: tuple[tuple[str, str, _Stateful], ...] = (
     ("DELETE", "/models" + _ID, _without_state(endpoints.delete_model)),
     ("POST", "/audio/speech", _without_state(endpoints.speech)),
     ("POST", "/audio/transcriptions", _without_state(endpoints.transcriptions)),
-    ("POST", "/files", endpoints.upload),
-    ("GET", "/files", endpoints.files),
-    ("GET", "/files" + _ID, endpoints.file),
-    ("DELETE", "/files" + _ID, endpoints.delete_file),
-    ("GET", "/files" + _ID + "/content", endpoints.content),
+    ("POST", "/audio/translations", _without_state(endpoints.transcriptions)),
+    ("POST", "/files", files.upload),
+    ("GET", "/files", files.files),
+    ("GET", "/files" + _ID, files.file),
+    ("DELETE", "/files" + _ID, files.delete_file),
+    ("GET", "/files" + _ID + "/content", files.content),
     ("POST", "/moderations", _without_state(endpoints.moderations)),
     ("POST", "/images/generations", _without_state(endpoints.images)),
+    ("POST", "/images/edits", _without_state(endpoints.edited_images)),
+    ("POST", "/images/variations", _without_state(endpoints.image_variations)),
+    ("POST", "/uploads" + _ID + "/complete", files.complete),
+    ("POST", "/uploads" + _ID + "/cancel", files.cancel_upload),
+    ("POST", "/vector_stores" + _ID + "/files", vectors.attach),
+    ("GET", "/vector_stores" + _ID + "/files" + _ID + "/content", vectors.content),
+    ("GET", "/vector_stores" + _ID + "/file_batches" + _ID + "/files", vectors.batch_files),
+    ("POST", "/vector_stores" + _ID + "/search", vectors.search),
+    ("POST", "/threads/runs", runs.create_with_thread),
+    ("POST", "/threads" + _ID + "/runs", runs.create),
+    ("POST", "/threads" + _ID + "/runs" + _ID + "/submit_tool_outputs", runs.submit),
+    ("POST", "/conversations" + _ID + "/items", conversations.create_items),
+    ("DELETE", "/conversations" + _ID + "/items" + _ID, conversations.delete_item),
 )
-_ROUTES = tuple((method, re.compile(path), endpoint) for method, path, endpoint in _TABLE)
+_KINDS = (
+    *files.KINDS,
+    *batches.KINDS,
+    *vectors.KINDS,
+    *assistants.KINDS,
+    *runs.KINDS,
+    *tuning.KINDS,
+    *conversations.KINDS,
+)
+# What stands later goes first where two rows match: `/threads/runs` is no thread.
+_ROUTES = tuple(
+    (method, re.compile(path), endpoint)
+    for method, path, endpoint in (*chain.from_iterable(kind.routes() for kind in _KINDS), *_TABLE)
+)
 
 
 def answer(request: Request, state: State) -> Answer:
     """The answer to a request; raises ApiError. HEAD is answered as GET is."""
-    deployed = _AZURE.fullmatch(request.path)
-    prefix = _PREFIX.match(request.path)
     _authorize(request, is_azure=request.path.startswith("/openai/"))
-    if deployed and "api-version" in request.query:
-        path, args = deployed[2], [deployed[1]] if deployed[2] in _DEPLOYED else []
-    elif prefix:
-        path, args = request.path[prefix.end() :], []
-    else:
-        raise _unknown(request)
+    path, args = _without_prefix(request)
     allowed = _allowed(path)
     if not allowed:
         raise _unknown(request)
@@ -76,6 +111,17 @@ def answer(request: Request, state: State) -> Answer:
         )
     endpoint, found = allowed[asked]
     return endpoint(replace(request, args=[*args, *found]), state)
+
+
+def _without_prefix(request: Request) -> tuple[str, list[str]]:
+    """The path below `/v1`, and the model if it is Azure's path that names it; raises ApiError."""
+    prefix = _PREFIX.match(request.path)
+    if prefix:
+        return request.path[prefix.end() :], []
+    azure = _AZURE.fullmatch(request.path)
+    if azure and "api-version" in request.query:
+        return azure[2], [azure[1]] if azure[1] and azure[2] in _DEPLOYED else []
+    raise _unknown(request)
 
 
 @lru_cache(maxsize=1024)
