@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from mitmvcr import __version__, control
+from mitmvcr.control import Asked
+from mitmvcr.misses import Miss
 from mitmvcr.model import Interaction
-from mitmvcr.sessions import Miss, Play, Sessions
+from mitmvcr.sessions import Play, Sessions
 from tests.build import as_body, interaction, request, response, sessions, write
 
 
 def call(table: Sessions, method: str, path: str, body: object = None) -> tuple[int, Any]:
-    answer = control.handle(table, method, path, as_body(body))
+    answer = control.handle(table, Asked(method, path, as_body(body)))
     headers = {name.lower(): value for name, value in answer.headers}
     assert headers["content-type"] == "application/json"
     assert headers["content-length"] == str(len(answer.body))
@@ -55,7 +57,6 @@ def test_the_overview_has_version_mode_directory_and_open_cassettes(replaying: S
         ("DELETE", "/", 405),
         ("GET", "/cassettes/", 404),
         ("PUT", "/cassettes/", 404),
-        ("GET", "/cassettes", 404),
         ("GET", "/other", 404),
         ("GET", "", 404),
         ("POST", "/cassettes/a", 405),
@@ -78,7 +79,7 @@ def test_put_opens_and_get_and_delete_report(replaying: Sessions) -> None:
     assert code == 200
     assert (now["recorded"], now["replayed"]) == (0, 1)
     assert len(now["unused"]) == 1
-    assert now["unused"][0].startswith("1 POST ")
+    assert (now["unused"][0]["number"], now["unused"][0]["method"]) == (1, "POST")
     assert len(now["misses"]) == 1
     assert call(replaying, "DELETE", "/cassettes/a") == (200, now)
     assert call(replaying, "DELETE", "/cassettes/a")[0] == 404
@@ -242,3 +243,102 @@ def test_a_cassette_can_be_recorded_and_replayed_in_one_process(tmp_path: Path) 
     assert call(table, "DELETE", "/cassettes/a")[1]["recorded"] == 1
     assert put(table, "a", mode="replay")[0] == 200
     assert isinstance(table.get("a").answer(request(1)), Play)
+
+
+# --- who may ask
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "mitmvcr.local", "mitmvcr.local:80", "localhost:8081", "LOCALHOST", "a.localhost:1",
+     "127.0.0.1:8081", "127.1.2.3", "[::1]:8081", "192.168.1.5:8081", "vcr:8081",
+     "host.docker.internal:8081", "localhost."],
+)  # fmt: skip
+def test_names_that_no_stranger_can_have_are_served(replaying: Sessions, host: str) -> None:
+    assert control.handle(replaying, Asked("GET", "/", host=host)).code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [None, "example.org", "example.org:8081", "localhost.example.org", "127.0.0.1.example.org", "1.2.3",
+     "mitmvcr.local.example.org", "x.local", "example.org.", "[::1", "[example.org]", "\udcff.org"],
+)  # fmt: skip
+def test_names_that_anybody_could_have_are_refused(replaying: Sessions, host: str | None) -> None:
+    for method, path in (("GET", "/"), ("PUT", "/cassettes/a"), ("DELETE", "/cassettes")):
+        answer = control.handle(replaying, Asked(method, path, host=host))
+        assert answer.code == 403
+    assert list(replaying) == []
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "code"),
+    [
+        ("", "", 200),
+        ("", "none", 200),
+        ("", "same-origin", 200),
+        ("http://127.0.0.1:8081", "same-origin", 200),
+        ("https://127.0.0.1:8081", "", 200),
+        ("http://example.org", "", 403),
+        ("http://127.0.0.1:8082", "", 403),
+        ("http://127.0.0.1", "", 403),
+        ("null", "", 403),
+        ("file://", "", 403),
+        ("http://[", "", 403),
+        ("", "cross-site", 403),
+        ("", "same-site", 403),
+        ("http://127.0.0.1:8081", "cross-site", 403),
+    ],
+)
+def test_pages_of_other_sites_are_refused(replaying: Sessions, origin: str, site: str, code: int) -> None:
+    answer = control.handle(
+        replaying, Asked("PUT", "/cassettes/a", b"", "127.0.0.1:8081", origin=origin, site=site)
+    )
+    assert answer.code == code
+    assert bool(list(replaying)) is (code == 200)
+    assert not [name for name, _ in answer.headers if name.lower().startswith("access-control-")]
+
+
+# --- all of them
+
+
+def test_all_open_cassettes_are_reported_and_closed_at_once(replaying: Sessions) -> None:
+    assert put(replaying, "a", default=True)[0] == 200
+    assert put(replaying, "none")[0] == 200
+    code, document = call(replaying, "GET", "/cassettes")
+    assert (code, [one["name"] for one in document["cassettes"]]) == (200, ["a", "none"])
+    assert call(replaying, "DELETE", "/cassettes") == (200, document)
+    assert list(replaying) == []
+    assert replaying.default is None
+    assert call(replaying, "DELETE", "/cassettes") == (200, {"cassettes": []})
+
+
+# --- what may be matched by
+
+
+def test_no_function_is_run_that_the_process_was_not_started_with(tmp_path: Path) -> None:
+    (tmp_path / "keys.py").write_text("ran = open(__file__ + '.ran', 'w')\ndef key(request): return 1")
+    entry = f"py:{tmp_path / 'keys.py'}:key"
+    table = sessions(tmp_path, mode="replay")
+    for match in (entry, [entry], ["method", "py:os:getcwd"]):
+        code, message = put(table, "a", match=match)
+        assert code == 400
+        assert "started with" in message
+    assert list(table) == []
+    assert not (tmp_path / "keys.py.ran").exists()
+
+
+def test_a_function_that_the_process_was_started_with_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / "keys.py").write_text("def key(request): return 1")
+    write(tmp_path / "a.yaml", interaction(1, "a"))
+    entry = f"py:{tmp_path / 'keys.py'}:key"
+    table = sessions(tmp_path, mode="replay", match=entry)
+    assert put(table, "a", match=["method", entry])[0] == 200
+    assert isinstance(table.get("a").answer(request(2)), Play)
+
+
+def test_a_header_that_is_not_kept_can_not_be_matched(tmp_path: Path) -> None:
+    table = sessions(tmp_path, mode="replay")
+    code, message = put(table, "a", match=["headers:X-Tenant"])
+    assert code == 400
+    assert "vcr_keep_headers" in message
+    assert put(table, "a", match=["headers:OpenAI-Beta"])[0] == 200

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mitmvcr.matching import Matcher, NotJSON, canonical_json, parse_json
+from mitmvcr import functions
+from mitmvcr.errors import SettingsError
+from mitmvcr.matching import Matcher, MatchError, NotJSON, canonical_json, parse_json
 from mitmvcr.model import Request
 from tests.build import CHAT, request
 
@@ -379,3 +382,154 @@ def test_a_url_that_can_not_be_split_is_still_compared(url: str) -> None:
     for matcher in (GO_VCR, VCR_PY, LLAMA_STACK):
         assert same(request(url=url), request(url=url), matcher)
         assert not same(request(url=url), request(url=url + "y"), matcher)
+
+
+def parts(boundary: str, newline: str = "\r\n", **fields: str) -> str:
+    lines = []
+    for name, value in fields.items():
+        lines += [
+            f"--{boundary}",
+            f'Content-Disposition: form-data; filename="name=x"; name="{name}"',
+            "",
+            value,
+        ]
+    return newline.join([*lines, f"--{boundary}--", ""])
+
+
+@pytest.mark.parametrize("newline", ["\r\n", "\n"])
+def test_fields_of_multipart_are_left_out_by_name(newline: str) -> None:
+    def asked(boundary: str, **fields: str) -> Request:
+        kind = f"multipart/form-data; boundary={boundary}"
+        return request(parts(boundary, newline, **fields), content_type=kind)
+
+    matcher = Matcher(("body",), ("prompt", "n[]", "$.model"))
+    base = asked("aaa", model="m", prompt="one", file="abc")
+    assert same(base, asked("bbb", model="m", prompt="two", file="abc"), matcher)
+    assert same(base, asked("bbb", model="m", file="abc"), matcher)
+    assert same(base, asked("bbb", model="m", file="abc", **{"n[]": "1"}), matcher)
+    assert not same(base, asked("bbb", model="other", prompt="one", file="abc"), matcher)
+    assert not same(base, asked("bbb", model="m", prompt="one", file="abd"), matcher)
+    assert not same(base, asked("bbb", model="m", prompt="two", file="abc"), Matcher(("body",)))
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        'Content-Disposition: form-data; name="a"',
+        "content-disposition:form-data;name=a",
+        'CONTENT-DISPOSITION: FORM-DATA; Name="a"; filename="b"',
+        'X: 1\r\nContent-Disposition: form-data; filename="; name=b"; name="a"\r\nContent-Type: x/y',
+    ],
+)
+def test_a_part_s_name_is_read_however_it_is_spelled(disposition: str) -> None:
+    def asked(value: str) -> Request:
+        body = f"--x\r\n{disposition}\r\n\r\n{value}\r\n--x--\r\n"
+        return request(body, content_type="multipart/form-data; boundary=x")
+
+    assert same(asked("1"), asked("2"), Matcher(("body",), ("a",)))
+    assert not same(asked("1"), asked("2"), Matcher(("body",), ("b", "filename")))
+
+
+def test_ignored_names_may_be_escaped_where_they_stand() -> None:
+    matcher = Matcher(("url", "body"), ("a b", "api-version"))
+    form = "application/x-www-form-urlencoded"
+    assert same(request(url="https://h/p?api%2Dversion=1"), request(url="https://h/p"), matcher)
+    assert same(request("a+b=1&c=2", content_type=form), request("c=2&a%20b=9", content_type=form), matcher)
+
+
+def test_a_body_that_was_seen_before_is_found_by_its_bytes_and_its_type() -> None:
+    matcher = Matcher(("body",))
+    body = b"--x\r\n\r\n--x--"
+    first = request(body, content_type="multipart/form-data; boundary=x")
+    for _ in range(2):
+        assert not same(first, request(body, content_type="text/plain"), matcher)
+        assert not same(first, request(body, content_type="multipart/form-data; boundary=y"), matcher)
+        assert same(request('{"a":1}'), request('{"a": 1.0}'), matcher)
+
+
+# --- functions of the user's
+
+
+def keys(folder: Path, code: str, name: str = "key") -> str:
+    path = folder / f"keys_{abs(hash(code))}.py"
+    path.write_text(f"from __future__ import annotations\nimport json\n{code}\n")
+    return f"py:{path}:{name}"
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        "json.loads(request.body)['model']",
+        "json.loads(request.body)['model'].encode()",
+        "[json.loads(request.body)['model'], 1]",
+        "{'model': json.loads(request.body)['model'], 'x': None}",
+    ],
+)
+def test_a_function_of_the_user_s_tells_what_counts(tmp_path: Path, returned: str) -> None:
+    matcher = Matcher(("method", keys(tmp_path, f"def key(request):\n    return {returned}")))
+    assert same(request({"model": "m", "x": 1}), request({"x": 2, "model": "m"}), matcher)
+    assert not same(request({"model": "m"}), request({"model": "n"}), matcher)
+    assert not same(request({"model": "m"}), request({"model": "m"}, method="PUT"), matcher)
+
+
+def test_what_functions_return_is_equal_only_within_its_type(tmp_path: Path) -> None:
+    code = (
+        "def key(request):\n    return {'text': 'a', 'bytes': b'a', 'list': ['a'], 'none': None, 'one': 1, "
+    )
+    entry = keys(tmp_path, code + "'float': 1.0}[request.body.decode()]")
+    matcher = Matcher((entry,))
+    kinds = {kind: matcher.key(request(kind)) for kind in ("text", "bytes", "list", "none", "one", "float")}
+    assert kinds["one"] == kinds["float"]
+    assert len(set(kinds.values())) == 5
+
+
+def test_a_function_may_stand_in_a_module_and_use_what_its_file_has(tmp_path: Path) -> None:
+    assert same(request(1), request(1), Matcher(("py:operator:truth",)))
+    code = "from dataclasses import dataclass\n@dataclass\nclass Key:\n    text: str\ndef key(request):\n"
+    matcher = Matcher((keys(tmp_path, code + "    return Key(request.method).text"),))
+    assert same(request(1), request(2), matcher)
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ("raise KeyError('model')", "KeyError: 'model'"),
+        ("raise ValueError('two\\nlines')", "ValueError: two lines"),
+        ("return object()", "TypeError"),
+        ("return float('nan')", "NotJSON"),
+        ("return request.nothing", "AttributeError"),
+    ],
+)
+def test_a_function_that_fails_is_named_with_the_request_in_one_line(
+    tmp_path: Path, body: str, shown: str
+) -> None:
+    entry = keys(tmp_path, f"def key(request):\n    {body}")
+    with pytest.raises(MatchError) as caught:
+        Matcher((entry,)).key(request({"a": 1}))
+    assert entry in str(caught.value)
+    assert f"POST {CHAT}" in str(caught.value)
+    assert shown in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "shown"),
+    [
+        ("py:no_such_file.py:key", "there is no file no_such_file.py"),
+        ("py:no.such.module:key", "ModuleNotFoundError"),
+        ("py:json:no_such_name", "no function 'no_such_name'"),
+        ("py:json:__name__", "not a function"),
+    ],
+)
+def test_a_function_that_is_not_there_is_a_setting_that_is_wrong(entry: str, shown: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        functions.load(entry)
+    assert shown in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_can_not_be_run_is_a_setting_that_is_wrong(tmp_path: Path) -> None:
+    for code, shown in (("def key(:", "SyntaxError"), ("1 / 0", "ZeroDivisionError")):
+        with pytest.raises(SettingsError, match=shown) as caught:
+            functions.load(keys(tmp_path, code))
+        assert "\n" not in str(caught.value)

@@ -7,7 +7,19 @@ from pathlib import Path
 import pytest
 
 from mitmvcr.errors import SettingsError
-from mitmvcr.settings import DEFAULTS, Matching, Mode, Repeat, Settings, read_toml
+from mitmvcr.settings import (
+    DEFAULTS,
+    OPTIONS,
+    PER_CASSETTE,
+    Matching,
+    Mode,
+    Plan,
+    Repeat,
+    Settings,
+    read_tables,
+    read_toml,
+)
+from tests.harness import ROOT
 
 
 def parse(**texts: str) -> Settings:
@@ -27,7 +39,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert settings.strict is False
     assert settings.dialect == "charm"
     assert settings.keep_headers == ()
-    assert settings.report is None
+    assert settings.report == ()
 
 
 @pytest.mark.parametrize(
@@ -189,3 +201,117 @@ def test_a_header_that_is_kept_redacted_is_one_name() -> None:
         "x-trace",
         "openai-organization=redact",
     )
+
+
+# --- options of single cassettes
+
+
+def toml(folder: Path, text: str) -> Path:
+    path = folder / "mitmvcr.toml"
+    path.write_text(text)
+    return path
+
+
+def test_tables_are_said_of_cassettes_by_their_names_and_later_ones_win(tmp_path: Path) -> None:
+    path = toml(
+        tmp_path,
+        'match = ["method", "path"]\nignore = ["user"]\nstrict = true\n'
+        '[cassettes."tests/*"]\nignore = ["$.metadata", "$[\'a,b\']"]\nrepeat = "any"\nlatency = 0.5\n'
+        '[cassettes."tests/azure/*"]\nmatch = ["body"]\nrepeat = "last"\nmode = "none"\nstrict = false\n',
+    )
+    settings = Settings.parse(read_toml(path), read_tables(path))
+    process = Matching(("method", "path"), ("user",))
+    assert settings.plan("other/x") == Plan(Mode.ONCE, process, 0.0, strict=True)
+    ignore = ("$.metadata", "$['a,b']")
+    assert settings.plan("tests/x") == Plan(
+        Mode.ONCE, Matching(("method", "path"), ignore, Repeat.ANY), 0.5, strict=True
+    )
+    for name in ("tests/azure/x", "tests/azure/deep/x", "tests/azure/x.yaml"):
+        assert settings.plan(name) == Plan(
+            Mode.REPLAY, Matching(("body",), ignore, Repeat.LAST), 0.5, strict=False
+        )
+
+
+@pytest.mark.parametrize(
+    ("glob", "name", "fits"),
+    [
+        ("a", "a", True),
+        ("a", "a.yaml", True),
+        ("a", "a.yaml.gz", True),
+        ("a.yaml", "a", False),
+        ("a", "b/a", False),
+        ("A", "a", False),
+        ("*", "a/b", True),
+        ("test_?", "test_1", True),
+        ("test_[12]", "test_3", False),
+    ],
+)
+def test_a_table_s_name_is_a_glob(tmp_path: Path, glob: str, name: str, fits: bool) -> None:
+    (table,) = read_tables(toml(tmp_path, f'[cassettes."{glob}"]\nstrict = true'))
+    assert table.fits(name) is fits
+
+
+def test_what_is_given_in_a_stronger_way_is_taken_out_of_tables(tmp_path: Path) -> None:
+    path = toml(tmp_path, 'mode = "once"\n[cassettes."*"]\nmode = "replay"\nrepeat = "any"')
+    tables = [table.without({"mode", "dir"}) for table in read_tables(path)]
+    plan = Settings.parse({**read_toml(path), "mode": "record"}, tables).plan("a")
+    assert (plan.mode, plan.matching.repeat) == (Mode.RECORD, Repeat.ANY)
+
+
+def test_the_options_of_one_cassette_are_options() -> None:
+    assert set(PER_CASSETTE) < {option.name for option in OPTIONS}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('[cassettes."a/*"]\nmach = ["method"]', "there is no option 'mach'; there are mode, match, ignore"),
+        ('[cassettes."a/*"]\ndir = "x"', "there is no option 'dir'"),
+        ('[cassettes."a/*"]\nmatch = ["boddy"]', "match has 'boddy': give some of body"),
+        ('[cassettes."a/*"]\nmatch = [1]', "match takes text"),
+        ('[cassettes."a/*"]\nignore = ["$["]', "no JSONPath"),
+        ('[cassettes."a/*"]\nmode = "rekord"', "give one of once"),
+        ('[cassettes."a/*"]\nlatency = "fast"', "off, recorded"),
+        ('[cassettes."a/*"]\nrepeat = 2', "once, last, any"),
+        ('[cassettes."a/*"]\nstrict = "yes"', "true, false"),
+        ('[cassettes]\n"a/*" = "replay"', "is no table"),
+        ('cassettes = "replay"', "is no table"),
+    ],
+)
+def test_a_wrong_table_is_one_line_with_file_table_and_remedy(tmp_path: Path, text: str, shown: str) -> None:
+    path = toml(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        read_tables(path)
+    line = str(caught.value)
+    assert line.startswith(f"{path}: ")
+    assert shown in line
+    assert "\n" not in line
+    assert "a/*" in line or "cassettes is no table" in line
+
+
+@pytest.mark.parametrize(
+    ("field", "is_one"),
+    [
+        ("py:tests/keys.py:key", True),
+        ("py:package.module:key", True),
+        ("py:keys.py", False),
+        ("py:", False),
+        ("py::key", False),
+        ("py:keys.py:", False),
+        ("py:keys.py:a b", False),
+    ],
+)
+def test_a_function_can_be_a_field(field: str, is_one: bool) -> None:
+    if is_one:
+        assert parse(match=f"method,{field}").matching.match == ("method", field)
+    else:
+        with pytest.raises(SettingsError, match="py:FILE"):
+            parse(match=field)
+
+
+def test_the_example_of_a_toml_file_in_the_docs_has_a_table(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "options.md").read_text("utf-8")
+    path = toml(tmp_path, page.partition("```toml\n")[2].partition("```")[0])
+    settings = Settings.parse(read_toml(path), read_tables(path))
+    assert settings.plan("tests/azure/chat").matching.repeat is Repeat.LAST
+    assert settings.plan("tests/chat").matching.repeat is None

@@ -1,23 +1,50 @@
-"""What a run came to: the terminal's lines, the report, and whether it failed."""
+"""What a run came to, for people: a screen at most, annotations in GitHub Actions, and the report's files."""
 
 from __future__ import annotations
 
 import json
+import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mitmvcr import summary
-from mitmvcr.sessions import Report
-from tests.build import interaction, request, sessions, write
+from mitmvcr.misses import Miss
+from mitmvcr.reports import Report, Unused
+from tests.build import CHAT, interaction, request, sessions, write
 
 
-def a(name: str = "a", **values: object) -> Report:
-    return Report(name, f"recordings/{name}.yaml", "once", **values)  # type: ignore[arg-type]
+@pytest.fixture(autouse=True)
+def _at_a_desk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.delenv("CI", raising=False)
+
+
+def a(name: str = "a", **values: Any) -> Report:
+    return Report(name, f"recordings/{name}.yaml", "once", **values)
+
+
+def a_miss(name: str = "a", url: str = CHAT, **values: object) -> Miss:
+    path = f"recordings/{name}.yaml"
+    said = f"cassette {path} has no recording of it"
+    return Miss(name, path, "POST", url, "00" * 16, "different", said, **values)  # type: ignore[arg-type]
+
+
+def missing(name: str, count: int, url: str = CHAT) -> Report:
+    return a(name, miss_count=count, misses=[a_miss(name, url) for _ in range(min(count, 1000))])
+
+
+def unused(count: int) -> dict[str, Any]:
+    return {"unused_count": count, "unused": [Unused(n, "POST", CHAT) for n in range(min(count, 1000))]}
+
+
+# --- the terminal
 
 
 def test_one_line_of_counts_names_the_cassettes_that_were_used() -> None:
-    reports = [a(recorded=2, replayed=1), a("b", replayed=3, unused=["0 GET x"]), a("idle")]
+    reports = [a(recorded=2, replayed=1), a("b", replayed=3, **unused(1)), a("idle")]
     (line,) = summary.lines(reports, [])
     assert line == ("2 recorded, 4 replayed, 0 misses, 1 unused (recordings/a.yaml, recordings/b.yaml)")
 
@@ -28,48 +55,114 @@ def test_nothing_at_all_is_said_too() -> None:
 
 def test_streams_that_broke_off_are_counted() -> None:
     assert "1 broken off (not recorded)" in summary.lines([a(cut=1)], [])[-1]
-    assert "broken off" not in summary.lines([a(recorded=1)], [])[-1]
+    assert "2 too large (not recorded)" in summary.lines([a(too_large=2)], [])[-1]
+    assert "not recorded" not in summary.lines([a(recorded=1)], [])[-1]
 
 
-def test_misses_are_counted() -> None:
-    assert "1 miss," in summary.lines([a(misses=["m"])], [])[-1]
-    assert "2 misses," in summary.lines([a(misses=["m", "n"])], [])[-1]
+def test_misses_are_counted_and_named() -> None:
+    assert summary.lines([missing("a", 1)], []) == [
+        f"miss: POST {CHAT} in recordings/a.yaml",
+        "0 recorded, 0 replayed, 1 miss, 0 unused (recordings/a.yaml)",
+    ]
+    said = summary.lines([missing("a", 2), missing("b", 1)], [])
+    assert said[0] == f"miss: POST {CHAT} (2 times) in recordings/a.yaml"
+    assert "3 misses," in said[-1]
 
 
 def test_the_reasons_of_a_failure_are_said_first_and_not_without_end() -> None:
-    said = summary.lines([a(strict=True, unused=["1 POST x"])], ["the disk is full"])
+    said = summary.lines([a(strict=True, **unused(1))], ["the disk is full"])
     assert said[0] == "failed: the disk is full"
-    assert said[1].startswith("failed (strict): recordings/a.yaml")
-    assert "1 POST x" in said[1]
+    assert said[1] == f"failed (strict): recordings/a.yaml: never asked for: 0 POST {CHAT}"
+    assert "vcr_mode=record" in said[2]
     assert "1 failure" in said[-1]
     many = summary.lines([], [f"reason {n}" for n in range(40)])
     assert len(many) < 10
-    assert any("35 more" in line for line in many)
+    assert any("37 more" in line for line in many)
 
 
 def test_unused_recordings_are_no_failure_unless_strict() -> None:
-    assert len(summary.lines([a(unused=["1 POST x"])], [])) == 1
+    assert len(summary.lines([a(**unused(1))], [])) == 1
 
 
-@pytest.mark.parametrize(
-    ("report", "failures", "failed"),
-    [
-        (a(recorded=1), [], False),
-        (a(cut=3), [], False),
-        (a(unused=["x"]), [], False),
-        (a(unused=["x"], strict=True), [], True),
-        (a(misses=["x"]), [], True),
-        (a(), ["x"], True),
-    ],
-)
-def test_the_report_says_whether_it_failed(report: Report, failures: list[str], failed: bool) -> None:
-    document = json.loads(summary.as_json([report], failures))
-    assert document["failed"] is failed
-    assert document["failures"] == failures
-    (one,) = document["cassettes"]
-    assert one["name"] == "a"
-    assert one["path"] == "recordings/a.yaml"
-    assert {"recorded", "replayed", "misses", "unused"} <= one.keys()
+def test_the_screen_holds_it_whatever_there_is_to_say() -> None:
+    long = "x" * 300
+    reports = [
+        a(f"tests/{n}/{long}", replayed=1, strict=True, miss_count=2, misses=[
+            a_miss(f"{n}{long}", f"https://h/{n}/{long}"), a_miss(f"{n}{long}", f"https://h/{n}/{long}?")
+        ], **unused(1500))
+        for n in range(500)
+    ]  # fmt: skip
+    said = [f"mitmvcr: {line}" for line in summary.lines(reports, [f"{n} {long * 3}" for n in range(50)])]
+    assert sum(-(-len(line) // 100) for line in said) <= 24
+    assert "1000 misses" in said[-1]
+    assert "50 failures" in said[-1]
+
+
+def test_what_would_drive_the_terminal_is_escaped() -> None:
+    nasty = "\x1b]0;title\x07\x9b31m"
+    reports = [a(nasty, miss_count=1, misses=[a_miss(nasty, f"https://h/{nasty}")], strict=True, **unused(1))]
+    for line in [*summary.lines(reports, [nasty]), summary.announcement(reports[0].misses[0], 11)]:
+        assert not set(line) & set("\x1b\x07\x9b")
+
+
+def test_misses_are_told_as_they_come_less_and_less() -> None:
+    said = [summary.announcement(a_miss(hints=("Record it",)), number) for number in range(1, 10_001)]
+    assert said[0] == f"miss: POST {CHAT}: cassette recordings/a.yaml has no recording of it\n  Record it"
+    assert said[9] == said[0]
+    assert said[10] == f"miss: POST {CHAT}: cassette recordings/a.yaml has no recording of it"
+    assert "vcr_report" in said[100]
+    assert set(said[101:]) == {""}
+
+
+# --- GitHub Actions
+
+
+def test_misses_are_annotations_at_the_line_of_the_nearest_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    miss = a_miss(url="https://h/100%25,a", number=1, line=7, hints=("One: two, three",))
+    (line,) = summary.commands([a(miss_count=2, misses=[miss, miss])], [])
+    assert line == (
+        "::error file=sub/recordings/a.yaml,line=7,title=Not recorded%3A POST https%3A//h/100%2525%2Ca::"
+        "POST https://h/100%2525,a: cassette recordings/a.yaml has no recording of it%0A  One: two, three"
+    )
+
+
+def test_no_file_is_named_that_does_not_exist() -> None:
+    miss = Miss("a", "recordings/a.yaml", "POST", CHAT, "", "no-cassette", "there is none")
+    (line,) = summary.commands([a(miss_count=1, misses=[miss])], [])
+    assert line.startswith("::error title=Not recorded")
+
+
+def test_failures_and_unused_recordings_are_annotations_too_and_ten_in_all() -> None:
+    said = summary.commands([a(strict=True, **unused(3)), a("b", **unused(3))], ["the disk\nis full"])
+    assert said == [
+        "::error title=mitmvcr failed::the disk%0Ais full",
+        "::error file=recordings/a.yaml,title=3 recordings are unused::Nothing asked for:"
+        + "".join(f"%0A{n} POST {CHAT}" for n in range(3)),
+    ]
+    assert len(summary.commands([missing(str(n), 1) for n in range(40)], [])) == 10
+
+
+def test_annotations_are_printed_in_actions_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value, printed in ((None, 0), ("false", 0), ("true", 1)):
+        if value is not None:
+            monkeypatch.setenv("GITHUB_ACTIONS", value)
+        table = sessions(tmp_path, mode="replay")
+        table.get("a").answer(request(3))
+        table.close_all()
+        assert summary.finish(table) is True
+        captured = capsys.readouterr()
+        assert captured.out.count("::error ") == printed
+        assert captured.err.splitlines()[-1].startswith("mitmvcr: 0 recorded")
+
+
+# --- the end
 
 
 def test_finish_prints_writes_the_report_and_tells_a_ci_to_fail(
@@ -99,6 +192,31 @@ def test_a_run_without_a_miss_is_fine(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_each_report_is_written_by_its_suffix(tmp_path: Path) -> None:
+    paths = [tmp_path / "r.json", tmp_path / "deep" / "r.XML", tmp_path / "other"]
+    table = sessions(tmp_path, mode="replay", report=", ".join(map(str, paths)))
+    table.get("a").answer(request(3))
+    table.close_all()
+    assert summary.finish(table) is True
+    assert json.loads(paths[0].read_text("utf-8")) == json.loads(paths[2].read_text("utf-8"))
+    assert ET.fromstring(paths[1].read_text("utf-8")).get("failures") == "1"  # noqa: S314 - we wrote it
+
+
+def test_colour_is_for_terminals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for terminal, no_colour, coloured in ((True, "", 1), (True, "1", 0), (False, "", 0)):
+        monkeypatch.setenv("NO_COLOR", no_colour)
+        monkeypatch.setenv("TERM", "xterm")
+        table = sessions(tmp_path, mode="replay")
+        table.get("a").answer(request(3))
+        table.close_all()
+        with monkeypatch.context() as patched:
+            patched.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
+            summary.finish(table)
+        assert capsys.readouterr().err.count("\033[31mmitmvcr: miss") == coloured
+
+
 def test_a_report_that_can_not_be_written_is_a_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,4 +235,5 @@ def test_what_is_no_utf_8_is_reported_all_the_same(
     table.close_all()
     assert summary.finish(table) is True
     assert "1 miss" in capsys.readouterr().err
-    assert "https://h/" in json.loads(path.read_text("utf-8"))["cassettes"][0]["misses"][0]
+    miss = json.loads(path.read_text("utf-8"))["cassettes"][0]["misses"][0]
+    assert "https://h/" in miss["message"]

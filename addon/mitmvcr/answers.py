@@ -22,6 +22,7 @@ class Answer:
     reason: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    trailers: tuple[tuple[str, str], ...] = ()
 
 
 def replayed(response: Response, method: str, http_version: str) -> Answer:
@@ -46,7 +47,8 @@ def replayed(response: Response, method: str, http_version: str) -> Answer:
     elif not bodiless(method, response.code):
         headers += _framing(response, len(body), http_version)
     reason = response.status.removeprefix(str(response.code)).strip()
-    return Answer(response.code, reason, tuple(headers), body)
+    trailers = [(name, value) for name, values in response.trailer.items() for value in values]
+    return Answer(response.code, reason, tuple(headers), body, tuple(trailers))
 
 
 def _says_gzip(name: str, value: str) -> bool:
@@ -83,6 +85,11 @@ def miss(message: str) -> Answer:
 def refusal(message: str) -> Answer:
     """400: the cassette that the request names can't be used."""
     return error(400, "vcr_cassette_error", message)
+
+
+def too_large(message: str) -> Answer:
+    """413: the request's body is larger than any that is matched."""
+    return error(413, "vcr_body_too_large", message)
 
 
 def failure(message: str) -> Answer:

@@ -9,8 +9,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mitmvcr.errors import TooLargeError
 from mitmvcr.httpfacts import (
     HOP_BY_HOP,
+    UNLIMITED,
     bodiless,
     canonical_header,
     decode_body,
@@ -44,13 +46,16 @@ _LAST_EVENTS = frozenset(
 )
 
 
-def request(method: str, url: str, headers: Pairs, body: bytes) -> Request:
-    """A request as Go's client would have made it, with all of its headers (scrubbing comes later)."""
+def request(method: str, url: str, headers: Pairs, body: bytes, limit: int = UNLIMITED) -> Request:
+    """A request as Go's client would have made it, with all of its headers (scrubbing comes later).
+
+    Raises TooLargeError if its body has more than `limit` bytes, as it was sent or decoded.
+    """
     values = _canonical(headers)
     sized = "Content-Length" in values
     for name in _FRAMING:
         values.pop(name, None)
-    decoded = _undo_coding(values, body, cut=False)
+    decoded = _undo_coding(values, body, limit, cut=False)
     return Request(
         method=method,
         url=url,
@@ -63,25 +68,29 @@ def request(method: str, url: str, headers: Pairs, body: bytes) -> Request:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A response's status line and headers, as the wire had them."""
+    """A response's status line, headers and, where they have come, trailers, as the wire had them."""
 
     code: int
     reason: str
     http_version: str
     headers: Pairs
+    trailers: Pairs = ()
 
 
-def response(method: str, head: Head, body: bytes, duration: int, *, cut: bool = False) -> Response:
+def response(  # noqa: PLR0913 - an answer is no less than that
+    method: str, head: Head, body: bytes, duration: int, limit: int = UNLIMITED, *, cut: bool = False
+) -> Response:
     """A response as Go's client would have seen it; `duration` is in nanoseconds.
 
     `cut` says that the connection went away before the answer's end came (see `stream_is_whole`).
+    Raises TooLargeError if its body has more than `limit` bytes, as it was sent or decoded.
     """
     values = _canonical(head.headers)
     chunked = "chunked" in first_value(values, "Transfer-Encoding").lower()
     length = first_value(values, "Content-Length")
     for name in _FRAMING:
         values.pop(name, None)
-    decoded = _undo_coding(values, body, cut=cut)
+    decoded = _undo_coding(values, body, limit, cut=cut)
     http2 = head.http_version.startswith("HTTP/2")
     major, minor = (2, 0) if http2 else (1, int(not head.http_version.endswith(".0")))
     uncompressed = decoded is not body
@@ -102,20 +111,22 @@ def response(method: str, head: Head, body: bytes, duration: int, *, cut: bool =
         content_length=content_length,
         uncompressed=uncompressed,
         body=decoded,
+        trailer=_canonical(head.trailers),
         headers=values,
         duration=duration,
     )
 
 
-def stream_is_whole(head: Head, body: bytes) -> bool:
+def stream_is_whole(head: Head, body: bytes, limit: int = UNLIMITED) -> bool:
     """Whether a stream had all of its events when the connection went away.
 
-    Clients close right after the last event, before the answer's end comes.
+    Clients close right after the last event, before the answer's end comes. Raises TooLargeError as
+    `response`.
     """
     values = _canonical(head.headers)
     if not first_value(values, "Content-Type").lower().startswith("text/event-stream"):
         return False
-    text = _undo_coding(values, body, cut=True)
+    text = _undo_coding(values, body, limit, cut=True)
     start = max(text.rfind(b"\ndata:"), text.rfind(b"\rdata:")) + 1
     line, *rest = text[start:].splitlines() or [b""]
     data = line.removeprefix(b"data:").strip()
@@ -136,12 +147,14 @@ def _canonical(headers: Pairs) -> dict[str, list[str]]:
     return values
 
 
-def _undo_coding(values: dict[str, list[str]], body: bytes, *, cut: bool) -> bytes:
+def _undo_coding(values: dict[str, list[str]], body: bytes, limit: int, *, cut: bool) -> bytes:
     """The body without its Content-Encoding, which goes from `values`; the very same if it has none."""
+    if len(body) > limit:
+        raise TooLargeError
     coding = ",".join(values.get("Content-Encoding", ()))
     if not coding or not body:
         return body
-    decoded = decode_partial(body, coding) if cut else decode_body(body, coding)
+    decoded = decode_partial(body, coding, limit) if cut else decode_body(body, coding, limit)
     if decoded is None:
         return body
     del values["Content-Encoding"]

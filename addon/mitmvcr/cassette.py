@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -22,9 +23,11 @@ from mitmvcr.errors import CassetteError, FormatError
 from mitmvcr.formats import govcr
 from mitmvcr.formats.sniffing import HEAD, sniff
 from mitmvcr.model import Cassette, Interaction
+from mitmvcr.settings import SUFFIXES
 
 SUFFIX = ".yaml"
-_SUFFIXES = (".yaml", ".yml", ".json", ".har", ".yaml.gz", ".yml.gz", ".json.gz")
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
+_SIDE_FILE = re.compile(r"\..+\.(?:lock|new)")
 _NAME_MAX = 255  # bytes of one path component, on the file systems in use
 _ROOM = len("..yaml.lock.0000000")
 
@@ -46,21 +49,26 @@ def locate(root: Path, name: str) -> Location:
     """
     _check_name(name)
     plain = root / name
-    if name.endswith(_SUFFIXES):
-        found = [plain] if plain.exists() else []
-    else:
-        found = [path for path in (_with(plain, suffix) for suffix in _SUFFIXES) if path.is_file()]
-        if not found and plain.is_dir() and formats.is_cassette_folder(plain):
-            found = [plain]
+    try:
+        found = _find(plain)
+    except OSError as error:
+        raise CassetteError(f"cassette {name!r} can't be looked for: {error.strerror} ({plain})") from None
     if len(found) > 1:
         raise CassetteError(
             f"cassette {name!r} could be any of {', '.join(map(str, found))}: name one with its suffix"
         )
-    path = found[0] if found else plain if name.endswith(_SUFFIXES) else _with(plain, SUFFIX)
+    path = found[0] if found else plain if name.endswith(SUFFIXES) else _with(plain, SUFFIX)
     real = _real(path)
     if not real.is_relative_to(_real(root)):
         raise CassetteError(f"cassette {name!r} leads out of {root} (to {real}): choose another name")
     return Location(name, path, bool(found))
+
+
+def _find(plain: Path) -> list[Path]:
+    if plain.name.endswith(SUFFIXES):
+        return [plain] if plain.exists() else []
+    found = [path for path in (_with(plain, suffix) for suffix in SUFFIXES) if path.is_file()]
+    return found or ([plain] if plain.is_dir() and formats.is_cassette_folder(plain) else [])
 
 
 def _real(path: Path) -> Path:
@@ -74,12 +82,16 @@ def _with(path: Path, suffix: str) -> Path:
 
 def _check_name(name: str) -> None:
     parts = name.split("/")
-    if not name or any(char < " " or char == "\x7f" for char in name):
+    if not name or _CONTROL.search(name):
         raise CassetteError(f"{name!r} is no cassette's name: it is empty or has control characters")
     if name.startswith(("/", "~")) or "\\" in name:
         raise CassetteError(f"{name!r} is no cassette's name: give one relative to vcr_dir, with '/' between")
     if any(part in ("", ".", "..") for part in parts):
         raise CassetteError(f"{name!r} is no cassette's name: '.', '..' and empty parts can't be in it")
+    if any(_SIDE_FILE.fullmatch(part) for part in parts[:-1]):
+        raise CassetteError(
+            f"{name!r} is no cassette's name: .NAME.lock and .NAME.new are mitmvcr's own files"
+        )
     try:
         longest = max(len(part.encode()) for part in parts)
     except UnicodeEncodeError:
@@ -105,9 +117,21 @@ def read(path: Path) -> Loaded:
     try:
         if path.is_dir():
             return Loaded(path, formats.FOLDER, formats.load_folder(path))
-        data = path.read_bytes()
     except OSError as error:
         raise CassetteError(f"{path}: can't be read: {error.strerror}") from None
+    return parse(path, content(path))
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a cassette's file; raises CassetteError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CassetteError(f"{path}: can't be read: {error.strerror}") from None
+
+
+def parse(path: Path, data: bytes) -> Loaded:
+    """What a file with these bytes holds; raises CassetteError."""
     try:
         format_, cassette, torn = formats.load(data)
     except FormatError as error:
@@ -127,23 +151,38 @@ def format_of(path: Path) -> str:
         raise CassetteError(f"{path}: {error}; move it away to record in its place") from None
 
 
+def check_appendable(path: Path) -> None:
+    """Raises CassetteError if the file is of a format that is never written, not even replaced."""
+    name = format_of(path)
+    if name != formats.GO_VCR.name:
+        raise CassetteError(
+            f"{path}: only go-vcr v2 cassettes are recorded to, and this one is in format {name}; "
+            f"replay it, or move it away to record it anew"
+        )
+
+
 def check_folder(path: Path) -> None:
     """Raises CassetteError if a cassette could not be written there; leaves nothing behind."""
-    _Lock(path, f".{os.getpid()}").release()
+    Lock(path, f".{os.getpid()}").release()
 
 
 class Writer:
-    """The one that may write a cassette: holds its lock from the start until `close`.
+    """The one that may write a cassette: holds its lock, or the one given, from the start until `close`.
 
     A new cassette, and one that is recorded anew, comes into being with its first entry: the file
     is written beside its place and moved there. Others are appended to.
     """
 
     def __init__(
-        self, path: Path, dialect: govcr.Dialect, existing: Loaded | None, *, anew: bool = False
+        self,
+        path: Path,
+        dialect: govcr.Dialect,
+        existing: Loaded | None,
+        *,
+        anew: bool = False,
+        lock: Lock | None = None,
     ) -> None:
-        # A link's file has one lock and stays a link, by whatever name it is written.
-        path = _real(path) if path.is_symlink() else path
+        path = _target(path)
         self.path = path
         self._anew = anew
         self.set_aside: Path | None = None
@@ -153,7 +192,7 @@ class Writer:
         self._end = 0
         self._inode = 0
         self._beside = path.with_name(f".{path.name}.new")
-        self._lock = _Lock(path)
+        self._lock = lock or Lock(path)
         try:
             self._layout = existing.cassette if existing else None
             self.next_id = len(existing.cassette.interactions) if existing else 0
@@ -192,6 +231,16 @@ class Writer:
             ) from None
         self.next_id += 1
 
+    def rewrite(self, data: bytes) -> None:
+        """Put other bytes in the place of what was written; raises CassetteError, then nothing changes."""
+        try:
+            self._check_ours()
+            os.close(self._fd)
+            self._fd = -1
+            self._replace_with(data)
+        except OSError as error:
+            raise CassetteError(f"{self.path}: could not be put in order: {error.strerror}") from None
+
     def close(self) -> None:
         """Let go of the file and its lock; what was written is complete already."""
         if self._fd >= 0:
@@ -222,10 +271,13 @@ class Writer:
         if self.path.read_bytes() != data:
             raise OSError(errno.ESTALE, "somebody else changed the file meanwhile")
 
-    def _append(self, entry: bytes) -> None:
+    def _check_ours(self) -> None:
         status = self.path.stat()
         if (status.st_ino, status.st_size) != (self._inode, self._end):
             raise OSError(errno.ESTALE, "somebody else changed the file meanwhile")
+
+    def _append(self, entry: bytes) -> None:
+        self._check_ours()
         try:
             _write_all(self._fd, entry, self._end)
         except OSError:
@@ -270,7 +322,7 @@ class Writer:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keep others from recording to a cassette meanwhile; raises CassetteError if one does."""
-    lock = _Lock(path)
+    lock = Lock(path)
     try:
         yield
     finally:
@@ -284,13 +336,19 @@ def _write_all(fd: int, data: bytes, offset: int) -> None:
         view, offset = view[written:], offset + written
 
 
-class _Lock:
+def _target(path: Path) -> Path:
+    """A link's file, which has one lock and stays where it is, by whatever name it is written."""
+    return _real(path) if path.is_symlink() else path
+
+
+class Lock:
     """A file beside the cassette, locked by flock: gone with its process, however that ends.
 
     With an `infix` of one's own it keeps nobody out, and only shows that a file can be made there.
     """
 
     def __init__(self, cassette: Path, infix: str = "") -> None:
+        cassette = _target(cassette)
         self._path = cassette.with_name(f".{cassette.name}{infix}.lock")
         self._made: list[Path] = []
         try:

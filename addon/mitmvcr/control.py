@@ -1,49 +1,127 @@
-"""The control API (design section 4): a method, a path and a body -> an answer in JSON; no I/O of its own."""
+"""The control API (design section 4): what was asked -> an answer in JSON; no I/O of its own.
+
+What it takes and answers is described in openapi, which it checks fields by.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import json
-from dataclasses import asdict
+from dataclasses import dataclass, replace
 from typing import NoReturn
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
-from mitmvcr import __version__
+from mitmvcr import __version__, openapi, reports
 from mitmvcr.answers import Answer, error
-from mitmvcr.errors import MitmvcrError, SettingsError
-from mitmvcr.sessions import OpenCassette, Plan, Sessions, plan_with
-from mitmvcr.settings import parse_latency, parse_matching, parse_mode
+from mitmvcr.errors import MitmvcrError
+from mitmvcr.sessions import OpenCassette, Sessions
+
+HOST = "mitmvcr.local"
+"""The API's host, as clients of a forward proxy name it."""
+
+MAX_BODY = 1 << 20
+"""Bytes of a request's body."""
 
 _CASSETTES = "/cassettes/"
-_FIELDS = {"mode", "match", "ignore", "repeat", "latency", "strict", "default"}
 _KIND = "vcr_control_error"
+_HEADERS = (
+    ("Content-Type", "application/json"),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+_TAKES = {
+    "/": ("GET", "HEAD"),
+    "/openapi.json": ("GET", "HEAD"),
+    "/cassettes": ("GET", "HEAD", "DELETE"),
+    _CASSETTES: ("GET", "HEAD", "PUT", "DELETE"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request to the API.
+
+    `host` is the name, with or without a port, by which the client knows this proxy: None if that is
+    not known, empty if the client said none. `origin` and `site` are the headers Origin and Sec-Fetch-Site.
+    """
+
+    method: str
+    path: str
+    body: bytes = b""
+    host: str | None = ""
+    origin: str = ""
+    site: str = ""
 
 
 class RequestError(MitmvcrError):
     """A request that the control API can't serve; `code` is HTTP's."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, allow: str = "") -> None:
         self.code = code
+        self.allow = allow
         super().__init__(message)
 
 
-def handle(sessions: Sessions, method: str, path: str, body: bytes) -> Answer:
+def handle(sessions: Sessions, asked: Asked) -> Answer:
     """Serve one request of the control API."""
     try:
-        if path.startswith(_CASSETTES) and len(path) > len(_CASSETTES):
-            document = _cassette(sessions, method, unquote(path.removeprefix(_CASSETTES)), body)
-        elif path == "/" and method == "GET":
-            document = _overview(sessions)
-        elif path == "/":
-            _refuse(405, "/ takes GET")
-        else:
-            _refuse(404, f"there is no {path}; there are / and {_CASSETTES}{{name}}")
+        _check_sender(asked)
+        document = _document(sessions, asked)
     except RequestError as problem:
-        return error(problem.code, _KIND, str(problem))
+        answer = error(problem.code, _KIND, str(problem))
+        allow = (("Allow", problem.allow),) if problem.allow else ()
+        return replace(answer, headers=(*answer.headers, *allow))
     except MitmvcrError as problem:
         return error(400, _KIND, str(problem))
     text = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
-    headers = (("Content-Type", "application/json"), ("Content-Length", str(len(text))))
-    return Answer(200, "OK", headers, text)
+    return Answer(200, "OK", (*_HEADERS, ("Content-Length", str(len(text)))), text)
+
+
+def _check_sender(asked: Asked) -> None:
+    """Keep out pages of other sites: a browser sends what they ask, also to an address of this machine."""
+    if asked.host is None or not _is_ours(asked.host):
+        named = "by no name that was seen" if asked.host is None else f"as {asked.host!r}"
+        _refuse(
+            403,
+            f"this proxy is asked {named}, which any site's page can do: use its IP address, localhost, or "
+            f"a name without dots",
+        )
+    scheme, _, own = asked.origin.lower().partition("://")
+    is_own = scheme in ("http", "https") and own == asked.host.lower()
+    if (asked.origin and not is_own) or asked.site not in ("", "none", "same-origin"):
+        _refuse(403, "the request comes from another site's page: ask from a program, or from curl")
+
+
+def _is_ours(host: str) -> bool:
+    """Whether no stranger can have this name in the DNS, and let it lead here (DNS rebinding)."""
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    except ValueError:
+        return False
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name == HOST or "." not in name or name.endswith((".localhost", ".internal"))
+    return True
+
+
+def _document(sessions: Sessions, asked: Asked) -> dict[str, object]:
+    path = asked.path
+    is_named = path.startswith(_CASSETTES) and path != _CASSETTES
+    takes = _TAKES.get(_CASSETTES if is_named else path if path != _CASSETTES else "")
+    if takes is None:
+        _refuse(404, f"there is no {path}; there are /, /openapi.json, /cassettes and {_CASSETTES}{{name}}")
+    if asked.method not in takes:
+        allow = ", ".join(takes)
+        raise RequestError(405, f"{_CASSETTES + '{name}' if is_named else path} takes {allow}", allow)
+    method = "GET" if asked.method == "HEAD" else asked.method
+    if is_named:
+        name = unquote(path.removeprefix(_CASSETTES), errors="surrogateescape")
+        return _cassette(sessions, method, name, asked)
+    if path == "/cassettes":
+        return {"cassettes": [_report(sessions, opened, method) for opened in list(sessions)]}
+    return _overview(sessions) if path == "/" else openapi.document()
 
 
 def _overview(sessions: Sessions) -> dict[str, object]:
@@ -56,72 +134,28 @@ def _overview(sessions: Sessions) -> dict[str, object]:
     }
 
 
-def _cassette(sessions: Sessions, method: str, name: str, body: bytes) -> dict[str, object]:
+def _cassette(sessions: Sessions, method: str, name: str, asked: Asked) -> dict[str, object]:
     if method == "PUT":
-        return _open(sessions, name, _fields(body))
-    if method not in ("GET", "DELETE"):
-        _refuse(405, f"{_CASSETTES}{{name}} takes GET, PUT and DELETE")
+        return _open(sessions, name, _fields(asked.body))
     opened = sessions.find(name)
     if opened is None:
-        _refuse(404, f"cassette {name!r} isn't open; PUT {_CASSETTES}{quote(name)} opens it")
-    report = sessions.close(name) if method == "DELETE" else opened.current()
-    return asdict(report or opened.current())
+        path = _CASSETTES + quote(name, safe="", errors="surrogateescape")
+        _refuse(404, f"cassette {name!r} isn't open; PUT {path} opens it")
+    return _report(sessions, opened, method)
+
+
+def _report(sessions: Sessions, opened: OpenCassette, method: str) -> dict[str, object]:
+    closed = sessions.close(opened.location.name) if method == "DELETE" else None
+    return reports.document(closed or opened.current())
 
 
 def _open(sessions: Sessions, name: str, fields: dict[str, object]) -> dict[str, object]:
-    plan = _plan(sessions.plan(), fields)
-    default = fields.get("default", False)
-    if not isinstance(default, bool):
-        _refuse(400, "default takes true or false")
+    is_default = fields.pop("default", False) is True
+    plan = sessions.plan(name).changed({field: _text(value) for field, value in fields.items()})
+    sessions.check(plan)
     opened = sessions.open(name, plan)
-    if default:
+    if is_default:
         sessions.default = name
-    return _opened(opened)
-
-
-def _fields(body: bytes) -> dict[str, object]:
-    try:
-        fields = json.loads(body) if body.strip() else {}
-    except (ValueError, RecursionError):
-        _refuse(400, "the body is no JSON")
-    if not isinstance(fields, dict):
-        _refuse(400, "the body is no JSON object")
-    if unknown := sorted(set(fields) - _FIELDS):
-        _refuse(400, f"there is no field {', '.join(unknown)}; there are {', '.join(sorted(_FIELDS))}")
-    return fields
-
-
-def _plan(plan: Plan, fields: dict[str, object]) -> Plan:
-    texts = {name: _text(name, fields[name]) for name in fields if name not in ("strict", "default")}
-    strict = fields.get("strict")
-    if strict is not None and not isinstance(strict, bool):
-        _refuse(400, "strict takes true or false")
-    matching = plan.matching
-    if {"match", "ignore", "repeat"} & texts.keys():
-        before = {
-            "match": ",".join(matching.match),
-            "ignore": ",".join(matching.ignore),
-            "repeat": matching.repeat or "",
-        }
-        matching = parse_matching(before | texts)
-    return plan_with(
-        plan,
-        mode=parse_mode(texts["mode"]) if "mode" in texts else None,
-        matching=matching,
-        latency=parse_latency(texts["latency"]) if "latency" in texts else None,
-        strict=strict,
-    )
-
-
-def _text(name: str, value: object) -> str:
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return ",".join(value)
-    if isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):
-        return str(value)
-    raise SettingsError(f"{name} takes text or a list of texts")
-
-
-def _opened(opened: OpenCassette) -> dict[str, object]:
     return {
         "name": opened.location.name,
         "path": str(opened.location.path),
@@ -129,6 +163,32 @@ def _opened(opened: OpenCassette) -> dict[str, object]:
         "mode": opened.plan.mode.value,
         "interactions": len(opened.interactions),
     }
+
+
+def _fields(body: bytes) -> dict[str, object]:
+    if len(body) > MAX_BODY:
+        _refuse(413, f"the body has {len(body)} bytes; {MAX_BODY} are taken")
+    try:
+        fields = json.loads(body) if body.strip() else {}
+    except (ValueError, RecursionError):
+        _refuse(400, "the body is no JSON")
+    if not isinstance(fields, dict):
+        _refuse(400, "the body is no JSON object")
+    if unknown := sorted(fields.keys() - openapi.FIELDS):
+        _refuse(400, f"there is no field {', '.join(unknown)}; there are {', '.join(openapi.FIELDS)}")
+    for name, value in fields.items():
+        if not openapi.has_type(value, openapi.FIELDS[name]):
+            _refuse(400, f"{name} takes {openapi.types(openapi.FIELDS[name])}")
+    return fields
+
+
+def _text(value: object) -> str:
+    """A field's value as the option of its name is written."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "".join(f"{item}\n" for item in value)
+    return str(value)
 
 
 def _refuse(code: int, message: str) -> NoReturn:

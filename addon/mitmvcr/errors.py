@@ -26,3 +26,7 @@ class CassetteError(MitmvcrError):
 
 class SettingsError(MitmvcrError):
     """An option has a value that it can't have."""
+
+
+class TooLargeError(MitmvcrError):
+    """A body comes to more bytes than it may; who knows whose says so."""

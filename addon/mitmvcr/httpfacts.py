@@ -6,12 +6,16 @@ go-vcr stores what a Go client sees, so these are Go's rules, not the wire's.
 from __future__ import annotations
 
 import re
+import sys
 import zlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 import brotli
 import zstandard
+
+from mitmvcr.errors import TooLargeError
 
 if TYPE_CHECKING:
     from mitmvcr.model import Values
@@ -127,12 +131,26 @@ def bodiless(method: str, code: int) -> bool:
     return method == "HEAD" or code < 200 or code in (204, 304)
 
 
-def decode_body(body: bytes, content_encoding: str) -> bytes | None:
+UNLIMITED = sys.maxsize - 1
+"""A limit that no body reaches."""
+
+
+def decode_body(body: bytes, content_encoding: str, limit: int = UNLIMITED) -> bytes | None:
     """The body without its content codings; None if one is unknown or the bytes are not in it.
 
     Knows gzip (several members), deflate (with and without zlib's frame), br and zstd, in any
-    order and number (RFC 9110, 8.4).
+    order and number (RFC 9110, 8.4). Raises TooLargeError when it comes to more than `limit` bytes,
+    and takes no more memory than a few times that, whatever a body of some KB would come to.
     """
+    return _decode(body, content_encoding, limit, cut=False)
+
+
+def decode_partial(body: bytes, content_encoding: str, limit: int = UNLIMITED) -> bytes | None:
+    """What can be read of a body whose end is missing; else as `decode_body`."""
+    return _decode(body, content_encoding, limit, cut=True)
+
+
+def _decode(body: bytes, content_encoding: str, limit: int, *, cut: bool) -> bytes | None:
     for coding in reversed([c.strip().lower() for c in content_encoding.split(",")]):
         if coding in ("", "identity"):
             continue
@@ -140,59 +158,84 @@ def decode_body(body: bytes, content_encoding: str) -> bytes | None:
         if decode is None:
             return None
         try:
-            body = decode(body)
+            body = decode(body, limit, cut)
         except (zlib.error, brotli.error, zstandard.ZstdError, EOFError):
             return None
     return body
 
 
-def decode_partial(body: bytes, content_encoding: str) -> bytes | None:
-    """What can be read of a body whose end is missing; None as `decode_body`, but for the end."""
-    for coding in reversed([c.strip().lower() for c in content_encoding.split(",")]):
-        if coding in ("", "identity"):
-            continue
-        decode = _PARTIAL_DECODERS.get(coding)
-        if decode is None:
-            return None
-        try:
-            body = decode(body)
-        except (zlib.error, brotli.error, zstandard.ZstdError):
-            return None
-    return body
+class _Pieces:
+    """What a body is decoded to, piece by piece, up to a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self._pieces: list[bytes] = []
+        self.room = limit
+
+    def add(self, piece: bytes) -> None:
+        self.room -= len(piece)
+        if self.room < 0:
+            raise TooLargeError
+        self._pieces.append(piece)
+
+    def all(self) -> bytes:
+        return b"".join(self._pieces)
 
 
-def _gunzip(body: bytes) -> bytes:
-    out = []
+def _gunzip(body: bytes, limit: int, cut: bool) -> bytes:
+    out = _Pieces(limit)
     while body:
         member = zlib.decompressobj(wbits=31)
-        out.append(member.decompress(body))
-        if not member.eof:
+        out.add(member.decompress(body, out.room + 1))
+        if not (member.eof or cut):
             raise EOFError
         body = member.unused_data
-    return b"".join(out)
+    return out.all()
 
 
 def _has_zlib_frame(body: bytes) -> bool:
     return len(body) > 1 and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
 
 
-def _inflate(body: bytes) -> bytes:
-    return zlib.decompress(body, wbits=15 if _has_zlib_frame(body) else -15) if body else b""
+def _inflate(body: bytes, limit: int, cut: bool) -> bytes:
+    out = _Pieces(limit)
+    stream = zlib.decompressobj(wbits=15 if _has_zlib_frame(body) else -15)
+    out.add(stream.decompress(body, out.room + 1))
+    if body and not (stream.eof or cut):
+        raise EOFError
+    return out.all()
 
 
-def _unzstd(body: bytes) -> bytes:
-    out = []
-    while body:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        out.append(frame.decompress(body))
-        if not frame.eof:
-            raise EOFError
-        body = frame.unused_data
-    return b"".join(out)
+# brotli before 1.2 and zstandard can't be told where to stop, and make up to 1.2 MB of a byte.
+_SLICE = 64
 
 
-def _unbrotli(body: bytes) -> bytes:
-    return bytes(brotli.decompress(body)) if body else b""
+def _slices(body: bytes) -> Iterator[bytes]:
+    return (body[at : at + _SLICE] for at in range(0, len(body), _SLICE))
+
+
+def _unzstd(body: bytes, limit: int, cut: bool) -> bytes:
+    out = _Pieces(limit)
+    frame = None
+    for piece in _slices(body):
+        rest = piece
+        while rest:
+            frame = frame or zstandard.ZstdDecompressor().decompressobj()
+            out.add(frame.decompress(rest))
+            rest = frame.unused_data if frame.eof else b""
+            frame = None if frame.eof else frame
+    if frame is not None and not cut:
+        raise EOFError
+    return out.all()
+
+
+def _unbrotli(body: bytes, limit: int, cut: bool) -> bytes:
+    out = _Pieces(limit)
+    stream = brotli.Decompressor()
+    for piece in _slices(body):
+        out.add(stream.process(piece))
+    if body and not (stream.is_finished() or cut):
+        raise EOFError
+    return out.all()
 
 
 _DECODERS = {
@@ -201,41 +244,6 @@ _DECODERS = {
     "deflate": _inflate,
     "br": _unbrotli,
     "zstd": _unzstd,
-}
-
-
-def _gunzip_partial(body: bytes) -> bytes:
-    out = []
-    while body:
-        member = zlib.decompressobj(wbits=31)
-        out.append(member.decompress(body))
-        body = member.unused_data
-    return b"".join(out)
-
-
-def _inflate_partial(body: bytes) -> bytes:
-    return zlib.decompressobj(wbits=15 if _has_zlib_frame(body) else -15).decompress(body)
-
-
-def _unzstd_partial(body: bytes) -> bytes:
-    out = []
-    while body:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        out.append(frame.decompress(body))
-        body = frame.unused_data
-    return b"".join(out)
-
-
-def _unbrotli_partial(body: bytes) -> bytes:
-    return bytes(brotli.Decompressor().process(body))
-
-
-_PARTIAL_DECODERS = {
-    "gzip": _gunzip_partial,
-    "x-gzip": _gunzip_partial,
-    "deflate": _inflate_partial,
-    "br": _unbrotli_partial,
-    "zstd": _unzstd_partial,
 }
 
 

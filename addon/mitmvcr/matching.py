@@ -9,10 +9,12 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, parse_qsl, unquote_plus, urlsplit
 
+from mitmvcr import functions
+from mitmvcr.errors import MitmvcrError
 from mitmvcr.httpfacts import canonical_header, first_value
 from mitmvcr.model import Request
 from mitmvcr.scrub import collapse
@@ -21,7 +23,17 @@ DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 _BOUNDARY = re.compile(r"""boundary=("[^"]+"|[^\s;,]+)""", re.IGNORECASE)
 
+_DISPOSITION = re.compile(r"^content-disposition:[ \t]*form-data(;.*)$", re.IGNORECASE | re.MULTILINE)
+_PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]*))')
+
+_REMEMBERED = 1 << 17
+"""Bodies whose canonical form's digest is remembered: 30 MB in all, with recordings that take much more."""
+
 _ESCAPED_CRLF = re.compile(r"(?<!\\)((?:\\\\)*)\\r\\n")
+
+
+class MatchError(MitmvcrError):
+    """A function of the user's can't tell what to match a request by."""
 
 
 class NotJSON(ValueError):  # noqa: N818 - an outcome, not an error
@@ -54,7 +66,7 @@ class Matcher:
     """A request's key, from the fields that count and what is left out of them.
 
     `fields` are those of the option `vcr_match`; `ignore` has JSONPaths, which start with `$`, and
-    names of query and form fields. `llama_stack` takes `/v1/v1/` in a URL for `/v1/`
+    names of query, form and multipart fields. `llama_stack` takes `/v1/v1/` in a URL for `/v1/`
     and passes over the `encoding_format` that openai-python adds to embeddings by itself: those
     recordings hold what the SDK was called with.
     """
@@ -62,40 +74,56 @@ class Matcher:
     fields: tuple[str, ...]
     ignore: tuple[str, ...] = ()
     llama_stack: bool = False
+    _known: dict[bytes, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self, request: Request) -> bytes:
-        """16 bytes that are equal for requests that match."""
-        digest = hashlib.blake2b(digest_size=16)
-        for part in self._parts(request):
-            text = collapse(part)
-            digest.update(len(text).to_bytes(8, "big"))
-            digest.update(text)
-        return digest.digest()
+        """16 bytes that are equal for requests that match; raises MatchError."""
+        return _digest(self._parts(request))
 
     def _parts(self, request: Request) -> Iterator[bytes]:
         url = _split(request.url)
-        for field in self.fields:
-            if field.startswith("headers:"):
-                name = canonical_header(field.removeprefix("headers:"))
-                yield _bytes("\n".join(request.headers.get(name, ())))
-            elif field == "body":
-                yield self.body_key(request)
+        for name in self.fields:
+            if name.startswith("headers:"):
+                header = canonical_header(name.removeprefix("headers:"))
+                yield collapse(_bytes("\n".join(request.headers.get(header, ()))))
+            elif name.startswith("py:"):
+                yield collapse(_told_by(name, request))
+            elif name == "body":
+                yield self._body(request)
+            elif name == "query":
+                yield collapse(_bytes(self._query(url)))
             else:
-                yield _bytes(self._url_part(field, request, url))
+                yield collapse(_bytes(self._url_part(name, request, url)))
 
-    def _url_part(self, field: str, request: Request, url: SplitResult) -> str:
-        if field == "query":
-            # As VCR.py: the pairs in any order (vcr/request.py, Request.query).
-            pairs = parse_qsl(url.query, keep_blank_values=True, errors="surrogateescape")
-            return repr(sorted(pair for pair in pairs if pair[0] not in self.ignore))
-        return {
-            "method": request.method.upper(),
-            "url": self._path(self._without_ignored(request.url, url)),
-            "scheme": url.scheme,
-            "host": url.hostname or "",
-            "port": str(url.port or "") or DEFAULT_PORTS.get(url.scheme, ""),
-            "path": self._path(url.path),
-        }[field]
+    def _body(self, request: Request) -> bytes:
+        """The digest of the body's canonical form; that of a body seen before costs a hash of its bytes."""
+        seen = _digest((_bytes(first_value(request.headers, "Content-Type")), request.body))
+        known = self._known.get(seen)
+        if known is None:
+            known = _digest((collapse(self.body_key(request)),))
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[seen] = known
+        return known
+
+    def _query(self, url: SplitResult) -> str:
+        # As VCR.py: the pairs in any order (vcr/request.py, Request.query).
+        pairs = parse_qsl(url.query, keep_blank_values=True, errors="surrogateescape")
+        return repr(sorted(pair for pair in pairs if pair[0] not in self.ignore))
+
+    def _url_part(self, name: str, request: Request, url: SplitResult) -> str:
+        match name:
+            case "method":
+                return request.method.upper()
+            case "url":
+                return self._path(self._without_ignored(request.url, url))
+            case "scheme":
+                return url.scheme
+            case "host":
+                return url.hostname or ""
+            case "port":
+                return str(url.port or "") or DEFAULT_PORTS.get(url.scheme, "")
+        return self._path(url.path)
 
     def _path(self, text: str) -> str:
         return text.replace("/v1/v1/", "/v1/") if self.llama_stack else text
@@ -103,15 +131,19 @@ class Matcher:
     def _without_ignored(self, text: str, url: SplitResult) -> str:
         if not url.query or not self.ignore:
             return text
-        kept = [pair for pair in url.query.split("&") if pair.partition("=")[0] not in self.ignore]
+        kept = [pair for pair in url.query.split("&") if not self._ignores(pair)]
         return url._replace(query="&".join(kept)).geturl()
+
+    def _ignores(self, pair: str) -> bool:
+        name = pair.partition("=")[0]
+        return name in self.ignore or unquote_plus(name) in self.ignore
 
     def body_key(self, request: Request) -> bytes:
         """The body in the form in which it is compared: JSON in one spelling, else its bytes."""
         content_type = first_value(request.headers, "Content-Type")
         media_type = content_type.partition(";")[0].strip().lower()
         if media_type.startswith("multipart/"):
-            return b"multipart " + _without_boundary(request.body, content_type)
+            return b"multipart " + _multipart(request.body, content_type, self.ignore)
         try:
             value = self.without_ignored_paths(parse_json(request.body))
             if self.llama_stack and isinstance(value, dict) and value.get("encoding_format") == "base64":
@@ -121,7 +153,7 @@ class Matcher:
             pass
         if media_type == "application/x-www-form-urlencoded" and self.ignore:
             pairs = request.body.split(b"&")
-            kept = [pair for pair in pairs if pair.partition(b"=")[0].decode("latin-1") not in self.ignore]
+            kept = [pair for pair in pairs if not self._ignores(pair.decode("latin-1"))]
             return b"bytes " + b"&".join(kept)
         return b"bytes " + request.body
 
@@ -175,14 +207,58 @@ def _remove(value: object, location: Sequence[int | str]) -> None:
         del value[last]
 
 
-def _without_boundary(body: bytes, content_type: str) -> bytes:
+def _digest(parts: Iterable[bytes]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.digest()
+
+
+def _told_by(entry: str, request: Request) -> bytes:
+    """What a function of the user's tells to match the request by: text, bytes, or what JSON can hold."""
+    try:
+        value = functions.load(entry)(request)
+        match value:
+            case str():
+                return b"text " + _bytes(value)
+            case bytes():
+                return b"bytes " + value
+        return b"json " + canonical_json(parse_json(json.dumps(value).encode()))
+    except MitmvcrError:
+        raise
+    except Exception as error:  # noqa: BLE001 - it is the user's code, which may raise and return anything
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise MatchError(
+            f"{entry} failed on {request.method} {request.url}: {said}. "
+            f"It takes a mitmvcr.model.Request and returns text, bytes, or what JSON can hold"
+        ) from None
+
+
+def _multipart(body: bytes, content_type: str, ignored: Collection[str]) -> bytes:
+    """The parts between bare dashes, less those of ignored names."""
     found = _BOUNDARY.search(content_type)
     if found:
         boundary = found.group(1).strip('"').encode("utf-8", "surrogateescape")
     else:
         first, end, _ = body.partition(b"\n")
         boundary = first[2:].rstrip(b"\r") if end and first.startswith(b"--") else b""
-    return body.replace(b"--" + boundary, b"--") if boundary else body
+    if not boundary:
+        return body
+    parts = body.split(b"--" + boundary)
+    return b"--".join(part for part in parts if not ignored or _part_name(part) not in ignored)
+
+
+def _part_name(part: bytes) -> str | None:
+    """The name of a form's field (RFC 7578, 4.2); None for what is none, such as the end."""
+    head = part.partition(b"\r\n\r\n" if b"\r\n\r\n" in part else b"\n\n")[0].decode(
+        "utf-8", "surrogateescape"
+    )
+    disposition = _DISPOSITION.search(head)
+    for name, quoted, bare in _PARAMETER.findall(disposition[1] if disposition else ""):
+        if name.lower() == "name":
+            return re.sub(r"\\(.)", r"\1", quoted) or str(bare)
+    return None
 
 
 def _split(url: str) -> SplitResult:

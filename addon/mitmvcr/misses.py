@@ -1,163 +1,241 @@
 """What to tell a user whose request nothing recorded answers: why, how it differs, what mends it.
 
-Only scrubbed requests come here, so that no message shows a secret.
+Only scrubbed requests come here, so that no message shows a secret. The work is bounded, whatever the
+cassette holds: see nearest, differences and nearby.
 """
 
 from __future__ import annotations
 
-import json
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
 
+from mitmvcr import mending, nearby
 from mitmvcr.cassette import Location
-from mitmvcr.httpfacts import canonical_header
-from mitmvcr.matching import Matcher, NotJSON, parse_json
-from mitmvcr.model import Interaction, Request
+from mitmvcr.differences import LARGE, Difference, difference, leaves, printable
+from mitmvcr.matching import Matcher
+from mitmvcr.model import Interaction, Request, Source
+from mitmvcr.nearest import nearest, path_of
 
-_COMPARED = 24  # recordings whose bodies are compared with the request's: 1 ms each at 20 KB
-_SHOWN = 4  # differences
-_EXCERPT = 60  # characters of a value
+_SHOWN = 4  # differences, places, numbers, names
+_URL = 300  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A request that nothing recorded answers.
+
+    `reason` is one of `no-cassette`, `empty`, `played` (all its recordings were), `different` (from
+    the nearest, which is interaction `number`, at `line` of its file) and `unlike` (any recording).
+    `key` is the request's in hex: what it is looked up by. `said` is a sentence of what is wrong,
+    `found` introduces the differences; `more` counts those that aren't listed. `hints` are sentences
+    of what to do, the best one first.
+    """
+
+    cassette: str
+    path: str
+    method: str
+    url: str
+    key: str
+    reason: str
+    said: str
+    found: str = ""
+    number: int | None = None
+    line: int | None = None
+    differences: tuple[Difference, ...] = ()
+    more: int = 0
+    hints: tuple[str, ...] = ()
+
+    @property
+    def request(self) -> str:
+        """`POST https://…`, shortened."""
+        url = self.url if len(self.url) <= _URL else self.url[:_URL] + "…"
+        return printable(f"{self.method} {url}")
+
+    @property
+    def message(self) -> str:
+        """All of it in one line: SDKs show an error's line breaks escaped."""
+        sentences = [f"{self.request}: {self.said}"]
+        if self.found:
+            listed = "; ".join([*map(str, self.differences), *self._rest()])
+            sentences.append(f"{self.found}: {listed}" if listed else self.found)
+        return ". ".join([*sentences, *self.hints])
+
+    @property
+    def lines(self) -> list[str]:
+        """All of it for a terminal."""
+        listed = [f"    {one}" for one in [*map(str, self.differences), *self._rest()]]
+        found = [f"  {self.found}{':' if listed else ''}"] if self.found else []
+        return [f"{self.request}: {self.said}", *found, *listed, *(f"  {hint}" for hint in self.hints)]
+
+    def _rest(self) -> list[str]:
+        return [f"and {self.more} more"] if self.more else []
 
 
 @dataclass(frozen=True, slots=True)
 class Recordings:
     """What a cassette has to answer with.
 
-    `same` are the numbers of those that match the request, `scrub` takes the secrets out of a recorded
-    request: foreign cassettes have them.
+    `same` are the numbers of those that match the request, which was asked `asked` times; `scrub`
+    takes the secrets out of a recorded request: foreign cassettes have them. `elsewhere` names other
+    cassettes that have recordings of the request, `root` is the folder of all cassettes.
     """
 
     interactions: Sequence[Interaction]
     played: AbstractSet[int]
     same: Sequence[int]
     scrub: Callable[[Request], Request]
+    asked: int = 0
+    source: Source | None = None
+    elsewhere: Sequence[str] = ()
+    root: Path | None = None
 
 
-def explain(location: Location, recordings: Recordings, request: Request, matcher: Matcher) -> str:
-    """One message: the cassette, the request, the nearest unplayed recording and the way out."""
-    asked = f"{request.method} {request.url}"
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """The part of a miss that depends on its reason."""
+
+    reason: str
+    said: str
+    found: str = ""
+    number: int | None = None
+    differences: tuple[Difference, ...] = ()
+    more: int = 0
+    hints: tuple[str, ...] = ()
+
+
+def explain(location: Location, recordings: Recordings, request: Request, matcher: Matcher) -> Miss:
+    """Why a request is a miss, the nearest recording, how it differs, and the ways out.
+
+    Takes some milliseconds, however many recordings there are; looks for 20 ms at most at other files.
+    """
     if not location.exists:
-        return (
-            f"{asked}: cassette {location.path} does not exist, so nothing can answer. "
-            f"Record it: run once with vcr_mode=once and access to the API"
-        )
-    again = "Record it: run with vcr_mode=new-episodes and access to the API"
-    if recordings.same:
-        numbers = ", ".join(str(number) for number in recordings.same)
-        return (
-            f"{asked}: cassette {location.path} has it as interaction {numbers}, "
-            f"which was played already. {again}, or let it repeat: vcr_repeat=last (or any)"
-        )
-    number = _nearest(recordings, request, matcher)
-    if number is None:
-        return f"{asked}: cassette {location.path} has no recording of it (0 unplayed). {again}"
-    recorded = recordings.scrub(recordings.interactions[number].request)
-    differences = _differences(recorded, request, matcher, _parsed(request, matcher))
-    shown = "; ".join(differences[:_SHOWN])
-    more = f"; and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
-    return (
-        f"{asked}: cassette {location.path} has no recording of it. "
-        f"Nearest unplayed: interaction {number}: {shown}{more}. {again}"
+        finding = _no_cassette(location, recordings)
+    elif not recordings.interactions:
+        finding = _Finding("empty", f"cassette {location.path} holds no recording")
+    elif recordings.same:
+        finding = _played(location, recordings)
+    else:
+        finding = _different(location, recordings, request, matcher)
+    number = finding.number
+    return Miss(
+        location.name,
+        str(location.path),
+        request.method,
+        request.url,
+        matcher.key(request).hex(),
+        finding.reason,
+        printable(finding.said),
+        finding.found,
+        None if number is None else recordings.interactions[number].id,
+        None if number is None else _line(recordings.source, number),
+        finding.differences,
+        finding.more,
+        (*_elsewhere(location, recordings, request), *finding.hints, _record(location)),
     )
 
 
-def _nearest(recordings: Recordings, request: Request, matcher: Matcher) -> int | None:
-    """The number of the unplayed recording that is most alike; only bodies of like size are compared."""
-    interactions = recordings.interactions
-    unplayed = [number for number in range(len(interactions)) if number not in recordings.played]
-    path = _path(request.url)
-    alike = [number for number in unplayed if _path(interactions[number].request.url) == path] or unplayed
-    alike.sort(key=lambda number: abs(len(interactions[number].request.body) - len(request.body)))
-    asked = _parsed(request, matcher)
-
-    def distance(number: int) -> tuple[int, int]:
-        return len(_differences(interactions[number].request, request, matcher, asked)), number
-
-    return min(alike[:_COMPARED], key=distance, default=None)
+def _no_cassette(location: Location, recordings: Recordings) -> _Finding:
+    hints = []
+    like = nearby.with_like_name(recordings.root, location.path) if recordings.root else None
+    if like is not None:
+        hints.append(f"There is a cassette of a similar name: {printable(like)}")
+    return _Finding(
+        "no-cassette", f"cassette {location.path} does not exist, so nothing can answer", hints=tuple(hints)
+    )
 
 
-def _path(url: str) -> str:
-    try:
-        return urlsplit(url).path
-    except ValueError:
-        return url
+def _played(location: Location, recordings: Recordings) -> _Finding:
+    ids = [recordings.interactions[number].id for number in recordings.same]
+    numbers = f"{_listed(map(str, ids))}, {'which was' if len(ids) == 1 else 'which were'} played already"
+    counts = f": recorded {_times(len(ids))}, asked {_times(recordings.asked)}" if recordings.asked else ""
+    return _Finding(
+        "played",
+        f"cassette {location.path} has it as interaction {numbers}{counts}",
+        number=recordings.same[-1],
+        hints=("To let it repeat: vcr_repeat=last (the last answer again) or any (all from the first)",),
+    )
 
 
-def _parsed(request: Request, matcher: Matcher) -> object:
-    """The body as JSON less what is ignored, or the exception itself where it is none."""
-    try:
-        return matcher.without_ignored_paths(parse_json(request.body))
-    except NotJSON as error:
-        return error
-    except RecursionError:
-        return NotJSON()
+def _different(location: Location, recordings: Recordings, request: Request, matcher: Matcher) -> _Finding:
+    every = range(len(recordings.interactions))
+    unplayed = [number for number in every if number not in recordings.played]
+    said = f"cassette {location.path} has no recording of it"
+    all_played = f"All {len(every)} recordings were" if len(every) > 1 else "Its only recording was"
+    number = nearest(recordings.interactions, unplayed or every, request, matcher)
+    recorded = _scrubbed(recordings, number or 0)
+    found, whole = leaves(recorded, request, matcher)
+    differing = {leaf.kind for leaf in found}
+    if "path" in differing and ("json" in differing or "body" in differing or "method" in differing):
+        has = f"It has {_places(recordings)}"
+        return _Finding("unlike", f"{said} (0 unplayed)" if not unplayed else said, has)
+    shown = f"interaction {recordings.interactions[number or 0].id}"
+    return _Finding(
+        "different",
+        said,
+        f"Nearest unplayed: {shown}" if unplayed else f"{all_played} played already; the nearest: {shown}",
+        number,
+        tuple(difference(leaf) for leaf in found[:_SHOWN]),
+        max(0, len(found) - _SHOWN),
+        tuple(mending.hints(found, recorded, request, matcher)) if whole else (),
+    )
 
 
-def _differences(recorded: Request, asked: Request, matcher: Matcher, now: object) -> list[str]:
-    """In what a recorded and an asked request differ; `now` is the asked one's body as `_parsed` has it."""
-    found = []
-    if recorded.method != asked.method:
-        found.append(f"method: recorded {recorded.method}, asked {asked.method}")
-    if recorded.url != asked.url:
-        found.append(f"url: {_pair(recorded.url, asked.url)}")
-    for name in [name for name in matcher.fields if name.startswith("headers:")]:
-        header = canonical_header(name.removeprefix("headers:"))
-        one, other = (", ".join(side.headers.get(header, ())) for side in (recorded, asked))
-        if one != other:
-            found.append(f"{header}: {_pair(one or 'nothing', other or 'nothing')}")
-    if "body" not in matcher.fields or recorded.body == asked.body:
-        return found
-    before = _parsed(recorded, matcher)
-    if not isinstance(before, NotJSON) and not isinstance(now, NotJSON):
-        try:
-            return [*found, *json_differences("$", before, now)]
-        except RecursionError:
-            pass  # too deep to be walked through: shown as text
-    one, other = (_text(matcher.body_key(side).partition(b" ")[2]) for side in (recorded, asked))
-    return [*found, f"body: {_pair(one, other)}"] if one != other else found
+def _scrubbed(recordings: Recordings, number: int) -> Request:
+    """The recorded request without secrets, but for a body so large that none of it is shown."""
+    recorded = recordings.interactions[number].request
+    if len(recorded.body) <= LARGE:
+        return recordings.scrub(recorded)
+    return replace(recordings.scrub(replace(recorded, body=b"")), body=recorded.body)
 
 
-def json_differences(path: str, recorded: object, asked: object) -> Iterator[str]:
-    """Where two JSON values differ: JSONPath, recorded and asked value, shortened to what differs."""
-    if isinstance(recorded, dict) and isinstance(asked, dict):
-        for name in [*recorded, *(name for name in asked if name not in recorded)]:
-            below = f"{path}.{name}" if str(name).isidentifier() else f"{path}[{json.dumps(name)}]"
-            if name not in asked:
-                yield f"{below}: recorded {_excerpt(_json(recorded[name]), 0)}, asked nothing"
-            elif name not in recorded:
-                yield f"{below}: recorded nothing, asked {_excerpt(_json(asked[name]), 0)}"
-            else:
-                yield from json_differences(below, recorded[name], asked[name])
-    elif isinstance(recorded, list) and isinstance(asked, list):
-        for number, (one, other) in enumerate(zip(recorded, asked, strict=False)):
-            yield from json_differences(f"{path}[{number}]", one, other)
-        if len(recorded) != len(asked):
-            yield f"{path}: recorded {len(recorded)} items, asked {len(asked)}"
-    elif type(recorded) is not type(asked) or recorded != asked:
-        yield f"{path}: {_pair(_json(recorded), _json(asked))}"
+def _places(recordings: Recordings) -> str:
+    counts = Counter(
+        f"{one.request.method} {path_of(recordings.scrub(Request('GET', one.request.url)).url)}"
+        for one in recordings.interactions[:1000]
+    )
+    places = [f"{place} ({count} times)" if count > 1 else place for place, count in counts.most_common()]
+    return printable(_listed(places))
 
 
-def _text(body: bytes) -> str:
-    return repr(body.decode("utf-8", "replace"))
+def _listed(items: Iterator[str] | Sequence[str]) -> str:
+    every = list(items)
+    rest = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
+    return ", ".join(every[:_SHOWN]) + rest
 
 
-def _json(value: object) -> str:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return json.dumps(value, ensure_ascii=False)
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
-def _pair(recorded: str, asked: str) -> str:
-    pairs = enumerate(zip(recorded, asked, strict=False))
-    same = next((at for at, (one, other) in pairs if one != other), min(len(recorded), len(asked)))
-    start = max(0, same - _EXCERPT // 3)
-    return f"recorded {_excerpt(recorded, start)}, asked {_excerpt(asked, start)}"
+def _line(source: Source | None, number: int) -> int | None:
+    if source is None or number >= len(source.spans):
+        return None
+    return source.data.count(b"\n", 0, source.spans[number][0]) + 1
 
 
-def _excerpt(text: str, start: int) -> str:
-    if len(text) <= _EXCERPT:
-        return text
-    end = start + _EXCERPT
-    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
+def _elsewhere(location: Location, recordings: Recordings, request: Request) -> Iterator[str]:
+    if recordings.elsewhere:
+        name = recordings.elsewhere[0]
+        have = "Cassette {} has it" if len(recordings.elsewhere) == 1 else "Cassettes {} have it"
+        names = printable(_listed(recordings.elsewhere))
+        yield f"{have.format(names)}: to be answered from there, name it ({_header(name)})"
+    elif recordings.root is not None:
+        found = nearby.with_request(recordings.root, request, location.path)
+        if found is not None:
+            there = f"Cassette {printable(found)} seems to have it"
+            yield f"{there}: to be answered from there, name it ({_header(found)})"
+
+
+def _header(name: str) -> str:
+    return f"X-VCR-Cassette: {quote(name, safe='/')}"
+
+
+def _record(location: Location) -> str:
+    where = " on a developer machine, and commit the cassette" if os.environ.get("CI") else ""
+    mode = "new-episodes" if location.exists else "once"
+    return f"To record it: run with vcr_mode={mode} and access to the API{where}"

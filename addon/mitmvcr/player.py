@@ -41,12 +41,17 @@ class Player:
         position = self._positions.get(key, 0)
         if position >= len(numbers):
             if self._repeat is Repeat.ONCE:
+                self._positions[key] = position + 1
                 return None
             position = len(numbers) - 1 if self._repeat is Repeat.LAST else 0
         self._positions[key] = position + 1
         number = numbers[position]
         self.played.add(number)
         return number
+
+    def asked(self, key: bytes) -> int:
+        """How often a recorded key was asked for; what no recording has isn't counted."""
+        return self._positions.get(key, 0)
 
     def matching(self, key: bytes) -> Sequence[int]:
         """Numbers of all interactions with this key, played or not."""

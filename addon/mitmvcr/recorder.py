@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mitmvcr.cassette import Writer
 from mitmvcr.errors import MitmvcrError
+from mitmvcr.formats import govcr
 from mitmvcr.model import Interaction, Values
 from mitmvcr.scrub import Finding, Memory, Scrubber
 
@@ -41,3 +42,12 @@ class Recorder:
         if findings:
             raise RefusedError(findings)
         self.writer.append(entry)
+
+    def rewrite(self, data: bytes) -> None:
+        """Put other bytes in the place of what was recorded; raises MitmvcrError, then nothing changes."""
+        cassette = govcr.load(data)
+        if cassette.source is not None:
+            for one, (start, end) in zip(cassette.interactions, cassette.source.spans, strict=True):
+                if findings := self.scrubber.gate(data[start:end], one, self.memory):
+                    raise RefusedError(findings)
+        self.writer.rewrite(data)

@@ -7,9 +7,10 @@ The names are those of the design without `vcr_`; `OPTIONS` is the one list that
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mitmvcr.errors import SettingsError
@@ -73,14 +74,14 @@ OPTIONS = (
         "match",
         "",
         "What two requests must have in common, separated by commas: method, scheme, host, port, path, "
-        "query, url, body, headers:NAME. If empty: as the cassette's format has it.",
+        "query, url, body, headers:NAME, py:FILE.py:FUNCTION. If empty: as the cassette's format has it.",
         "FIELDS",
     ),
     Option(
         "ignore",
         "",
-        "What matching leaves out, separated by commas: JSONPaths of the body ($.metadata), query and "
-        "form fields by name.",
+        "What matching leaves out, separated by commas: JSONPaths of the body ($.metadata), query, form "
+        "and multipart fields by name.",
         "PATHS",
     ),
     Option(
@@ -119,15 +120,41 @@ OPTIONS = (
         "RULES",
     ),
     Option("allow", "", "What the gate lets pass, as RULE@FIELD, separated by commas.", "RULES"),
-    Option("report", "", "Path of a JSON report that is written at exit.", "FILE"),
+    Option(
+        "max_body",
+        "32MB",
+        "The largest body that is recorded, in bytes or as 512KB, 32MB, 1GB (of 1024); a larger one passes "
+        "through. 0: any.",
+        "SIZE",
+    ),
+    Option(
+        "report",
+        "",
+        "Paths of reports that are written at exit, separated by commas: .xml is JUnit's, others are JSON.",
+        "FILES",
+    ),
+    Option(
+        "only_missed",
+        "",
+        "With mode=record: a JSON report of an earlier run, or last for the one that report names. Cassettes "
+        "that had misses record what they don't have, everything else is replayed.",
+        "FILE",
+    ),
 )
 DEFAULTS = {option.name: option.default for option in OPTIONS}
+
+PER_CASSETTE = ("mode", "match", "ignore", "repeat", "latency", "strict")
+"""The options that one cassette can have for itself: in mitmvcr.toml by its name, or from the control API."""
+
+SUFFIXES = (".yaml", ".yml", ".json", ".har", ".yaml.gz", ".yml.gz", ".json.gz")
+"""What a cassette's file ends in; its name need not say it."""
 
 MATCH_FIELDS = frozenset({"method", "scheme", "host", "port", "path", "query", "url", "body"})
 _HOST_GLOB = re.compile(r"[A-Za-z0-9.*-]+")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _KEPT_HEADER = re.compile(_HEADER_NAME.pattern + "(?:=redact)?", re.IGNORECASE)
 _QUERY_NAME = re.compile(r"[^\s$,]+")
+_FUNCTION = re.compile(r"[^:]+:[^\W\d]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +170,59 @@ class Matching:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """How one cassette is used. `latency` is the factor of the recorded duration, 0 for none."""
+
+    mode: Mode
+    matching: Matching
+    latency: float
+    strict: bool
+
+    def changed(self, texts: Mapping[str, str]) -> Plan:
+        """The plan with what the texts say, by names of PER_CASSETTE; raises SettingsError."""
+        matching = self.matching
+        if {"match", "ignore", "repeat"} & texts.keys():
+            matching = parse_matching(
+                {
+                    "match": "\n".join(matching.match),
+                    "ignore": "".join(f"{item}\n" for item in matching.ignore),
+                    "repeat": matching.repeat or "",
+                    **texts,
+                }
+            )
+        return Plan(
+            parse_mode(texts["mode"]) if "mode" in texts else self.mode,
+            matching,
+            parse_latency(texts["latency"]) if "latency" in texts else self.latency,
+            parse_bool("strict", texts["strict"]) if "strict" in texts else self.strict,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What mitmvcr.toml says of the cassettes whose names a glob fits; `place` names file and table."""
+
+    place: str
+    glob: str
+    texts: tuple[tuple[str, str], ...]
+
+    def fits(self, name: str) -> bool:
+        """Whether it is said of the cassette of this name, which may have a suffix; `*` takes `/` too."""
+        plain = next((name[: -len(suffix)] for suffix in SUFFIXES if name.endswith(suffix)), name)
+        return fnmatchcase(name, self.glob) or fnmatchcase(plain, self.glob)
+
+    def without(self, names: Collection[str]) -> Table:
+        """The table less the options that were given in a stronger way."""
+        return replace(self, texts=tuple(pair for pair in self.texts if pair[0] not in names))
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """All options, checked. `latency` is the factor of the recorded duration, 0 for none."""
+    """All options, checked.
+
+    `latency` is the factor of the recorded duration, 0 for none; `max_body` is in bytes, 0 for any.
+    `tables` are said of single cassettes, each with more weight than those before it.
+    """
 
     mode: Mode = Mode.ONCE
     dir: Path = Path("recordings")
@@ -157,16 +235,29 @@ class Settings:
     keep_headers: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
-    report: Path | None = None
+    max_body: int = 32 << 20
+    report: tuple[Path, ...] = ()
+    only_missed: Path | None = None
+    tables: tuple[Table, ...] = ()
+
+    def plan(self, name: str) -> Plan:
+        """How the cassette of this name is used, as long as nobody says anything else."""
+        return self.plan_of(table for table in self.tables if table.fits(name))
+
+    def plan_of(self, tables: Iterable[Table]) -> Plan:
+        """How cassettes are used of which these tables are said."""
+        plan = Plan(self.mode, self.matching, self.latency, self.strict)
+        for table in tables:
+            plan = plan.changed(dict(table.texts))
+        return plan
 
     @classmethod
-    def parse(cls, texts: Mapping[str, str]) -> Settings:
+    def parse(cls, texts: Mapping[str, str], tables: Iterable[Table] = ()) -> Settings:
         """Settings from the options' texts; those not given have their defaults.
 
         Raises SettingsError, which names the option, what it was given and what it takes.
         """
         given = {**DEFAULTS, **texts}
-        report = given["report"].strip()
         return cls(
             mode=parse_mode(given["mode"]),
             dir=_folder(given["dir"]),
@@ -179,8 +270,25 @@ class Settings:
             keep_headers=_list("keep_headers", given["keep_headers"], _KEPT_HEADER, "header names"),
             redact=split_paths(given["redact"]),
             allow=tuple(_items(given["allow"])),
-            report=Path(report) if report else None,
+            max_body=parse_size("max_body", given["max_body"]),
+            report=tuple(Path(item) for item in _items(given["report"])),
+            only_missed=_only_missed(given),
+            tables=tuple(tables),
         )
+
+
+def _only_missed(given: Mapping[str, str]) -> Path | None:
+    named = given["only_missed"].strip()
+    if not named:
+        return None
+    if parse_mode(given["mode"]) is not Mode.RECORD:
+        raise SettingsError("only_missed goes with mode=record")
+    if named != "last":
+        return Path(named)
+    reports = [item for item in _items(given["report"]) if not item.lower().endswith(".xml")]
+    if not reports:
+        raise SettingsError("only_missed is 'last', and no JSON report is set: name one, or set report")
+    return Path(reports[0])
 
 
 def parse_mode(text: str) -> Mode:
@@ -215,6 +323,14 @@ def parse_latency(text: str) -> float:
     return factor
 
 
+def parse_size(name: str, text: str) -> int:
+    """Bytes from `32MB`, `1GiB`, `512k` or `1000`; every unit is of 1024; raises SettingsError."""
+    found = re.fullmatch(r"([0-9]{1,15}) ?(?:([kmg])(?:i?b)?|b)?", text.strip().lower())
+    if found is None:
+        raise SettingsError(f"{name} is {text!r}: give a size, for example 32MB, 1GB or 1000000; 0 for any")
+    return int(found[1]) << {"k": 10, "m": 20, "g": 30}.get(found[2], 0)
+
+
 def parse_bool(name: str, text: str) -> bool:
     """`true` or `false`, and nothing else; raises SettingsError."""
     return _choice(name, text.strip().lower(), ("true", "false")) == "true"
@@ -222,26 +338,59 @@ def parse_bool(name: str, text: str) -> bool:
 
 def read_toml(path: Path) -> dict[str, str]:
     """The options in mitmvcr.toml as texts, lists a line an item; raises SettingsError."""
+    document = _document(path)
+    document.pop("cassettes", None)
+    return {name: _text(f"{path}: {name}", value) for name, value in _known(path, document, DEFAULTS).items()}
+
+
+def read_tables(path: Path) -> tuple[Table, ...]:
+    """What mitmvcr.toml says of single cassettes, in its order; raises SettingsError for what is wrong."""
+    tables = _document(path).get("cassettes", {})
+    if not isinstance(tables, dict):
+        raise SettingsError(
+            f'{path}: cassettes is no table: write [cassettes."tests/*"] and options below it'
+        )
+    return tuple(_table(path, glob, options) for glob, options in tables.items())
+
+
+def _table(path: Path, glob: str, options: object) -> Table:
+    place = f'{path}: [cassettes."{glob}"]'
+    if not isinstance(options, dict):
+        raise SettingsError(f'{path}: cassettes.{glob} is no table: write [cassettes."{glob}"]')
+    given = _known(place, options, PER_CASSETTE)
+    texts = {name: _text(f"{place}: {name}", value) for name, value in given.items()}
+    try:
+        Settings().plan_of(()).changed(texts)
+    except SettingsError as error:
+        raise SettingsError(f"{place}: {error}") from None
+    return Table(place, glob, tuple(texts.items()))
+
+
+def _document(path: Path) -> dict[str, object]:
     import tomllib  # noqa: PLC0415 - most runs have no such file
 
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: can't be read: {error}") from None
-    texts: dict[str, str] = {}
-    for name, value in table.items():
-        if name not in DEFAULTS:
-            raise SettingsError(f"{path}: there is no option {name!r}; there are {', '.join(DEFAULTS)}")
-        match value:
-            case bool():
-                texts[name] = "true" if value else "false"
-            case str() | int() | float():
-                texts[name] = str(value)
-            case list() if all(isinstance(item, str) for item in value):
-                texts[name] = "".join(f"{item}\n" for item in value)
-            case _:
-                raise SettingsError(f"{path}: {name} takes text or a list of texts")
-    return texts
+
+
+def _known(place: Path | str, options: dict[str, object], names: Collection[str]) -> dict[str, object]:
+    for name in options:
+        if name not in names:
+            raise SettingsError(f"{place}: there is no option {name!r}; there are {', '.join(names)}")
+    return options
+
+
+def _text(place: str, value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str() | int() | float():
+            return str(value)
+        case list() if all(isinstance(item, str) for item in value):
+            return "".join(f"{item}\n" for item in value)
+    raise SettingsError(f"{place} takes text or a list of texts")
 
 
 def _choice(name: str, text: str, choices: tuple[str, ...]) -> str:
@@ -278,11 +427,14 @@ def _match_fields(text: str) -> tuple[str, ...]:
         name, colon, header = item.partition(":")
         if colon and name == "headers" and _HEADER_NAME.fullmatch(header):
             fields.append(f"headers:{header.lower()}")
+        elif colon and name == "py" and _FUNCTION.fullmatch(header):
+            fields.append(item)
         elif not colon and name in MATCH_FIELDS:
             fields.append(name)
         else:
             raise SettingsError(
-                f"match has {item!r}: give some of {', '.join(sorted(MATCH_FIELDS))}, headers:NAME"
+                f"match has {item!r}: give some of {', '.join(sorted(MATCH_FIELDS))}, headers:NAME, "
+                f"py:FILE.py:FUNCTION"
             )
     return tuple(dict.fromkeys(fields))
 

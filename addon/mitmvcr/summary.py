@@ -1,68 +1,189 @@
-"""What a run came to: the line on the terminal, the JSON report, and whether it failed."""
+"""What a run came to, for people: on the terminal, a screen at most, and as annotations in GitHub Actions."""
 
 from __future__ import annotations
 
-import json
+import os
 import sys
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
 
-from mitmvcr import __version__
-from mitmvcr.sessions import Report, Sessions
+from mitmvcr.differences import printable
+from mitmvcr.misses import Miss
+from mitmvcr.reports import Report, as_json, has_failed, write
+from mitmvcr.sessions import Sessions
 
-_SHOWN = 5
+_COLUMNS = 90  # what `mitmvcr: ` leaves of a hundred
+_FAILURES = 3  # shown, in two lines each at most
+_MISSES = 5
+_STRICT = 2
+_IN_FULL = 10  # misses that are explained as they come
+_IN_A_LINE = 100  # misses after which no more are told as they come
+_ANNOTATIONS = 10  # GitHub shows no more errors of a step
 
 
 def finish(sessions: Sessions) -> bool:
-    """Say what came of the closed cassettes, write the report if one is wanted; True if a CI should fail."""
+    """Say what came of the closed cassettes, write the reports that are wanted; True if a CI should fail."""
     reports, failures = sessions.closed, list(sessions.failures)
-    path = sessions.settings.report
-    if path is not None:
+    for path in sessions.settings.report:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(as_json(reports, failures), "utf-8", "backslashreplace")
+            write(path, _content(path, reports, failures, sessions.settings.dir))
         except OSError as error:
             failures.append(f"{path}: the report could not be written: {error.strerror}")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in commands(reports, failures):
+            print(line, flush=True)
+    red = _wants_colour(sys.stderr)
     for line in lines(reports, failures):
-        print(f"mitmvcr: {line}", file=sys.stderr, flush=True)
-    return bool(failures) or any(report.failed for report in reports)
+        bad = line.startswith(("failed", "miss"))
+        print(
+            f"\033[31mmitmvcr: {line}\033[0m" if red and bad else f"mitmvcr: {line}",
+            file=sys.stderr,
+            flush=True,
+        )
+    return has_failed(reports, failures)
 
 
-def as_json(reports: list[Report], failures: list[str]) -> str:
-    """The report that `vcr_report` names: a version, the cassettes, and what else went wrong."""
-    document = {
-        "version": 1,
-        "mitmvcr": __version__,
-        "failed": bool(failures) or any(report.failed for report in reports),
-        "cassettes": [asdict(report) for report in reports],
-        "failures": failures,
-    }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+def _content(path: Path, reports: Sequence[Report], failures: Sequence[str], folder: Path) -> str:
+    if path.suffix.lower() != ".xml":
+        return as_json(reports, failures, folder)
+    from mitmvcr.junit import as_xml  # noqa: PLC0415 - only those who want XML need it
+
+    return as_xml(reports, failures)
 
 
-def lines(reports: list[Report], failures: list[str]) -> list[str]:
-    """What stands on the terminal at the end: one line of counts, and the reasons of a failure."""
-    used = [report for report in reports if report.recorded or report.replayed or report.misses]
+def _wants_colour(stream: IO[str]) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def announcement(miss: Miss, number: int) -> str:
+    """What to say when the run's miss of this number (from 1) comes: less and less, at last nothing."""
+    if number <= _IN_FULL:
+        return "miss: " + "\n".join(miss.lines)
+    if number <= _IN_A_LINE:
+        return f"miss: {_cut(miss.request)}: {_cut(printable(miss.said))}"
+    return "more misses are only counted; vcr_report lists them" if number == _IN_A_LINE + 1 else ""
+
+
+def lines(reports: Sequence[Report], failures: Sequence[str]) -> list[str]:
+    """What stands on the terminal at the end, a screen at most: what failed, and a line of counts."""
+    return [*_failed(failures), *_missed(reports), *_unused(reports), _counts(reports, failures)]
+
+
+def _failed(failures: Sequence[str]) -> Iterator[str]:
+    for failure in failures[:_FAILURES]:
+        yield _cut(f"failed: {printable(failure)}", 2 * _COLUMNS)
+    if len(failures) > _FAILURES:
+        yield f"failed: and {len(failures) - _FAILURES} more"
+
+
+def _missed(reports: Sequence[Report]) -> Iterator[str]:
+    places = Counter((report.path, miss.request) for report in reports for miss in report.misses)
+    for (path, request), times in places.most_common(_MISSES):
+        often = f" ({times} times)" if times > 1 else ""
+        rest = f"{often} in {_tail(path)}"
+        yield f"miss: {_cut(request, _COLUMNS - len('miss: ' + rest))}{rest}"
+    shown = sum(times for _, times in places.most_common(_MISSES))
+    left = sum(report.miss_count for report in reports) - shown
+    if left:
+        cassettes = sum(bool(report.miss_count) for report in reports)
+        yield f"miss: and {left} more, in {_count(cassettes, 'cassette', 'cassettes')} in all"
+
+
+def _unused(reports: Sequence[Report]) -> Iterator[str]:
+    strict = [report for report in reports if report.strict and report.unused_count]
+    for report in strict[:_STRICT]:
+        shown = ", ".join(str(one) for one in report.unused[:3])
+        more = f" and {report.unused_count - 3} more" if report.unused_count > 3 else ""
+        said = f"failed (strict): {_tail(report.path)}: never asked for: "
+        yield f"{said}{_cut(printable(shown), 2 * _COLUMNS - len(said + more))}{more}"
+    if len(strict) > _STRICT:
+        yield f"failed (strict): and {len(strict) - _STRICT} more cassettes"
+    if strict:
+        yield "  record anew (vcr_mode=record), delete what is never asked for, or set vcr_strict=false"
+
+
+def _counts(reports: Sequence[Report], failures: Sequence[str]) -> str:
     counts = [
         f"{sum(report.recorded for report in reports)} recorded",
         f"{sum(report.replayed for report in reports)} replayed",
-        _count(sum(len(report.misses) for report in reports), "miss", "misses"),
-        f"{sum(len(report.unused) for report in reports)} unused",
+        _count(sum(report.miss_count for report in reports), "miss", "misses"),
+        f"{sum(report.unused_count for report in reports)} unused",
     ]
     if cut := sum(report.cut for report in reports):
         counts.append(f"{cut} broken off (not recorded)")
+    if too_large := sum(report.too_large for report in reports):
+        counts.append(f"{too_large} too large (not recorded)")
     if failures:
         counts.append(_count(len(failures), "failure", "failures"))
-    names = [report.path for report in used]
-    where = f" ({', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''})" if names else ""
-    reasons = [f"failed: {failure}" for failure in failures]
-    reasons += [
-        f"failed (strict): {report.path}: never asked for: {', '.join(report.unused)}"
-        for report in reports
-        if report.strict and report.unused
-    ]
-    more = [f"and {len(reasons) - _SHOWN} more"] if len(reasons) > _SHOWN else []
-    return [*reasons[:_SHOWN], *more, ", ".join(counts) + where]
+    used = [report.path for report in reports if report.recorded or report.replayed or report.miss_count]
+    return ", ".join(counts) + (f" ({_names(list(dict.fromkeys(used)))})" if used else "")
+
+
+def _names(paths: Sequence[str]) -> str:
+    """As many paths as fit into a line, the first one always."""
+    shown = [_tail(paths[0])]
+    for path in paths[1:]:
+        if len(", ".join([*shown, _tail(path)])) > _COLUMNS:
+            break
+        shown.append(_tail(path))
+    more = len(paths) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
+
+
+def _cut(text: str, columns: int = _COLUMNS) -> str:
+    return text if len(text) <= columns else text[: columns - 1] + "…"
+
+
+def _tail(path: str) -> str:
+    path = printable(path)
+    return path if len(path) <= _COLUMNS // 2 else "…" + path[-_COLUMNS // 2 + 1 :]
+
+
+def commands(reports: Sequence[Report], failures: Sequence[str]) -> list[str]:
+    """Workflow commands of GitHub Actions, an error for each of what failed; as many as are shown."""
+    return [line for _, line in zip(range(_ANNOTATIONS), _commands(reports, failures), strict=False)]
+
+
+def _commands(reports: Sequence[Report], failures: Sequence[str]) -> Iterator[str]:
+    for failure in failures:
+        yield _command({"title": "mitmvcr failed"}, failure)
+    seen = set()
+    for report in reports:
+        for miss in report.misses:
+            if (miss.path, miss.message) not in seen:
+                seen.add((miss.path, miss.message))
+                where = {"file": _in_repository(miss.path)} if miss.reason != "no-cassette" else {}
+                where |= {"line": str(miss.line)} if miss.line else {}
+                yield _command(
+                    {**where, "title": f"Not recorded: {_cut(miss.request)}"}, "\n".join(miss.lines)
+                )
+        if report.strict and report.unused_count:
+            said = "\n".join(["Nothing asked for:", *(printable(str(one)) for one in report.unused[:20])])
+            where = {"file": _in_repository(report.path)}
+            yield _command({**where, "title": f"{report.unused_count} recordings are unused"}, said)
+
+
+def _command(properties: dict[str, str], message: str) -> str:
+    """An `::error` command; escaped as @actions/core does (packages/core/src/command.ts)."""
+    given = ",".join(
+        f"{name}={_escaped(value).replace(':', '%3A').replace(',', '%2C')}"
+        for name, value in properties.items()
+    )
+    return f"::error {given}::{_escaped(message)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _in_repository(path: str) -> str:
+    """The path from the repository's top, where GitHub finds the file."""
+    top = Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
+    whole = Path(path).resolve()
+    return whole.relative_to(top).as_posix() if whole.is_relative_to(top) else path

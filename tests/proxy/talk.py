@@ -6,10 +6,11 @@ import contextlib
 import json
 import socket
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -55,14 +56,14 @@ class Way:
     http2: bool = False
     translated: bool = False
 
-    def start(self, folder: Path, upstream: Upstream, *arguments: str, **options: str | Path) -> Proxy:
+    def start(self, folder: Path, upstream: Upstream | Wire, *arguments: str, **options: str | Path) -> Proxy:
         """A proxy for this way in front of this upstream."""
         trust = ["--set", f"ssl_verify_upstream_trusted_ca={upstream.ca}"] if upstream.ca else []
         target = upstream.url if self.reverse else ""
         options = {"hosts": "127.0.0.1", **options}
         return Proxy(folder, *trust, *arguments, upstream=target, **options)  # type: ignore[arg-type]
 
-    def client(self, proxy: Proxy, upstream: Upstream, **more: Any) -> httpx.Client:
+    def client(self, proxy: Proxy, upstream: Upstream | Wire, **more: Any) -> httpx.Client:
         """A client that comes this way."""
         more = {"headers": HEADERS, "trust_env": False, "timeout": 30, **more}
         context = only_http2(proxy.ca) if self.http2 else trusting(proxy.ca)
@@ -195,10 +196,15 @@ def nothing_reaches(upstream: Upstream) -> Iterator[None]:
 
 def exchange(url: str, data: bytes, *, until: bytes = b"", timeout: float = 10) -> bytes:
     """Send these bytes to a listener and return what comes back, up to its end, or up to `until`."""
-    parts = httpx.URL(url)
-    with socket.create_connection((parts.host, parts.port), timeout) as connection:
+    with connect(url, timeout) as connection:
         connection.sendall(data)
         return receive(connection, until)
+
+
+def connect(url: str, timeout: float = 10) -> socket.socket:
+    """A connection to a listener."""
+    parts = httpx.URL(url)
+    return socket.create_connection((parts.host, parts.port), timeout)
 
 
 def receive(connection: socket.socket, until: bytes = b"") -> bytes:
@@ -210,3 +216,175 @@ def receive(connection: socket.socket, until: bytes = b"") -> bytes:
             break
         came += read
     return came
+
+
+Answering = bytes | Callable[[], Iterable[bytes]]
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request as it reached a `Wire`: its head byte for byte, the body's size and its first bytes."""
+
+    head: bytes
+    size: int = 0
+    body: bytes = b""
+    whole: bool = False
+
+
+class Wire:
+    """A server of HTTP/1 that answers with these bytes, as they are, whatever is asked.
+
+    The answers take turns, the last one repeats. The end of one with `Connection: close` is the end of
+    its connection. `early` answers before the request's body came.
+    """
+
+    def __init__(self, *answers: Answering, early: bool = False) -> None:
+        self.requests: list[Asked] = []
+        self._answers = list(answers)
+        self._early = early
+        self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._server.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.ca: Path | None = None
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._server.accept()
+                self._open.append(connection)
+                self._threads.append(threading.Thread(target=self._serve, args=(connection,), daemon=True))
+                self._threads[-1].start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        rest = b""
+        with contextlib.suppress(OSError), connection:
+            while True:
+                head, rest = _until(connection, rest, b"\r\n\r\n")
+                if not head:
+                    return
+                asked = Asked(head)
+                with self._lock:
+                    self.requests.append(asked)
+                    answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+                if not self._early:
+                    rest = _take_body(connection, asked, rest)
+                ends = False
+                for piece in [answer] if isinstance(answer, bytes) else answer():
+                    connection.sendall(piece)
+                    ends = ends or b"connection: close" in piece[:1000].lower()
+                if self._early:
+                    rest = _take_body(connection, asked, rest)
+                if ends:
+                    return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)  # which ends `accept`; closing alone does not
+        self._threads[0].join(10)
+        self._server.close()
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+
+
+def _until(connection: socket.socket, came: bytes, end: bytes) -> tuple[bytes, bytes]:
+    while end not in came:
+        read = connection.recv(1 << 16)
+        if not read:
+            return b"", came
+        came += read
+    before, _, rest = came.partition(end)
+    return before + end, rest
+
+
+def _take_body(connection: socket.socket, asked: Asked, rest: bytes) -> bytes:
+    """Read the request's body, of which `rest` has come; what came behind it."""
+    fields = {name.lower(): value for name, value in told(asked.head)[1]}
+    if "chunked" in fields.get("transfer-encoding", ""):
+        length = -1
+        while length:
+            line, rest = _until(connection, rest, b"\r\n")
+            if not line:
+                return b""
+            length = int(line.split(b";")[0], 16)
+            rest = _take(connection, asked, rest, length)
+            _, rest = _until(connection, rest, b"\r\n")
+    else:
+        rest = _take(connection, asked, rest, int(fields.get("content-length", "0")))
+    asked.whole = True
+    return rest
+
+
+def _take(connection: socket.socket, asked: Asked, rest: bytes, length: int) -> bytes:
+    while True:
+        part, rest = rest[:length], rest[length:]
+        asked.size += len(part)
+        asked.body += part[: max(0, (1 << 20) - len(asked.body))]
+        length -= len(part)
+        if not length:
+            return rest
+        rest = connection.recv(1 << 20)
+        if not rest:
+            raise ConnectionResetError
+
+
+def told(answer: bytes) -> tuple[bytes, list[tuple[str, str]], bytes]:
+    """The first line, the header fields and the rest of a raw message."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    line, *fields = head.split(b"\r\n")
+    pairs = [field.decode("latin-1").split(": ", 1) for field in fields]
+    return line, [(pair[0], pair[-1]) for pair in pairs], body
+
+
+class RawClient:
+    """One connection on which bytes are sent, and answers of HTTP/1 read up to where each ends."""
+
+    def __init__(self, url: str) -> None:
+        self.socket = connect(url, 20)
+        self._rest = b""
+
+    def answer(self, *, head: bool = False) -> bytes:
+        """The next answer as it came; `head`: to a HEAD, so that nothing follows the header fields."""
+        whole, self._rest = _until(self.socket, self._rest, b"\r\n\r\n")
+        line, pairs, _ = told(whole)
+        fields = {name.lower(): value for name, value in pairs}
+        if head or line[9:12] in (b"100", b"204", b"304"):
+            return whole
+        if fields.get("transfer-encoding") == "chunked":
+            last = b""
+            while not last.startswith(b"0"):
+                last, self._rest = _until(self.socket, self._rest, b"\r\n")
+                whole += last + self._exactly(int(last, 16) + 2)
+            return whole
+        if "content-length" in fields:
+            return whole + self._exactly(int(fields["content-length"]))
+        rest, self._rest = self._rest, b""
+        return whole + rest + receive(self.socket)
+
+    def _exactly(self, size: int) -> bytes:
+        while len(self._rest) < size:
+            read = self.socket.recv(1 << 16)
+            if not read:
+                raise ConnectionResetError(self._rest)
+            self._rest += read
+        exact, self._rest = self._rest[:size], self._rest[size:]
+        return exact
+
+    def is_closed(self) -> bool:
+        """Whether the other side ends the connection and sends nothing more."""
+        return not self._rest and not self.socket.recv(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.socket.close()

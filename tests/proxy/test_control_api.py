@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests import build
 from tests.conftest import Start
-from tests.proxy.talk import CHAT, HEADERS, chat, forward, nothing_reaches, recordings, reverse
+from tests.proxy.talk import (
+    CHAT,
+    HEADERS,
+    chat,
+    exchange,
+    forward,
+    nothing_reaches,
+    recordings,
+    reverse,
+    trusting,
+)
 from tests.upstream.server import Upstream
 
 
@@ -35,7 +46,7 @@ def test_cassettes_are_opened_reported_rewound_and_closed(
                 assert client.post(CHAT, json=chat("x")).status_code == 404
                 report = control.get("/cassettes/a%2Fb").json()
                 assert (report["recorded"], report["replayed"], len(report["misses"])) == (0, 1, 1)
-                assert [one.split()[:2] for one in report["unused"]] == [["1", "POST"]]
+                assert [(one["number"], one["method"]) for one in report["unused"]] == [(1, "POST")]
                 control.put("/cassettes/a%2Fb", json={"default": True})
             refused = control.put("/cassettes/new", json={"mode": "record"})
             assert refused.status_code in (400, 409)
@@ -92,6 +103,69 @@ def test_control_requests_never_reach_upstream_and_are_no_misses(start: Start, u
             assert client.get("/__vcr__").status_code == 200
             assert client.get("/__vcr__/nonsense").status_code == 404
             assert client.post("/__vcr__/").status_code == 405
-            assert client.head("/__vcr__/").status_code == 405
+            assert client.head("/__vcr__/").status_code == 200
             assert other.get("http://mitmvcr.local/").json()["version"]
         assert proxy.stop() == 0, proxy.output
+
+
+_GET = "GET /__vcr__/ HTTP/1.1\r\nHost: {host}\r\n{more}\r\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "code"),
+    [
+        ("127.0.0.1", "", 200),
+        ("localhost:1", "Origin: http://localhost:1\r\n", 200),
+        ("example.org", "", 403),
+        ("api.openai.com", "", 403),
+        ("127.0.0.1", "Origin: http://example.org\r\n", 403),
+        ("127.0.0.1", "Sec-Fetch-Site: cross-site\r\n", 403),
+    ],
+)
+def test_pages_of_other_sites_can_not_use_it(
+    start: Start, upstream: Upstream, host: str, more: str, code: int
+) -> None:
+    with nothing_reaches(upstream):
+        proxy = start(upstream=upstream.url, mode="replay")
+        told = exchange(proxy.reverse, _GET.format(host=host, more=more).encode(), until=b"}")
+        assert told.startswith(f"HTTP/1.1 {code} ".encode())
+        assert b"access-control" not in told.lower()
+        assert (b"recordings" in told) is (code == 200)
+        assert proxy.stop() == 0, proxy.output
+
+
+def test_page_whose_name_was_bound_to_loopback_can_not_use_it_over_tls_or_later_in_its_connection(
+    start: Start, upstream: Upstream
+) -> None:
+    with nothing_reaches(upstream):
+        proxy = start(upstream=upstream.url, mode="replay")
+        port = httpx.URL(proxy.reverse).port
+        model = f"GET /v1/models HTTP/1.1\r\nHost: example.org:{port}\r\n\r\n".encode()
+        late = _GET.format(host="127.0.0.1", more="Connection: close\r\n").encode()
+        assert exchange(proxy.reverse, model + late).count(b" 403 ") == 1
+        for name, codes in (("example.org", 403), ("localhost", 200)):
+            for http2 in (False, True):
+                extensions = {"sni_hostname": name}
+                with httpx.Client(verify=trusting(proxy.ca), http2=http2, trust_env=False) as client:
+                    url = f"https://127.0.0.1:{port}/__vcr__/"
+                    answer = client.get(url, headers={"Host": name}, extensions=extensions)
+                assert answer.status_code == codes, (name, answer.http_version)
+        proxy.stop()
+
+
+def test_the_description_and_all_cassettes_are_served(start: Start, tmp_path: Path) -> None:
+    build.write(tmp_path / "recordings" / "a.yaml", build.interaction(chat("x"), "x"))
+    proxy = start(mode="replay")
+    with forward(proxy, base_url="http://mitmvcr.local") as control:
+        described = control.get("/openapi.json")
+        assert described.json()["openapi"].startswith("3.1")
+        assert control.head("/openapi.json").headers["content-length"] == described.headers["content-length"]
+        assert control.head("/openapi.json").content == b""
+        control.put("/cassettes/a")
+        assert [one["name"] for one in control.get("/cassettes").json()["cassettes"]] == ["a"]
+        refused = control.post("/cassettes/a")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, PUT, DELETE")
+        assert control.put("/cassettes/a", content=b" " * (2 << 20)).status_code == 413
+        assert len(control.delete("/cassettes").json()["cassettes"]) == 1
+        assert control.get("/").json()["cassettes"] == []
+    proxy.stop()

@@ -111,7 +111,8 @@ def test_bad_name_is_refused_with_400_and_touches_nothing(
     (tmp_path / "outside").mkdir()
     (folder / "recordings").mkdir()
     (folder / "recordings" / "link").symlink_to(tmp_path / "outside")
-    names = ("../x", "a/../../x", "/etc/x", "link/x", "a//b", ".", "..", "x" * 300, "a\\b", "a/" * 1500 + "b")
+    names = ("../x", "a/../../x", "/etc/x", "link/x", "a//b", ".", "..", "x" * 300, "a\\b", "a/" * 1500 + "b",
+             "a/", "/", "a\0b", "a\x1bb", "a\u2028b", ".a.yaml.lock/b", b"caf\xe9", "~/x")  # fmt: skip
     before = sorted(tmp_path.rglob("*"))
     with nothing_reaches(upstream):
         proxy = start(folder=folder, upstream=upstream.url, mode=mode)
@@ -145,3 +146,93 @@ def test_names_client_and_reverse_prefix_in_replay_share_what_was_recorded(
             again = client.get(upstream.url + "/v1/models?limit=1")
         assert proxy.stop() == 0, proxy.output
     assert again.content == told.content
+
+
+def test_user_name_that_is_not_utf_8_is_refused_and_not_taken_for_none(
+    start: Start, tmp_path: Path, upstream: Upstream
+) -> None:
+    with nothing_reaches(upstream):
+        proxy = start()
+        for user in (b"caf\xe9:x", b"caf%E9:x"):
+            token = base64.b64encode(user).decode()
+            head = (
+                f"GET {upstream.url}/v1/models HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic {token}\r\n"
+            )
+            told = exchange(proxy.url, head.encode() + b"\r\n", until=b"vcr_cassette_error")
+            assert b" 400 " in told
+            assert b"is not UTF-8" in told
+        assert proxy.stop() == 1
+    assert not (tmp_path / "recordings").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["test_x[a-b:1]", "with space", "ünï/cödé 😀", "100%", "a+b", "dots.in.name", "v1"]
+)
+def test_names_are_served_alike_in_every_way(
+    start: Start, tmp_path: Path, upstream: Upstream, name: str
+) -> None:
+    asked = build.request(chat("Hi"), url=upstream.url + CHAT)
+    path = tmp_path / "recordings" / f"{name}.yaml"
+    build.write(path, Interaction(asked, build.response({"said": name})))
+    encoded = quote(name, safe="")
+    with nothing_reaches(upstream):
+        proxy = start(upstream=upstream.url, mode="replay", repeat="any", strict="true")
+        user = _with_user(proxy.url, quote(encoded, safe="") + ":x")
+        with reverse(proxy) as client:
+            answers = [
+                client.post(CHAT, json=chat("Hi"), headers={"X-VCR-Cassette": encoded}),
+                client.post(f"/vcr/{encoded}{CHAT}", json=chat("Hi")),
+            ]
+        with httpx.Client(proxy=user, trust_env=False) as client:
+            answers.append(client.post(upstream.url + CHAT, json=chat("Hi")))
+        assert [answer.json() for answer in answers] == [{"said": name}] * 3
+        assert proxy.stop() == 0, proxy.output
+
+
+def test_mitmvcr_toml_says_how_cassettes_of_a_name_are_matched(
+    start: Start, tmp_path: Path, upstream: Upstream
+) -> None:
+    (tmp_path / "keys.py").write_text(
+        "import json\ndef key(request):\n    return json.loads(request.body)['model']\n"
+    )
+    (tmp_path / "mitmvcr.toml").write_text(
+        'mode = "replay"\n[cassettes."loose/*"]\nmatch = ["path", "py:keys.py:key"]\nrepeat = "any"\n'
+        '[cassettes."loose/not"]\nmatch = ["body"]\n'
+    )
+    for name in ("loose/a", "loose/not", "other"):
+        path = tmp_path / "recordings" / f"{name}.yaml"
+        build.write(
+            path, Interaction(build.request(chat("Hi"), url=upstream.url + CHAT), build.response("ok"))
+        )
+    with nothing_reaches(upstream):
+        proxy = start(upstream=upstream.url)
+        with reverse(proxy) as client:
+            codes = {
+                name: client.post(f"/vcr/{quote(name, safe='')}{CHAT}", json=chat("Ho")).status_code
+                for name in ("loose/a", "loose/not", "other")
+            }
+            broken = client.post(f"/vcr/loose%2Fa{CHAT}", json={"no": "model"})
+        assert codes == {"loose/a": 200, "loose/not": 404, "other": 404}
+        assert broken.status_code == 500
+        assert "py:keys.py:key failed on POST" in broken.json()["error"]["message"]
+        assert "KeyError: 'model'" in broken.json()["error"]["message"]
+        proxy.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('[cassettes."a/*"]\nmach = ["body"]\n', "there is no option 'mach'"),
+        ('[cassettes."a/*"]\nmatch = ["py:none.py:key"]\n', "there is no file none.py"),
+        ('[cassettes."a/*"]\nmode = "record"\n', "this process only replays"),
+    ],
+)
+def test_a_wrong_table_ends_the_process_with_one_line(
+    start: Start, tmp_path: Path, text: str, shown: str
+) -> None:
+    (tmp_path / "mitmvcr.toml").write_text('mode = "replay"\n' + text)
+    proxy = start()
+    assert proxy.stop() == 1
+    (line,) = (line for line in proxy.lines if line.startswith("mitmvcr: "))
+    assert 'mitmvcr.toml: [cassettes."a/*"]: ' in line
+    assert shown in line

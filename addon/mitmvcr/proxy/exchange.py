@@ -1,116 +1,157 @@
-"""One exchange on its way upstream and back: the tee that gathers its body, and what it amounts to."""
+"""One exchange on its way upstream and back: what is kept of its bodies, and what it amounts to."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from mitmproxy import http
 
 from mitmvcr import capture
-from mitmvcr.httpfacts import bodiless
+from mitmvcr.errors import TooLargeError
+from mitmvcr.httpfacts import UNLIMITED
 from mitmvcr.model import Interaction, Request
+from mitmvcr.proxy.bodies import Hold, Tee
+from mitmvcr.proxy.flows import frame, head_of, length_of, pairs
 from mitmvcr.proxy.naming import url_of
 from mitmvcr.sessions import Session
 
-
-@dataclass(slots=True)
-class Tee:
-    """Passes every chunk on as it comes and keeps a copy; for mitmproxy's `message.stream`.
-
-    An empty one is not passed on: mitmproxy would write it as the last chunk of a chunked body (an
-    HTTP/2 frame may be empty, and up to mitmproxy 12.1 the one that ends a stream is).
-    """
-
-    chunks: list[bytes] = field(default_factory=list)
-
-    def __call__(self, chunk: bytes) -> list[bytes]:
-        if not chunk:
-            return []
-        self.chunks.append(chunk)
-        return [chunk]
-
-    @property
-    def body(self) -> bytes:
-        """All that has come so far."""
-        return b"".join(self.chunks)
+_SMALL = 64 << 10
+"""Bytes of an upload, or of an error, that is not worth streaming: it goes on behind its last byte."""
 
 
 @dataclass(slots=True)
 class Exchange:
     """A request to a recorded host, from its headers to its end.
 
-    `refusal` says why there is no session, `answered` that nothing goes upstream. Times are of the
-    monotonic clock, in nanoseconds.
+    `refusal` says why there is no session, `answered` that nothing goes upstream, `told` that the
+    answer has ended. `limit` is the size, in bytes, of a body that is recorded or matched.
     """
 
+    limit: int = UNLIMITED
     session: Session | None = None
     refusal: str = ""
     answered: bool = False
     recording: bool = False
-    upload: Tee | None = None
-    download: Tee | None = None
-    sent: int = 0
-    waited: int = 0
+    told: bool = False
+    _upload: Tee | None = None
+    _download: Tee | None = None
+    _uploaded: bool = False
+    _request: Request | None = None
+    _head: capture.Head | None = None
+    _sent: int = 0  # nanoseconds of the monotonic clock
+    _waited: int = 0  # nanoseconds
 
-    def request(self, flow: http.HTTPFlow) -> Request:
-        """The request in the model's terms, with all of its headers."""
-        body = self.upload.body if self.upload else flow.request.raw_content or b""
-        return capture.request(flow.request.method, url_of(flow.request), pairs(flow.request.headers), body)
+    def begin(self, flow: http.HTTPFlow) -> None:
+        """The request's headers are there: its body waits for what answers, or goes on as it comes."""
+        length = length_of(flow.request)
+        fits = length is not None and length <= self.limit
+        cassette = self.session.cassette if self.session is not None else None
+        if cassette is None or (cassette.replays and not (cassette.records and length and not fits)):
+            # mitmproxy sends a request that streams live, whatever a hook answers.
+            go_on = self._go_on if cassette is not None and cassette.records else None
+            flow.request.stream = False if fits else Hold(self.limit, go_on)
+        elif flow.request.stream or length is None or length > _SMALL:
+            self._upload = Tee(self.limit if cassette.records else -1, length)
+            flow.request.stream = self._upload
+            if cassette.records:
+                self.begin_recording()
 
     def begin_recording(self) -> None:
-        """The request goes upstream now."""
+        """The request goes upstream, and what comes back is recorded."""
         self.recording = True
-        self.sent = time.perf_counter_ns()
+        self._sent = time.perf_counter_ns()
 
-    def headers_came(self, flow: http.HTTPFlow) -> None:
+    def _go_on(self) -> Tee:
+        self.begin_recording()
+        self._upload = Tee(-1)
+        return self._upload
+
+    def is_streaming(self, flow: http.HTTPFlow) -> bool:
+        """Whether the request went upstream before its end had come."""
+        return self._upload is not None and flow.request.stream is self._upload
+
+    def upload_ended(self) -> None:
+        """The end of a request that streams is there."""
+        self._uploaded = True
+        if self._head is None:
+            self._sent = time.perf_counter_ns()
+
+    def is_half(self, flow: http.HTTPFlow) -> bool:
+        """Whether the answer ended before the request did, as some do that refuse it."""
+        return self.is_streaming(flow) and not self._uploaded
+
+    def request(self, flow: http.HTTPFlow) -> Request:
+        """The request as it came, in the model's terms, with all of its headers; raises TooLargeError."""
+        if self._request is None:
+            self._check_upload(flow)
+            body = flow.request.raw_content or b""
+            if self._upload is not None and self.is_streaming(flow):
+                body = self._upload.body
+            elif isinstance(flow.request.stream, Hold) and flow.request.stream.dropped:
+                raise self._too_large("request", flow.request.stream.dropped + len(body))
+            try:
+                self._request = capture.request(
+                    flow.request.method, url_of(flow.request), pairs(flow.request.headers), body, self.limit
+                )
+            except TooLargeError:
+                raise self._too_large("request") from None
+        return self._request
+
+    def headers_came(self, flow: http.HTTPFlow, response: http.Response) -> None:
         """The response's headers are there; its body is teed from here on."""
-        self.waited = time.perf_counter_ns() - self.sent
-        self.download = Tee()
-        if flow.response is not None:
-            _frame(flow.request, flow.response)
-            flow.response.stream = self.download
+        if self.recording:
+            self._waited = time.perf_counter_ns() - self._sent
+            self._head = head_of(response)
+            self._download = Tee(self.limit, length_of(response))
+        frame(flow.request, response)
+        if not self._comes_whole(response):
+            response.stream = self._download or True
+
+    def _comes_whole(self, response: http.Response) -> bool:
+        """Whether the client gets the answer at once, behind its last byte.
+
+        openai-node 7 hangs up on one that it will retry as soon as it has read the headers; then
+        nothing but what is here already can be recorded.
+        """
+        return self.recording and response.status_code >= 300 and (length_of(response) or 0) <= _SMALL
 
     def interaction(self, flow: http.HTTPFlow, *, cut: bool = False) -> Interaction | None:
         """What is recorded of it; None if it did not end whole.
 
-        `cut`: the connection went away before the end of the answer was seen.
+        `cut`: the connection went away before the end of the answer was seen. Raises TooLargeError.
         """
-        if flow.response is None or self.download is None:
+        response, head, download = flow.response, self._head, self._download
+        if response is None or head is None or download is None:
             return None
-        body = self.download.body if self.download.chunks else flow.response.raw_content or b""
-        head = head_of(flow.response)
-        if cut and not (_is_complete(head, body) or capture.stream_is_whole(head, body)):
+        self._check_upload(flow)
+        self._check("answer", download)
+        if self.is_half(flow):
             return None
-        request = self.request(flow)
-        response = capture.response(request.method, head, body, self.waited, cut=cut)
-        return Interaction(request, response)
+        body = download.body if download.chunks else response.raw_content or b""
+        if response.trailers:
+            head = replace(head, trailers=tuple(pairs(response.trailers)))
+        try:
+            if cut and not (_is_complete(head, body) or capture.stream_is_whole(head, body, self.limit)):
+                return None
+            answer = capture.response(flow.request.method, head, body, self._waited, self.limit, cut=cut)
+        except TooLargeError:
+            raise self._too_large("answer") from None
+        return Interaction(self.request(flow), answer)
 
+    def _check_upload(self, flow: http.HTTPFlow) -> None:
+        if self._upload is not None and self.is_streaming(flow):
+            self._check("request", self._upload)
 
-def _frame(request: http.Request, response: http.Response) -> None:
-    """Let a client of HTTP/1.1 know where an answer ends that HTTP/2 brought without a length.
+    def _check(self, what: str, tee: Tee) -> None:
+        if tee.is_too_large:
+            raise self._too_large(what, tee.total)
 
-    mitmproxy (11.0 to 12.2) would close the connection to say so.
-    """
-    framed = "content-length" in response.headers or bodiless(request.method, response.status_code)
-    if request.http_version == "HTTP/1.1" and response.is_http2 and not framed:
-        response.headers["Transfer-Encoding"] = "chunked"
+    def _too_large(self, what: str, size: int | None = None) -> TooLargeError:
+        large = f"{self.limit + 1:,} bytes or more when decoded" if size is None else f"{size:,} bytes"
+        return TooLargeError(f"the body of its {what} has {large}, and vcr_max_body is {self.limit:,}")
 
 
 def _is_complete(head: capture.Head, body: bytes) -> bool:
     lengths = [value for name, value in head.headers if name.lower() == "content-length"]
     return lengths == [str(len(body))]
-
-
-def head_of(response: http.Response) -> capture.Head:
-    """A response's status line and headers."""
-    return capture.Head(
-        response.status_code, response.reason, response.http_version, tuple(pairs(response.headers))
-    )
-
-
-def pairs(headers: http.Headers) -> Iterator[tuple[str, str]]:
-    """Header fields as text, each once, bytes that are not UTF-8 as PEP 383 has them."""
-    for name, value in headers.fields:
-        yield name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,7 +13,7 @@ from mitmproxy.addonmanager import Loader
 
 from mitmvcr.errors import MitmvcrError, SettingsError
 from mitmvcr.scrub import Policy, PolicyError, Scrubber
-from mitmvcr.settings import DEFAULTS, OPTIONS, Mode, Settings, read_toml
+from mitmvcr.settings import DEFAULTS, OPTIONS, Mode, Settings, read_tables, read_toml
 
 PREFIX = "vcr_"
 CONFIG = Path("mitmvcr.toml")
@@ -46,12 +47,19 @@ def declare(loader: Loader) -> set[str]:
 
 def settings(given: Iterable[str]) -> Settings:
     """The settings from mitmvcr.toml, where there is one, and what was given; raises SettingsError."""
-    texts: dict[str, str] = read_toml(CONFIG) if CONFIG.exists() else {}
+    there = CONFIG.exists()
+    texts: dict[str, str] = read_toml(CONFIG) if there else {}
     texts.update({name: getattr(ctx.options, PREFIX + name) for name in given})
+    tables = [table.without(set(given)) for table in read_tables(CONFIG)] if there else []
     try:
-        return Settings.parse(texts)
+        checked = Settings.parse(texts, tables)
     except SettingsError as error:
         raise SettingsError(f"{PREFIX}{error}") from None
+    if checked.only_missed is None:
+        return checked
+    from mitmvcr import missed  # noqa: PLC0415 - who records what was missed pays
+
+    return replace(checked, tables=(*checked.tables, *missed.tables(checked.only_missed, checked.dir)))
 
 
 def scrubber(checked: Settings) -> Scrubber:

@@ -1,0 +1,99 @@
+"""The report of a run as JUnit's XML, as CI systems read it: a suite for each cassette; no I/O.
+
+A test case is what failed: a miss, and where that is strict a recording that nothing asked for. A
+cassette in which all is well has one case, which passed. The dialect is that of testmoapp/junitxml.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from xml.sax.saxutils import escape, quoteattr
+
+from mitmvcr.misses import Miss
+from mitmvcr.reports import Report, Unused
+
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML 1.0 document can hold, escaped or not (its production 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A test case; `kind` is `failure` or `error`, or empty if it passed."""
+
+    name: str
+    kind: str = ""
+    type: str = ""
+    message: str = ""
+    text: str = ""
+
+
+def as_xml(reports: Sequence[Report], failures: Sequence[str]) -> str:
+    """The run as a `testsuites` document."""
+    suites = [(report.name, report.path, list(_cases(report))) for report in reports]
+    if failures:
+        broken = [_Case(f"failure {at}", "error", "failure", one) for at, one in enumerate(failures, 1)]
+        suites.append(("mitmvcr", "", broken))
+    every = [case for *_, cases in suites for case in cases]
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<testsuites name="mitmvcr" {_counts(every)}>']
+    for name, path, cases in suites:
+        file = f" file={_attribute(path)}" if path else ""
+        lines.append(f"  <testsuite name={_attribute(name)}{file} {_counts(cases)}>")
+        for case in cases:
+            lines += _case(name, case)
+        lines.append("  </testsuite>")
+    return "\n".join([*lines, "</testsuites>", ""])
+
+
+def _cases(report: Report) -> Iterator[_Case]:
+    for miss in report.misses:
+        yield _of_miss(miss)
+    if report.miss_count > len(report.misses):
+        more = f"and {report.miss_count - len(report.misses)} more misses"
+        yield _Case(more, "failure", "miss", more)
+    if report.strict and report.unused_count:
+        for one in report.unused:
+            yield _of_unused(one)
+        if report.unused_count > len(report.unused):
+            more = f"and {report.unused_count - len(report.unused)} more that nothing asked for"
+            yield _Case(more, "failure", "unused", more)
+    if not report.failed:
+        yield _Case(f"{report.recorded} recorded, {report.replayed} replayed")
+
+
+def _of_miss(miss: Miss) -> _Case:
+    return _Case(miss.request, "failure", f"miss:{miss.reason}", miss.message, "\n".join(miss.lines))
+
+
+def _of_unused(one: Unused) -> _Case:
+    said = f"nothing asked for interaction {one.number}, {one.method} {one.url}"
+    return _Case(f"interaction {one.number}: {one.method} {one.url}", "failure", "unused", said)
+
+
+def _counts(cases: Sequence[_Case]) -> str:
+    failures, errors = (sum(case.kind == kind for case in cases) for kind in ("failure", "error"))
+    return f'tests="{len(cases)}" failures="{failures}" errors="{errors}" skipped="0"'
+
+
+def _case(suite: str, case: _Case) -> Iterator[str]:
+    head = f"    <testcase classname={_attribute(suite)} name={_attribute(case.name)}"
+    if not case.kind:
+        yield f"{head}/>"
+        return
+    yield f"{head}>"
+    attributes = f"type={_attribute(case.type)} message={_attribute(case.message)}"
+    yield f"      <{case.kind} {attributes}>{_text(case.text)}</{case.kind}>"
+    yield "    </testcase>"
+
+
+def _text(text: str) -> str:
+    return escape(_FORBIDDEN.sub(_escaped, text))
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_FORBIDDEN.sub(_escaped, text))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()

@@ -1,0 +1,167 @@
+"""From the differences of a request and its nearest recording: the option that would make them match.
+
+An option is only proposed if with it the two do match; one that leaves out what a request is about
+(its model, its messages) is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from mitmvcr.differences import Leaf, json_path
+from mitmvcr.matching import Matcher
+from mitmvcr.model import Request
+
+_MOST = 4  # paths that are proposed to be ignored
+
+_SUBSTANCE = frozenset(
+    ("model", "messages", "input", "prompt", "instructions", "contents", "content", "system", "text", "tools",
+     "query", "documents", "stream", "response_format")
+)  # fmt: skip
+"""Fields that a request is about; a place below one of these is left out only if its value is volatile."""
+
+_INCIDENTAL = frozenset(
+    ("metadata", "user", "seed", "safety_identifier", "prompt_cache_key", "stream_options", "store",
+     "service_tier", "request_id", "trace_id", "run_id", "session_id", "user_id", "timestamp", "created",
+     "created_at", "api-version", "id", "tool_call_id", "call_id", "item_id", "previous_response_id")
+)  # fmt: skip
+"""Fields whose value has little to do with the answer that is wanted."""
+
+_VOLATILE = (
+    ("a random id", "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    ("a date or time", "[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?"),
+    ("a temporary path", "/(?:tmp|var/folders)/[A-Za-z0-9_./+-]+"),
+    ("a random id", "[0-9a-f]{16,64}"),
+    ("a random id", "[a-z]{2,8}_[A-Za-z0-9]{16,64}"),
+    ("a time in seconds", "1[0-9]{9}(?:[0-9]{3})?(?:[.][0-9]+)?"),
+)
+"""What values look like that are others in each run; patterns of `vcr_redact`, without backslashes."""
+
+_PLAIN = re.compile(r"[\w.$=,-]+")
+_QUERY_NAME = re.compile(r"[^\s$,]+")
+
+
+def hints(found: Sequence[Leaf], recorded: Request, asked: Request, matcher: Matcher) -> Iterator[str]:
+    """Sentences that name the option; none if the requests differ in what matters."""
+    kinds = {leaf.kind for leaf in found}
+    if not found:
+        return
+    if kinds <= {"json", "query", "form", "part"}:
+        yield from _ignoring(found, matcher)
+    elif kinds == {"path"}:
+        one, other = str(found[0].recorded), str(found[0].asked)
+        if one.endswith(other) or other.endswith(one):
+            yield "The paths differ only in how they begin: look at the base URL of the client"
+    elif kinds <= {"scheme", "host", "port", "headers", "url"}:
+        yield from _matching_less(found, recorded, asked, matcher)
+
+
+def _matching_less(
+    found: Sequence[Leaf], recorded: Request, asked: Request, matcher: Matcher
+) -> Iterator[str]:
+    left_out = {f"headers:{leaf.where[0]}".lower() if leaf.where else leaf.kind for leaf in found}
+    fields: list[str] = []
+    for one in matcher.fields:
+        if one == "url" and left_out & {"scheme", "host", "port", "url"}:
+            fields += [part for part in ("scheme", "host", "port", "path", "query") if part not in left_out]
+        elif one.lower() not in left_out:
+            fields.append(one)
+    less = Matcher(tuple(fields), matcher.ignore, matcher.llama_stack)
+    if fields and less.key(recorded) == less.key(asked):
+        what = "the spelling of the URL" if left_out == {"url"} else _and(_names(found))
+        differ = "differ" if len(left_out) > 1 else "differs"
+        yield f"Only {what} {differ}: vcr_match={','.join(fields)} compares the rest"
+
+
+def _names(found: Sequence[Leaf]) -> list[str]:
+    return [f"the header {leaf.where[0]}" if leaf.where else f"the {leaf.kind}" for leaf in found]
+
+
+def _ignoring(found: Sequence[Leaf], matcher: Matcher) -> Iterator[str]:
+    looks = [_looks(leaf) for leaf in found]
+    paths = _paths(found)
+    if any(leaf.items for leaf in found) or len(paths) > _MOST or () in {leaf.where for leaf in found}:
+        return
+    if not all(leaf.kind == "json" or _QUERY_NAME.fullmatch(str(leaf.where[0])) for leaf in found):
+        return
+    patterns = {pattern for leaf in found for _, pattern in _volatile_within(leaf)}
+    whole = [bool(look) or _is_incidental(leaf) for leaf, look in zip(found, looks, strict=True)]
+    option = _quoted(f"vcr_ignore={','.join([*matcher.ignore, *paths])}")
+    differ = f"{_and(paths)} differ{'s' if len(paths) == 1 else ''}"
+    if all(whole):
+        said = {look for look in looks if look}
+        like = f", which look{'s' if len(paths) == 1 else ''} like {_and(sorted(said))}" if said else ""
+        yield f"Only {differ}{like}: {option} leaves {'it' if len(paths) == 1 else 'them'} out"
+    elif all(one or list(_volatile_within(leaf)) for one, leaf in zip(whole, found, strict=True)):
+        names = sorted({name for leaf in found for name, _ in _volatile_within(leaf)})
+        redact = _quoted(f"vcr_redact={','.join(sorted(patterns))}")
+        yield (
+            f"Only {differ}, in what looks like {_and(names)}: keep that fixed in the test, "
+            f"or take it out on both sides: {redact}"
+        )
+    elif not any(_is_substance(leaf) for leaf in found):
+        yield f"If {_and(paths)} {'does' if len(paths) == 1 else 'do'} not matter: {option}"
+
+
+def _is_substance(leaf: Leaf) -> bool:
+    return leaf.kind == "part" or (leaf.kind == "json" and leaf.where[0] in _SUBSTANCE)
+
+
+def _is_incidental(leaf: Leaf) -> bool:
+    steps = [step for step in leaf.where if isinstance(step, str)]
+    if _is_substance(leaf):
+        return bool(steps) and steps[-1] in _INCIDENTAL
+    return not _INCIDENTAL.isdisjoint(steps)
+
+
+def _looks(leaf: Leaf) -> str:
+    """What both values look like as a whole, if it is volatile."""
+    one, other = leaf.recorded, leaf.asked
+    if isinstance(one, float) and isinstance(other, float) and min(one, other) > 1e9:
+        return "a time in seconds" if max(one, other) < 2e12 else ""
+    if isinstance(one, str) and isinstance(other, str):
+        for name, pattern in _VOLATILE:
+            if re.fullmatch(pattern, one, re.ASCII) and re.fullmatch(pattern, other, re.ASCII):
+                return name
+    return ""
+
+
+def _volatile_within(leaf: Leaf) -> Iterator[tuple[str, str]]:
+    """Names and patterns of what two texts differ in, if they are the same without it."""
+    one, other = leaf.recorded, leaf.asked
+    if not isinstance(one, str) or not isinstance(other, str):
+        return
+    used = []
+    for name, pattern in _VOLATILE:
+        (one, times), (other, times_now) = re.subn(pattern, "\0", one), re.subn(pattern, "\0", other)
+        if times and times_now:
+            used.append((name, pattern))
+    if one == other:
+        yield from used
+
+
+def _paths(found: Sequence[Leaf]) -> list[str]:
+    """What `vcr_ignore` would have to name: paths that differ in indexes alone become one with `*`."""
+    groups: dict[tuple[object, ...], list[Leaf]] = {}
+    for leaf in found:
+        shape = (leaf.kind, *(None if isinstance(step, int) else step for step in leaf.where))
+        groups.setdefault(shape, []).append(leaf)
+    paths = []
+    for group in groups.values():
+        first = group[0]
+        if first.kind != "json":
+            paths += [str(leaf.where[0]) for leaf in group]
+            continue
+        columns = zip(*(leaf.where for leaf in group), strict=True)
+        paths.append(json_path([column[0] if len(set(column)) == 1 else None for column in columns]))
+    return list(dict.fromkeys(paths))
+
+
+def _and(items: Sequence[str]) -> str:
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def _quoted(option: str) -> str:
+    """The option as a shell takes it."""
+    return option if _PLAIN.fullmatch(option) else f"'{option}'"

@@ -1,0 +1,26 @@
+"""What a run's report says was missed -> how cassettes are used to record just that."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mitmvcr import reports
+from mitmvcr.settings import Mode, Table
+
+_SPECIAL = re.compile(r"[*?\[]")
+
+
+def tables(report: Path, folder: Path) -> tuple[Table, ...]:
+    """Cassettes that had misses record what they don't have, and all others are replayed.
+
+    `folder` is vcr_dir. Raises MitmvcrError for a report that can't be used.
+    """
+    document = reports.read(report)
+    reports.check_folder(report, document["dir"], Path(document["cwd"], document["dir"]), folder)
+    found = [Table(str(report), "*", (("mode", Mode.REPLAY.value),))]
+    for one in document["cassettes"]:
+        if one["miss_count"]:
+            name = _SPECIAL.sub(lambda special: f"[{special[0]}]", str(one.get("name", "")))
+            found.append(Table(str(report), name, (("mode", Mode.NEW_EPISODES.value),)))
+    return tuple(found)

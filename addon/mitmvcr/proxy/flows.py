@@ -1,0 +1,77 @@
+"""mitmproxy's messages to plain data and back: heads, answers, framing; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mitmproxy import http
+
+from mitmvcr import capture
+from mitmvcr.answers import Answer
+from mitmvcr.httpfacts import bodiless
+
+
+def line(flow: http.HTTPFlow) -> str:
+    """A request in a log line: without its query, where keys are."""
+    return f"{flow.request.method} {flow.request.host}{flow.request.path.partition('?')[0]}"
+
+
+def pairs(headers: http.Headers) -> Iterator[tuple[str, str]]:
+    """Header fields as text, each once, bytes that are not UTF-8 as PEP 383 has them."""
+    for name, value in headers.fields:
+        yield name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")
+
+
+def head_of(response: http.Response) -> capture.Head:
+    """A response's status line and headers."""
+    return capture.Head(
+        response.status_code, response.reason, response.http_version, tuple(pairs(response.headers))
+    )
+
+
+def length_of(message: http.Message) -> int | None:
+    """The length of the body as it was announced, None if it was not."""
+    length = message.headers.get("Content-Length", "")
+    if length.isdecimal() and "Transfer-Encoding" not in message.headers:
+        return int(length)
+    unannounced = "Transfer-Encoding" in message.headers or message.is_http2 or message.is_http3
+    return None if unannounced or isinstance(message, http.Response) else 0
+
+
+def response_of(answer: Answer, request: http.Request) -> http.Response:
+    """What mitmproxy sends for an answer."""
+    headers = _headers(answer.headers)
+    if request.http_version == "HTTP/1.0" and request.headers.get("Connection", "").lower() == "keep-alive":
+        headers["Connection"] = "keep-alive"  # else such a client waits for the connection's end
+    reason = answer.reason.encode("latin-1", "replace")
+    body = b"" if request.method == "HEAD" else answer.body  # an error's too
+    # Only a client of HTTP/2 gets them, where names have no capitals; mitmproxy minds that in headers alone.
+    trailers = _headers((name.lower(), value) for name, value in answer.trailers) if answer.trailers else None
+    return http.Response(b"HTTP/1.1", answer.code, reason, headers, body, trailers, 0.0, 0.0)
+
+
+def _headers(fields: Iterable[tuple[str, str]]) -> http.Headers:
+    return http.Headers(
+        [
+            (name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"))
+            for name, value in fields
+        ]
+    )
+
+
+def frame(request: http.Request, response: http.Response) -> None:
+    """Let a client know where an answer ends that upstream framed for another protocol, or wrongly.
+
+    What mitmproxy (11.0 to 12.2) does without: it closes an HTTP/1.1 connection behind an answer that
+    HTTP/2 brought without a length, tells HTTP/1.0 of chunks, and writes a last chunk behind a 304.
+    """
+    headers = response.headers
+    empty = bodiless(request.method, response.status_code)
+    if request.http_version == "HTTP/1.0" or (empty and request.method != "HEAD"):
+        headers.pop("Transfer-Encoding", None)
+    elif (
+        request.http_version == "HTTP/1.1"
+        and response.is_http2
+        and not (empty or "Content-Length" in headers)
+    ):
+        headers["Transfer-Encoding"] = "chunked"

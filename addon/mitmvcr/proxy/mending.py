@@ -1,0 +1,109 @@
+"""What mitmproxy 11.0 to 12.2 gets wrong and no hook can help: mended in its classes, no more than that."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import h11
+from h11._readers import ChunkedReader
+from mitmproxy.proxy.layers.http import HttpStream, _http1
+from mitmproxy.proxy.layers.http._events import (
+    RequestData,
+    RequestHeaders,
+    RequestTrailers,
+    ResponseTrailers,
+)
+from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
+
+from mitmvcr.proxy.bodies import Hold
+
+if TYPE_CHECKING:
+    from mitmproxy.proxy import commands, events
+    from mitmproxy.proxy.layers.http._events import HttpEvent
+
+Commands: TypeAlias = "Generator[commands.Command, Any, None]"
+
+_INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9]\b")
+_QUOTED = re.compile(r": b['\"].*", re.DOTALL)
+
+# What is there before, once for a process: `mend` may be called again.
+_read_headers = Http1Client.read_headers
+_send_upstream = Http1Client.send
+_send_to_client = Http1Server.send
+_make_body_reader = _http1.make_body_reader
+_check_body_size = HttpStream.check_body_size
+
+
+def mend() -> None:
+    """Put what follows in the place of mitmproxy's own."""
+    Http1Client.read_headers = read_final_headers  # type: ignore[method-assign]
+    Http1Client.send = send_framed  # type: ignore[method-assign]
+    Http1Server.send = send_without_trailers  # type: ignore[method-assign]
+    _http1.make_body_reader = make_body_reader
+    HttpStream.check_body_size = check_body_size  # type: ignore[method-assign]
+    logging.getLogger("mitmproxy.proxy.server").addFilter(quote_nothing)
+
+
+def read_final_headers(self: Http1Client, event: events.ConnectionEvent) -> Commands:
+    """Pass over 100, 102 and 103, as mitmproxy itself does in HTTP/2.
+
+    In HTTP/1 it takes them for the answer, and what comes behind them for nobody's.
+    """
+    while self.request and _INFORMATIONAL.match(bytes(self.buf)):
+        if self.buf.maybe_extract_lines() is None:
+            break
+    yield from _read_headers(self, event)
+
+
+class _WithoutTrailers(ChunkedReader):
+    def __call__(self, buf: Any) -> Any:
+        event = super().__call__(buf)
+        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
+
+
+def make_body_reader(expected_size: int | None) -> Any:
+    """Discard HTTP/1's trailers (RFC 9112, 7.1.2); mitmproxy raises NotImplementedError and hangs."""
+    return _WithoutTrailers() if expected_size is None else _make_body_reader(expected_size)
+
+
+def send_without_trailers(self: Http1Server, event: HttpEvent) -> Commands:
+    """Keep HTTP/2's trailers from a client of HTTP/1, where they are an AssertionError."""
+    if not isinstance(event, ResponseTrailers):
+        yield from _send_to_client(self, event)
+
+
+def send_framed(self: Http1Client, event: HttpEvent) -> Commands:
+    """The same towards upstream; and a body that HTTP/2 brought without a length needs chunks."""
+    if isinstance(event, RequestTrailers):
+        return
+    if isinstance(event, RequestHeaders) and not event.end_stream:
+        headers = event.request.headers
+        if "Content-Length" not in headers and "Transfer-Encoding" not in headers:
+            headers["Transfer-Encoding"] = "chunked"
+    yield from _send_upstream(self, event)
+
+
+def check_body_size(self: HttpStream, request: bool) -> Generator[commands.Command, Any, bool]:
+    """Keep no more of a request that waits for an answer than it may hold."""
+    hold = self.flow.request.stream if request else None
+    if not isinstance(hold, Hold) or len(self.request_body_buf) <= hold.limit:
+        return (yield from _check_body_size(self, request))
+    body = bytes(self.request_body_buf)
+    self.request_body_buf.clear()  # type: ignore[no-untyped-call]
+    if hold.go_on is None:
+        hold.dropped += len(body)
+    else:  # as mitmproxy does for its own stream_large_bodies
+        self.flow.request.stream = hold.go_on()
+        yield from self.start_request_stream()
+        yield from self.handle_event(RequestData(self.stream_id, body))
+    return False
+
+
+def quote_nothing(record: logging.LogRecord) -> bool:
+    """Take what peers sent out of the log: a head that broke off or can't be read has keys in it."""
+    if isinstance(record.msg, str):
+        record.msg = _QUOTED.sub("", record.msg)
+    return True

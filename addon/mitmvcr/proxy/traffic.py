@@ -1,0 +1,111 @@
+"""The exchanges under way: begun, answered or sent on, ended; what the addon's hooks are made of."""
+
+from __future__ import annotations
+
+import logging
+
+from mitmproxy import http
+
+from mitmvcr import answers, summary
+from mitmvcr.answers import Answer
+from mitmvcr.errors import CassetteError, MitmvcrError, TooLargeError
+from mitmvcr.httpfacts import UNLIMITED
+from mitmvcr.proxy.exchange import Exchange
+from mitmvcr.proxy.flows import line
+from mitmvcr.proxy.naming import Named
+from mitmvcr.sessions import Forward, Play, Sessions
+
+log = logging.getLogger(__name__)
+
+
+class Traffic:
+    """The open exchanges of a process, by flow."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[http.HTTPFlow, Exchange]] = {}
+        self._misses = 0
+
+    def begin(self, flow: http.HTTPFlow, named: Named, sessions: Sessions) -> None:
+        """A request's headers came that is ours to record or answer."""
+        exchange = Exchange(sessions.settings.max_body or UNLIMITED)
+        self._open[flow.id] = (flow, exchange)
+        try:
+            exchange.session = sessions.get(named.cassette, named.session)
+        except CassetteError as error:
+            exchange.refusal = str(error)
+        exchange.begin(flow)
+
+    def find(self, flow: http.HTTPFlow) -> Exchange | None:
+        """The flow's exchange, if it is one of ours and has not ended."""
+        found = self._open.get(flow.id)
+        return found[1] if found else None
+
+    def answer(
+        self, flow: http.HTTPFlow, exchange: Exchange, sessions: Sessions
+    ) -> tuple[float, Answer] | None:
+        """Seconds to wait and the answer, or None if the request goes upstream."""
+        exchange.answered = True
+        if exchange.session is None:
+            sessions.fail(exchange.refusal)
+            log.warning("%s: refused: %s", line(flow), exchange.refusal)
+            return 0.0, answers.refusal(exchange.refusal)
+        try:
+            verdict = exchange.session.answer(exchange.request(flow))
+        except TooLargeError as error:
+            if not exchange.session.cassette.records:
+                message = f"{line(flow)}: can't be looked up: {error}"
+                sessions.fail(message)
+                log.warning("%s", message)
+                return 0.0, answers.too_large(message)
+            exchange.answered = False
+            exchange.begin_recording()  # and its end will say why it isn't
+            return None
+        match verdict:
+            case Play(interaction, wait):
+                log.info("%s: replayed, interaction %d", line(flow), interaction.id)
+                version = flow.request.http_version
+                return wait, answers.replayed(interaction.response, flow.request.method, version)
+            case Forward(record):
+                exchange.answered = False
+                if record:
+                    exchange.begin_recording()
+                return None
+            case miss:
+                self._misses += 1
+                said = summary.announcement(miss, self._misses)
+                if said:
+                    log.warning("%s", said)
+                return 0.0, answers.miss(miss.message)
+
+    def end(self, flow: http.HTTPFlow, sessions: Sessions | None, *, cut: bool) -> None:
+        """The exchange has ended, whole or not: write it down, or say why not."""
+        _, exchange = self._open.pop(flow.id, (flow, None))
+        if sessions is None or exchange is None or exchange.session is None or not exchange.recording:
+            return
+        cassette = exchange.session.cassette
+        try:
+            interaction = exchange.interaction(flow, cut=cut)
+            if interaction is None:
+                cassette.report.cut += 1
+                log.warning("%s: not recorded, it broke off before its end", line(flow))
+                return
+            cassette.record(interaction)
+        except TooLargeError as error:
+            cassette.report.too_large += 1
+            log.warning("%s: not recorded, only passed on: %s", line(flow), error)
+        except MitmvcrError as error:
+            sessions.fail(error)
+            log.warning("%s: not recorded: %s", line(flow), error)
+        else:
+            log.info("%s: recorded in %s", line(flow), cassette.location.path)
+
+    def end_told(self, client: str, sessions: Sessions | None) -> None:
+        """This client is gone: no hook will tell of its requests that were answered before they ended."""
+        for flow, exchange in list(self._open.values()):
+            if exchange.told and flow.client_conn.id == client:
+                self.end(flow, sessions, cut=True)
+
+    def end_all(self, sessions: Sessions | None) -> None:
+        """The process ends, and with it what is open."""
+        for flow, _ in list(self._open.values()):
+            self.end(flow, sessions, cut=True)

@@ -1,0 +1,185 @@
+"""What came of each cassette, as data, and the report that programs read: JSON, or JUnit's XML; never prints.
+
+The JSON's schema is report.schema.json, in words docs/reports.md. Its `version` grows when a reader
+must change; fields may be added to a version.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mitmvcr import __version__
+from mitmvcr.errors import MitmvcrError
+from mitmvcr.misses import Miss
+
+VERSION = 1
+"""Of the JSON report's schema."""
+
+KEPT = 1000
+"""Misses, and unused recordings, that are kept of a cassette; more are counted."""
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A recorded interaction that nothing asked for; `url` is scrubbed."""
+
+    number: int
+    method: str
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.method} {self.url}"
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of one cassette since it was opened.
+
+    `asked` says that a client used it (or that the user named it). `misses` and `unused` have the
+    first KEPT, the counts are of all. `failures` say which recordings were refused, and why.
+    """
+
+    name: str
+    path: str
+    mode: str
+    recorded: int = 0
+    replayed: int = 0
+    cut: int = 0
+    too_large: int = 0
+    miss_count: int = 0
+    misses: list[Miss] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    unused_count: int = 0
+    unused: list[Unused] = field(default_factory=list)
+    strict: bool = False
+    asked: bool = False
+
+    def add(self, miss: Miss) -> None:
+        """Count a miss, and keep it if there are not too many."""
+        self.miss_count += 1
+        if len(self.misses) < KEPT:
+            self.misses.append(miss)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a CI should fail for it."""
+        return bool(self.miss_count or self.failures or (self.strict and self.unused_count))
+
+
+def has_failed(reports: Sequence[Report], failures: Sequence[str]) -> bool:
+    """Whether a CI should fail for a run."""
+    return bool(failures) or any(report.failed for report in reports)
+
+
+def document(report: Report) -> dict[str, object]:
+    """One cassette's part of the JSON report."""
+    counts = {
+        name: getattr(report, name)
+        for name in ("name", "path", "mode", "asked", "recorded", "replayed", "cut", "too_large")
+    }
+    return counts | {
+        "strict": report.strict,
+        "failed": report.failed,
+        "miss_count": report.miss_count,
+        "misses": [_miss(miss) for miss in report.misses],
+        "failures": report.failures,
+        "unused_count": report.unused_count,
+        "unused": [asdict(one) for one in report.unused],
+    }
+
+
+def _miss(miss: Miss) -> dict[str, object]:
+    return {
+        "reason": miss.reason,
+        "message": miss.message,
+        "request": {"method": miss.method, "url": miss.url, "key": miss.key},
+        "nearest": None if miss.number is None else {"number": miss.number, "line": miss.line},
+        "differences": [asdict(one) for one in miss.differences],
+        "more_differences": miss.more,
+        "hints": list(miss.hints),
+    }
+
+
+def as_json(reports: Sequence[Report], failures: Sequence[str], folder: Path) -> str:
+    """The report of a run as JSON; `folder` is `vcr_dir`, told from the current folder if in it."""
+    # As it is written, links not followed: cassettes' paths begin so too.
+    inside = os.path.relpath(folder)
+    run = {
+        "version": VERSION,
+        "mitmvcr": __version__,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "dir": str(folder.absolute()) if inside.startswith("..") else inside,
+        "cwd": str(Path.cwd()),
+        "failed": has_failed(reports, failures),
+        "failures": list(failures),
+        "cassettes": [document(report) for report in reports],
+    }
+    # A half character is escaped in JSON's way, so that the file is UTF-8.
+    text = json.dumps(run, indent=2, ensure_ascii=False) + "\n"
+    return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a report, whole or not at all, in a folder that is made if there is none; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, "utf-8")
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The JSON report in a file; raises MitmvcrError for what is none, or one of a later version."""
+    try:
+        report = json.loads(path.read_bytes())
+    except OSError as error:
+        raise MitmvcrError(f"{path}: the report can't be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        hint = "give the JSON one" if path.suffix.lower() == ".xml" else "a run that was killed leaves none"
+        raise MitmvcrError(f"{path}: this is no report, for it is no JSON; {hint}") from None
+    version = report.get("version") if isinstance(report, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        raise MitmvcrError(
+            f"{path}: the report is of version {version}, and this mitmvcr reads {VERSION}: update mitmvcr"
+        )
+    if version != VERSION or not _is_report(report):
+        raise MitmvcrError(f"{path}: this is no report of mitmvcr: give a file that vcr_report named")
+    document: dict[str, Any] = report
+    return document
+
+
+def _is_report(report: dict[str, Any]) -> bool:
+    cassettes = report.get("cassettes")
+    return (
+        isinstance(report.get("dir"), str)
+        and isinstance(report.get("cwd"), str)
+        and isinstance(report.get("failed"), bool)
+        and isinstance(cassettes, list)
+        and all(
+            isinstance(one, dict)
+            and isinstance(one.get("path"), str)
+            and {"asked", "recorded", "replayed", "miss_count"} <= one.keys()
+            for one in cassettes
+        )
+    )
+
+
+def check_folder(path: Path, said: str, whole: Path, folder: Path) -> None:
+    """The run's folder is ours: by its place, or as it stands to where each process ran."""
+    if os.path.realpath(whole) == os.path.realpath(folder) or said == os.path.relpath(folder):
+        return
+    raise MitmvcrError(
+        f"{path}: the run used vcr_dir={said}, not {folder}: give --dir {said}, or another report"
+    )

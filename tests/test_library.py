@@ -1,0 +1,168 @@
+"""Cassettes are read once for as long as their files are unchanged, and their indexes made once."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from mitmvcr import cassette
+from mitmvcr.errors import CassetteError
+from mitmvcr.library import Library
+from mitmvcr.matching import Matcher
+from mitmvcr.scrub import Memory, Policy, Scrubber
+from tests.build import interaction, request, write
+
+SCRUBBER = Scrubber(Policy())
+GO_VCR = Matcher(("method", "url", "body"))
+
+
+def old(path: Path) -> Path:
+    """The file as if it had been written a minute ago."""
+    then = time.time() - 60
+    os.utime(path, (then, then))
+    return path
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are parsed."""
+    names: list[str] = []
+    parse = cassette.parse
+
+    def counting(path: Path, data: bytes) -> cassette.Loaded:
+        names.append(path.name)
+        return parse(path, data)
+
+    monkeypatch.setattr(cassette, "parse", counting)
+    return names
+
+
+def test_an_unchanged_file_is_parsed_once(tmp_path: Path, parsed: list[str]) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "a"))
+    library = Library()
+    first = library.read(old(tmp_path / "a.yaml"))
+    assert [library.read(tmp_path / "a.yaml") for _ in range(5)] == [first] * 5
+    assert parsed == ["a.yaml"]
+
+
+def test_an_unchanged_file_is_not_even_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "a"))
+    library = Library()
+    first = library.read(old(tmp_path / "a.yaml"))
+    monkeypatch.delattr(cassette, "content")
+    assert library.read(tmp_path / "a.yaml") is first
+
+
+def test_a_file_that_changed_is_parsed_again_even_within_a_tick_of_the_clock(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    library = Library()
+    for number in range(1, 8):
+        before = path.stat() if path.exists() else None
+        write(path, interaction(number, "a"))
+        if before is not None:
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # the same time, size and inode
+        assert library.read(path).interactions[0].request.body == str(number).encode()
+
+
+def test_a_file_that_was_only_touched_is_not_parsed_again(tmp_path: Path, parsed: list[str]) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "a"))
+    library = Library()
+    first = library.read(tmp_path / "a.yaml")
+    assert library.read(old(tmp_path / "a.yaml")) is first
+    assert parsed == ["a.yaml"]
+
+
+def test_a_folder_is_one_cassette_and_read_again_when_a_file_of_it_changes(tmp_path: Path) -> None:
+    def record(name: str, text: str) -> None:
+        call = {
+            "request": {
+                "method": "POST",
+                "url": "http://h/v1/v1/chat/completions",
+                "endpoint": "/v1/chat/completions",
+                "body": {"model": "m", "messages": [{"role": "user", "content": text}]},
+            },
+            "response": {
+                "body": {"__type__": "x.ChatCompletion", "__data__": {"id": text}},
+                "is_streaming": False,
+            },
+        }
+        (tmp_path / "tape" / name).write_text(json.dumps(call))
+        old(tmp_path / "tape" / name)
+
+    (tmp_path / "tape").mkdir()
+    record("a.json", "one")
+    library = Library()
+    first = library.read(tmp_path / "tape")
+    assert library.read(tmp_path / "tape") is first
+    record("b.json", "two")
+    second = library.read(tmp_path / "tape")
+    assert len(second.interactions) == 2
+    record("b.json", "three")
+    assert b"three" in library.read(tmp_path / "tape").interactions[1].request.body
+
+
+def test_what_is_kept_is_bounded_and_the_one_used_last_stays(tmp_path: Path, parsed: list[str]) -> None:
+    names = ["a.yaml", "b.yaml", "c.yaml"]
+    for name in names:
+        write(tmp_path / name, interaction(name, name))
+        old(tmp_path / name)
+    library = Library(limit=2 * (tmp_path / "a.yaml").stat().st_size)
+    for name in ("a.yaml", "b.yaml", "a.yaml", "c.yaml", "a.yaml", "b.yaml"):
+        library.read(tmp_path / name)
+    assert parsed == ["a.yaml", "b.yaml", "c.yaml", "b.yaml"]
+
+
+def test_a_file_larger_than_the_bound_is_read_each_time(tmp_path: Path, parsed: list[str]) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "a"))
+    library = Library(limit=10)
+    for _ in range(2):
+        library.read(old(tmp_path / "a.yaml"))
+    assert parsed == ["a.yaml"] * 2
+
+
+def test_an_index_is_made_once_for_equal_matchers(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "a"))
+    recorded = Library().read(tmp_path / "a.yaml")
+    first = recorded.index(GO_VCR, SCRUBBER, Memory({}))
+    assert recorded.index(Matcher(("method", "url", "body")), SCRUBBER, Memory({})) is first
+    assert recorded.index(Matcher(("method",)), SCRUBBER, Memory({})) is not first
+
+
+def test_an_index_that_is_used_again_tells_a_memory_what_the_recordings_hold(tmp_path: Path) -> None:
+    secret = "Foreign" + "Credential" + "0815" * 3
+    held = interaction({"note": secret}, "a")
+    held.request.headers["Authorization"] = [f"Bearer {secret}"]  # type: ignore[index]
+    write(tmp_path / "a.yaml", held)
+    recorded = Library().read(tmp_path / "a.yaml")
+    keys = []
+    for _ in range(2):
+        memory = Memory({})
+        index = recorded.index(GO_VCR, SCRUBBER, memory)
+        keys.append(GO_VCR.key(SCRUBBER.request(request({"note": secret}), memory)))
+        assert list(index.find(keys[-1])) == [0]
+    assert keys[0] == keys[1]
+
+
+def test_a_file_that_can_not_be_read_is_said_and_nothing_is_kept(tmp_path: Path) -> None:
+    library = Library()
+    with pytest.raises(CassetteError, match=r"none\.yaml: can't be read"):
+        library.read(tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_text("bad")
+    with pytest.raises(CassetteError, match=r"bad\.yaml"):
+        library.read(tmp_path / "bad.yaml")
+    write(tmp_path / "bad.yaml", interaction(1, "a"))
+    assert len(library.read(tmp_path / "bad.yaml").interactions) == 1
+
+
+def test_ways_to_match_that_clients_think_of_do_not_pile_up(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", interaction({"x": 1}, "a"))
+    recorded = Library().read(tmp_path / "a.yaml")
+    for number in range(100):
+        matcher = recorded.matcher(Matcher(("body",), (f"$.x{number}",)))
+        assert recorded.index(matcher, SCRUBBER, Memory({})).find(matcher.key(request({"x": 1})))
+        assert len(recorded._indexes) < 20
+        assert len(recorded._matchers) < 20
