@@ -21,7 +21,7 @@ from tests.harness import Proxy
 from tests.upstream.server import Upstream
 
 PEER = "bare mitmdump"
-_BARE = """\
+BARE = """\
 def responseheaders(flow):
     flow.response.stream = True
 """
@@ -71,7 +71,7 @@ def run(*, quick: bool) -> list[Result]:
     starts, streams, bursts = (80, 6, 4) if quick else (400, 40, 30)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Upstream.start() as upstream:
         bare = Path(folder, "bare.py")
-        bare.write_text(_BARE)
+        bare.write_text(BARE)
         start = partial(Proxy, listeners=[f"reverse:{upstream.url}@0"])
         with (
             start(Path(folder), "--set", "flow_detail=0", script=bare) as peer,
@@ -81,8 +81,8 @@ def run(*, quick: bool) -> list[Result]:
             for client in clients.values():
                 for standin, stream in ((_FAST, True), (_JSON, False)):
                     client.ask(standin, stream=stream)
-            firsts = in_turn(starts, {name: partial(_firsts, one) for name, one in clients.items()})
-            delays = in_turn(streams, {name: partial(_delays, one) for name, one in clients.items()})
+            firsts = in_turn(starts, {name: partial(firsts, one) for name, one in clients.items()})
+            delays = in_turn(streams, {name: partial(delays, one) for name, one in clients.items()})
             pids = {"bare": peer.pid, "ours": ours.pid}
             costs = in_turn(bursts, {name: partial(_costs, one, pids[name]) for name, one in clients.items()})
             recorded = Path(folder, "bench.yaml").read_bytes().count(b"\n- id: ")
@@ -109,7 +109,7 @@ _FIGURES: tuple[tuple[str, str, Goal | None], ...] = (
 )
 
 
-def _firsts(client: Client) -> dict[str, float]:
+def firsts(client: Client) -> dict[str, float]:
     """When a stream begins; there are many short ones, for this is the least of the figures."""
     reads = client.ask(_SHORT, stream=True)
     return {
@@ -118,7 +118,7 @@ def _firsts(client: Client) -> dict[str, float]:
     }
 
 
-def _delays(client: Client) -> dict[str, float]:
+def delays(client: Client) -> dict[str, float]:
     """When the events of a slow stream come: a chunk that is held comes late, and with the next one."""
     reads = client.ask(_SLOW, stream=True)
     events = [(when, read.count(b"data: ")) for when, read in reads if b"data: " in read]

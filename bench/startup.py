@@ -54,7 +54,7 @@ def run(*, quick: bool) -> list[Result]:
         ten = many(10, 1_000)
         (root / "recordings" / "ten.yaml").write_bytes(govcr.dump(Cassette(ten), govcr.Dialect.CHARM))
         recorded = Ask("POST", "/v1/chat/completions", ten[0].request.body)
-        begin = partial(_start, root, upstream.url)
+        begin = partial(start, root, upstream.url)
         addon = ["-s", str(SCRIPT), "--set", f"vcr_dir={root / 'empty'}"]
         replay = ["-s", str(SCRIPT), "--set", f"vcr_dir={root / 'recordings'}"]
         replay += ["--set", "vcr_mode=replay", "--set", "vcr_cassette=ten", "--set", "vcr_repeat=any"]
@@ -79,7 +79,7 @@ def run(*, quick: bool) -> list[Result]:
     ]
 
 
-def _start(root: Path, upstream: str, arguments: Sequence[str], ask: Ask, host: str = "") -> dict[str, float]:
+def start(root: Path, upstream: str, arguments: Sequence[str], ask: Ask, host: str = "") -> dict[str, float]:
     """Seconds from exec to each mark, and of CPU; the process is gone afterwards."""
     port = _free_port()
     command = [str(MITMDUMP), "--set", f"confdir={root / 'ca'}", "--listen-host", "127.0.0.1"]

@@ -29,6 +29,7 @@ examples:
   mitmvcr show haiku                             the same: a name below vcr_dir
   mitmvcr show haiku 1                           one interaction, its stream put together
   mitmvcr show haiku 1 --raw                     the bytes of its answer's body
+  mitmvcr show haiku --all                       every interaction, for git's textconv (mitmvcr diff --help)
   mitmvcr show haiku --json                      for programs
 """
 
@@ -45,6 +46,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     command.add_argument("cassette", metavar="CASSETTE", help="a file, a folder of llama-stack's, or a name")
     command.add_argument("number", metavar="N", nargs="?", type=int, help="the interaction with this id")
+    command.add_argument("--all", action="store_true", help="show every interaction, without times")
     command.add_argument("--json", action="store_true", help="print JSON, for programs")
     command.add_argument("--raw", action="store_true", help="write the exact bytes of N's body, unscrubbed")
     command.add_argument("--request", action="store_true", help="with --raw: of the request's body")
@@ -56,11 +58,16 @@ def run(given: argparse.Namespace) -> int:
     """Show a cassette, or one interaction of it."""
     if given.raw and given.number is None:
         raise CassetteError(f"--raw wants an interaction's number: mitmvcr show {given.cassette} 0 --raw")
+    if given.all and (given.number is not None or given.json):
+        raise CassetteError("--all takes neither a number nor --json")
     if given.request and not given.raw:
         raise CassetteError("--request goes with --raw")
     loaded = _load(given.cassette, given.dir)
     shown = _Shown.of(loaded)
     with terminal.output():
+        if given.all:
+            print("\n".join(shown.everything(terminal.Style(sys.stdout))))
+            return 0
         if given.number is None:
             print(shown.as_json() if given.json else "\n".join(shown.lines(terminal.Style(sys.stdout))))
             return 0
@@ -209,6 +216,13 @@ class _Shown:
         for note in self._notes():
             yield style.dim(f"note: {terminal.printable(note)}")
 
+    def everything(self, style: terminal.Style) -> Iterator[str]:
+        """All interactions; the same lines for two that say the same, whatever their times and numbers."""
+        for place, one in enumerate(self.loaded.cassette.interactions):
+            timeless = replace(one, response=replace(one.response, duration=0))
+            yield from ([""] if place else [])
+            yield from _One(timeless, None, style).lines()
+
     def as_json(self) -> str:
         """The same for programs."""
         return _json(
@@ -283,20 +297,21 @@ class _One:
     """One interaction as text for people."""
 
     original: Interaction
-    number: int
+    number: int | None
     style: terminal.Style
 
     def lines(self) -> Iterator[str]:
         """All of it: the request, the answer, and what the answer says."""
         one = _scrubbed(self.original)
-        summary = _Summary.of(one, self.number)
+        summary = _Summary.of(one, self.number or 0)
         url = f"{terminal.printable(one.request.method)} {terminal.printable(one.request.url)}"
-        yield self.style.bold(f"{self.number}  {url}")
+        number = "" if self.number is None else f"{self.number}  "
+        yield self.style.bold(f"{number}{url}")
         yield from self._side("Request", one.request.headers, one.request.body)
         yield ""
         told = [str(one.response.status or one.response.code), one.response.proto]
         told += [_seconds(one.response.duration)] if one.response.duration else []
-        yield self.style.bold(" " * len(f"{self.number}  ") + terminal.printable(", ".join(told)))
+        yield self.style.bold(" " * len(number) + terminal.printable(", ".join(told)))
         yield from self._side("Response", one.response.headers, one.response.body)
         if summary.usage:
             yield ""

@@ -1,0 +1,127 @@
+"""`mitmvcr env`: what `mitmvcr run` sets, as lines for a shell, direnv, GitHub Actions or docker."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from mitmvcr.cli import flags
+from mitmvcr.errors import MitmvcrError
+from mitmvcr.launch import folders
+from mitmvcr.launch.contract import OPENAI, Ready
+from mitmvcr.launch.environment import Changes, Via
+from mitmvcr.launch.planning import Plan, plan
+from mitmvcr.settings import Mode, parse_mode
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
+
+_DOCKER_HOST = "host.docker.internal"
+_MOUNTED = "/mitmvcr"
+_FOLDER = "mitmvcr"  # in mitmproxy's own
+
+_EPILOG = """\
+examples:
+  eval "$(mitmvcr env)"                             this shell's programs go through the proxy
+  mitmvcr env --direnv > .envrc                     those started in this folder
+  mitmvcr env --github >> "$GITHUB_ENV"             the following steps of a GitHub Actions job
+  eval "docker run $(mitmvcr env --docker) IMAGE"   a container
+"""
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the subcommand."""
+    command = commands.add_parser(
+        "env",
+        help="print the variables that lead programs to a running mitmvcr proxy",
+        description="Print the variables that lead programs to a running `mitmvcr proxy`; what makes them "
+        "trust it is written into mitmproxy's folder.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--direnv", dest="write", action="store_const", const=_direnv, help="for an .envrc")
+    what.add_argument("--github", dest="write", action="store_const", const=_github, help="for $GITHUB_ENV")
+    what.add_argument("--docker", action="store_true", help="flags of docker run")
+    command.add_argument("--host", help=f"the proxy's; default: 127.0.0.1, with --docker {_DOCKER_HOST}")
+    flags.add_ports(command)
+    command.add_argument(
+        "--mode", help="with replay, a key where none is set; default: replay where CI=true is set"
+    )
+    flags.add_ways(command, settings=False)
+    command.set_defaults(run=run, write=_shell)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the variables; raises MitmvcrError."""
+    folder = Path(given.confdir or folders.CONFDIR).expanduser().absolute() / _FOLDER
+    # A container has none of this machine's variables.
+    around: Mapping[str, str] = {} if given.docker else os.environ
+    host = given.host or (_DOCKER_HOST if given.docker else "127.0.0.1")
+    options = {"mode": given.mode} if given.mode else {}
+    wanted = plan(os.environ, options, upstream=given.upstream, via=Via(given.via))
+    changes = wanted.changes(_ready(given, wanted, folder), folder, around, host)
+    if given.docker:
+        print(_docker(changes, folder))
+        if not given.host:
+            _say(f"on Linux containers find {host} if it has --listen-host 172.17.0.1, docker's bridge")
+        return 0
+    for line in given.write(changes):
+        print(line)
+    return 0
+
+
+def _ready(given: argparse.Namespace, wanted: Plan, folder: Path) -> Ready:
+    """What the proxy would say; a run of its own has asked it."""
+    from mitmvcr.proxy import authority  # noqa: PLC0415 - imports mitmproxy
+
+    ca = authority.prepare(folder.parent)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise MitmvcrError(f"{folder}: can't be made: {error.strerror}; give --confdir") from None
+    upstreams = wanted.launch.order.upstreams
+    return Ready(
+        given.port,
+        flags.reverse_ports(given, len(upstreams)),
+        tuple(url or OPENAI for url in upstreams),
+        str(ca.certificate),
+        ca.hash,
+        replays=parse_mode(wanted.mode) is Mode.REPLAY,
+    )
+
+
+def _shell(changes: Changes) -> Iterator[str]:
+    return (f"export {name}={shlex.quote(value)}" for name, value in changes.items())
+
+
+def _direnv(changes: Changes) -> Iterator[str]:
+    yield "# made by mitmvcr env --direnv"
+    yield from _shell(changes)
+
+
+def _github(changes: Changes) -> Iterator[str]:
+    for name, value in changes.items():
+        if "\n" in value:
+            end = f"end-{secrets.token_hex(8)}"
+            yield f"{name}<<{end}\n{value}\n{end}"
+        else:
+            yield f"{name}={value}"
+
+
+def _docker(changes: Changes, folder: Path) -> str:
+    """Flags of docker run, on one line; the files are mounted."""
+    words = ["--add-host", f"{_DOCKER_HOST}:host-gateway", "--volume", f"{folder}:{_MOUNTED}:ro"]
+    for name, value in changes.items():
+        words += ["--env", f"{name}={value.replace(str(folder), _MOUNTED)}"]
+    return shlex.join(words)
+
+
+def _say(line: str) -> None:
+    print(f"mitmvcr: {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,115 @@
+"""What `run`, `proxy` and `env` have in common: the addon's options as flags, and mitmproxy's own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from mitmvcr.errors import SettingsError
+from mitmvcr.launch.contract import PORT
+from mitmvcr.launch.environment import Via
+from mitmvcr.settings import OPTIONS
+
+_LAST_PORT = 65535
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """A flag for each of the addon's options."""
+    group = command.add_argument_group("what is recorded, and how (these can stand in mitmvcr.toml, too)")
+    for option in OPTIONS:
+        flag = "--" + option.name.replace("_", "-")
+        default = f"; default: {option.default}" if option.default else ""
+        if option.name == "mode":
+            default += ", and replay where CI=true is set"
+        help_ = (option.help.rstrip(".") + default).replace("%", "%%")
+        last = "last" if option.name == "only_missed" else None  # what it means without a value
+        group.add_argument(
+            flag, dest=option.name, metavar=option.metavar, help=help_, nargs=last and "?", const=last
+        )
+
+
+def add_ports(command: argparse.ArgumentParser) -> None:
+    """Where the proxy listens."""
+    command.add_argument(
+        "--port",
+        type=port,
+        default=PORT,
+        metavar="PORT",
+        help=f"the forward proxy's; 0 takes a free one; default: {PORT}",
+    )
+    command.add_argument(
+        "--reverse-port",
+        type=port,
+        metavar="PORT",
+        help="the reverse proxy's; default: the next one. AZURE_OPENAI_ENDPOINT's has the one after",
+    )
+
+
+def port(text: str) -> int:
+    """A port's number, for argparse."""
+    number = int(text)
+    if not 0 <= number <= _LAST_PORT:
+        raise ValueError
+    return number
+
+
+def reverse_ports(given: argparse.Namespace, count: int) -> tuple[int, ...]:
+    """The reverse listeners' ports; 0 stands for a free one."""
+    first = given.reverse_port if given.reverse_port is not None else given.port and given.port + 1
+    return tuple(first and first + number for number in range(count))
+
+
+def add_ways(command: argparse.ArgumentParser, *, settings: bool = True) -> None:
+    """How programs come to the proxy, and how it goes on from there."""
+    group = command.add_argument_group("ways to the proxy, and from it")
+    group.add_argument(
+        "--via",
+        choices=tuple(Via),
+        default=Via.AUTO,
+        help="how programs come to it: as a forward proxy, by the API's base URL, or both (auto, default)",
+    )
+    group.add_argument(
+        "--upstream",
+        default="",
+        metavar="URL",
+        help="the API's base URL; default: OPENAI_BASE_URL, else the only host in the cassette, "
+        "else https://api.openai.com/v1",
+    )
+    group.add_argument(
+        "--confdir", default="", metavar="DIR", help="where mitmproxy has its CA; default: ~/.mitmproxy"
+    )
+    if not settings:
+        return
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="NAME=VALUE",
+        help="an option of mitmproxy's own, as ssl_verify_upstream_trusted_ca=FILE",
+    )
+
+
+def options(given: argparse.Namespace) -> dict[str, str]:
+    """The addon's options that were given."""
+    values = {option.name: getattr(given, option.name) for option in OPTIONS}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def settings(given: argparse.Namespace) -> list[str]:
+    """Mitmproxy's options that were given, for its command line; raises SettingsError."""
+    arguments = []
+    for setting in given.settings:
+        name = setting.partition("=")[0]
+        if name.startswith("vcr_"):
+            flag = name.removeprefix("vcr_").replace("_", "-")
+            raise SettingsError(f"--set {setting}: give --{flag}")
+        if name in ("confdir", "mode", "listen_host", "listen_port", "scripts"):
+            raise SettingsError(f"--set {setting}: mitmvcr sets {name}; see --help for flags")
+        arguments += ["--set", setting]
+    return arguments
+
+
+def command_of(words: Sequence[str]) -> list[str]:
+    """What stands behind the flags, without the -- in front of it."""
+    return list(words[1:] if words[:1] == ["--"] else words)

@@ -1,0 +1,136 @@
+"""`mitmvcr run`: a program with the proxy behind it, for as long as it runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from mitmvcr.cli import flags
+from mitmvcr.errors import MitmvcrError
+from mitmvcr.launch import child
+from mitmvcr.launch.contract import Order
+from mitmvcr.launch.environment import Via
+from mitmvcr.launch.planning import Plan, plan
+from mitmvcr.launch.process import ProxyError, ProxyProcess
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
+
+_EPILOG = """\
+The exit status is the program's, or 1 if it succeeded and the cassette did not hold: a request that nothing
+recorded answers, an exchange that could not be written, with --strict true a recording that was never asked
+for. 127: there is no such program; 126: it can't be executed.
+
+examples:
+  mitmvcr run -- pytest                              records once, then replays
+  mitmvcr run --mode replay --cassette api -- go test ./...
+  mitmvcr run --upstream http://localhost:11434 -- node ask.js
+"""
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the subcommand."""
+    command = commands.add_parser(
+        "run",
+        help="run a program whose API traffic is recorded or replayed",
+        description="Run a program with a proxy that records what it says to the API, or replays it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="mitmvcr run [options] -- CMD [ARGS...]",
+        allow_abbrev=False,
+    )
+    command.add_argument("-v", "--verbose", action="store_true", help="a line for each request")
+    flags.add_ways(command)
+    flags.add_options(command)
+    command.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help=argparse.SUPPRESS)
+    command.set_defaults(run=run, error=command.error)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the program; the exit status."""
+    words = flags.command_of(given.command)
+    if not words:
+        given.error("there is no command; put it behind --")
+    try:
+        path = child.find(words[0], os.environ)
+        wanted = _plan(given)
+        child.hold_signals()
+        return _run(path, words, wanted)
+    except child.CommandError as error:
+        print(f"mitmvcr: {error}", file=sys.stderr)
+        return error.status
+
+
+def _plan(given: argparse.Namespace) -> Plan:
+    return plan(
+        os.environ,
+        flags.options(given),
+        upstream=given.upstream,
+        via=Via(given.via),
+        order=Order(given.confdir, verbose=given.verbose),
+        arguments=flags.settings(given),
+    )
+
+
+class _InterruptedError(MitmvcrError):
+    """A signal came before the program was started."""
+
+
+def _run(path: str, words: list[str], wanted: Plan) -> int:
+    proxy = ProxyProcess.start(wanted.launch, output=2)
+    try:
+        ready = proxy.wait(meanwhile=_stop_if_signalled)
+        environ = {**os.environ, **wanted.changes(ready, proxy.folder, os.environ)}
+        watch = _Watch(proxy, words[0])
+        status = child.wait(child.start(path, words, environ), watch.look)
+    except _InterruptedError:
+        proxy.stop()
+        return 128 + child.pending()
+    except ProxyError as error:
+        proxy.stop()
+        if error.status != 1:  # else it has said why
+            raise
+        _say(wanted.notes)
+        return 1
+    except BaseException:
+        proxy.stop()
+        raise
+    return _end(proxy, status, wanted)
+
+
+def _end(proxy: ProxyProcess, status: int, wanted: Plan) -> int:
+    """Stop the proxy; the exit status, and why it is what it is."""
+    held = proxy.stop() == 0
+    if status == 0 and not held:
+        _say([*wanted.notes, "the program succeeded, but the cassette did not hold: exit status 1"])
+        return 1
+    return status
+
+
+def _stop_if_signalled() -> None:
+    if child.pending():
+        raise _InterruptedError("interrupted")
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(f"mitmvcr: {line}", file=sys.stderr, flush=True)
+
+
+class _Watch:
+    """Says, once, that the proxy is gone while the program runs."""
+
+    def __init__(self, proxy: ProxyProcess, name: str) -> None:
+        self._proxy = proxy
+        self._name = name
+        self._said = False
+
+    def look(self) -> None:
+        """Called when any child has changed its state."""
+        status = self._proxy.status
+        if status is not None and not self._said:
+            self._said = True
+            how = f"killed by signal {-status}" if status < 0 else f"status {status}"
+            _say([f"the proxy has ended ({how}) while {self._name} runs: nothing answers its requests"])

@@ -1,0 +1,147 @@
+"""Two cassettes -> what changed, interaction by interaction, streams put together; pure, prints nothing.
+
+Order, numbers and durations say nothing about a conversation: interactions are paired by their requests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from mitmvcr.differences import NOTHING, Leaf, in_json, leaves
+from mitmvcr.httpfacts import first_value
+from mitmvcr.matching import Matcher, NotJSON, parse_json
+from mitmvcr.model import Interaction, Response, Values
+from mitmvcr.streams import Answer, is_stream, read_answer
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An interaction of either cassette, by its place; None where the other one has nothing like it.
+
+    `request` and `response` are the places in which they differ; `kind` of a response's is `status`,
+    `headers`, `trailer`, `json`, `body`, or `stream` for what a stream says, put together; `events` is a
+    stream that says the same in other events.
+    """
+
+    first: int | None
+    second: int | None
+    request: tuple[Leaf, ...] = ()
+    response: tuple[Leaf, ...] = ()
+
+    @property
+    def same(self) -> bool:
+        """Whether both have it, and it says the same."""
+        return None not in (self.first, self.second) and not self.request and not self.response
+
+
+def compare(first: Sequence[Interaction], second: Sequence[Interaction], matcher: Matcher) -> list[Pair]:
+    """What became of each interaction, in the first one's order; what is only in the second follows.
+
+    Equal requests are paired first; then, in order, those that have the method and the path in common.
+    """
+    partners: dict[int, int] = {}
+    _pair_up(
+        partners, [matcher.key(one.request) for one in first], [matcher.key(one.request) for one in second]
+    )
+    _pair_up(partners, [_place(one) for one in first], [_place(one) for one in second])
+    found = []
+    for number, one in enumerate(first):
+        partner = partners.get(number)
+        if partner is None:
+            found.append(Pair(number, None))
+        else:
+            found.append(_compared(number, one, partner, second[partner], matcher))
+    taken = set(partners.values())
+    return found + [Pair(None, number) for number in range(len(second)) if number not in taken]
+
+
+Key = TypeVar("Key", bytes, tuple[str, str])
+
+
+def _pair_up(partners: dict[int, int], first: Sequence[Key], second: Sequence[Key]) -> None:
+    taken = set(partners.values())
+    left: dict[Key, deque[int]] = {}
+    for number, key in enumerate(second):
+        if number not in taken:
+            left.setdefault(key, deque()).append(number)
+    for number, key in enumerate(first):
+        if number not in partners and left.get(key):
+            partners[number] = left[key].popleft()
+
+
+def _place(one: Interaction) -> tuple[str, str]:
+    try:
+        return one.request.method, urlsplit(one.request.url).path
+    except ValueError:
+        return one.request.method, one.request.url
+
+
+def _compared(number: int, one: Interaction, partner: int, other: Interaction, matcher: Matcher) -> Pair:
+    in_request, _ = leaves(one.request, other.request, matcher)
+    in_response = _in_responses(one.response, other.response, matcher)
+    return Pair(number, partner, tuple(in_request), tuple(in_response))
+
+
+def _in_responses(first: Response, second: Response, matcher: Matcher) -> Iterator[Leaf]:
+    if first.code != second.code:
+        yield Leaf("status", (), first.code, second.code)
+    yield from _in_values("headers", first.headers, second.headers)
+    yield from _in_values("trailer", first.trailer, second.trailer)
+    if first.body != second.body:
+        yield from _in_bodies(first, second, matcher)
+
+
+def _in_values(kind: str, first: Values, second: Values) -> Iterator[Leaf]:
+    for name in [*first, *(name for name in second if name not in first)]:
+        one, other = (", ".join(side[name]) if name in side else NOTHING for side in (first, second))
+        if one != other:
+            yield Leaf(kind, (name,), one, other)
+
+
+def _in_bodies(first: Response, second: Response, matcher: Matcher) -> Iterator[Leaf]:
+    types = [first_value(one.headers, "Content-Type") for one in (first, second)]
+    if is_stream(first.body, types[0]) and is_stream(second.body, types[1]):
+        answers = [read_answer(one.body, kind) for one, kind in zip((first, second), types, strict=True)]
+        found = list(_in_answers(answers[0], answers[1]))
+        yield from found or [Leaf("events", (), _size(first, answers[0]), _size(second, answers[1]))]
+        return
+    try:
+        values = [matcher.without_ignored_paths(parse_json(one.body)) for one in (first, second)]
+        found, _ = in_json(values[0], values[1])
+    except (NotJSON, RecursionError):
+        yield Leaf("body", (), first.body or NOTHING, second.body or NOTHING)
+        return
+    yield from found
+
+
+def _size(response: Response, answer: Answer) -> str:
+    return f"{answer.events} events, {len(response.body):,} bytes"
+
+
+def _in_answers(first: Answer, second: Answer) -> Iterator[Leaf]:
+    """What two streams say, put together; nothing if only their events are cut differently."""
+    found, _ = in_json(_spelled(first), _spelled(second))
+    for leaf in found:
+        yield replace(leaf, kind="stream")
+
+
+def _spelled(answer: Answer) -> object:
+    value = json.loads(json.dumps(asdict(answer)))  # lists for tuples
+    del value["events"], value["assembled"]
+    for message in value["messages"]:
+        for call in message["tool_calls"]:
+            call["arguments"] = _arguments(call["arguments"])
+    return value
+
+
+def _arguments(text: str) -> object:
+    """A tool call's arguments as JSON, so that they are compared by structure; else as they are."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,279 @@
+"""The environment that leads a program to the proxy: pure functions from what is given to what to set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import SplitResult, urlsplit
+
+from mitmvcr.errors import SettingsError
+from mitmvcr.launch.contract import OPENAI
+from mitmvcr.launch.trust import STORE_PASSWORD, TrustFiles
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+PROXY = "MITMVCR_PROXY"
+"""The forward proxy's URL, for programs that know of mitmvcr, and for a `mitmvcr run` inside of another."""
+BUNDLE = "MITMVCR_CA_BUNDLE"
+"""What to trust on the way through that proxy: the same use."""
+BASE_URLS = "MITMVCR_BASE_URLS"
+"""What the variables of base URLs stand for, as a JSON object: the same use."""
+DUMMY_KEY = "mitmvcr-replays"
+"""The key in replay where none is set: SDKs want one, and nothing is sent anywhere."""
+
+_PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+_OPENAI_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
+_AZURE = "AZURE_OPENAI_ENDPOINT"
+_AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
+_JAVA = "JAVA_TOOL_OPTIONS"
+_JAVA_MARK = "-Dmitmvcr.proxy"
+
+Changes = dict[str, str]
+"""Variables to set."""
+
+
+class Via(StrEnum):
+    """How programs come to the proxy: by both ways, as a forward proxy, or by the API's base URL."""
+
+    AUTO = "auto"
+    PROXY = "proxy"
+    BASE_URL = "base-url"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the proxy is: the forward proxy's URL, and for each upstream its base URL in the reverse proxy.
+
+    `bases` has, for a variable, the real base URL and the one to use in its place.
+    """
+
+    forward: str
+    bases: Mapping[str, tuple[str, str]]
+
+
+def base_urls(environ: Mapping[str, str], upstream: str = "") -> dict[str, str]:
+    """What each variable of a base URL stands for; an empty text where nothing says it.
+
+    `upstream`, where it is given, is in place of OpenAI's variables. In a program that `mitmvcr run` has
+    started the variables lead to that one's proxy: what they stand for is known all the same. Raises
+    SettingsError for what is no URL.
+    """
+    given = {**environ, **_outer(environ)}
+    openai = with_path(_checked("--upstream", upstream)) if upstream else ""
+    found: dict[str, str] = {}
+    for name in _OPENAI_VARIABLES:
+        found[name] = openai or _checked(name, given.get(name, ""))
+    first, second = _OPENAI_VARIABLES
+    found[first] = found[first] or found[second]
+    found[second] = found[second] or found[first]
+    if given.get(_AZURE):
+        found[_AZURE] = _checked(_AZURE, given[_AZURE])
+    return found
+
+
+def _outer(environ: Mapping[str, str]) -> dict[str, str]:
+    try:
+        given = json.loads(environ.get(BASE_URLS, "") or "{}")
+    except json.JSONDecodeError:
+        given = None
+    if not isinstance(given, dict) or not all(isinstance(one, str) for one in given.values()):
+        raise SettingsError(f"{BASE_URLS} is {environ[BASE_URLS]!r}: only mitmvcr run sets it; unset it")
+    return given
+
+
+def _checked(name: str, url: str) -> str:
+    url = url.strip()
+    try:
+        parts = urlsplit(url)
+        fine = not url or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+    except ValueError:
+        fine = False
+    if not fine:
+        raise SettingsError(f"{name} is {url!r}: give a URL, as {OPENAI}")
+    return url
+
+
+def with_path(url: str) -> str:
+    """A base URL: one that has no path gets OpenAI's."""
+    return url if urlsplit(url).path else url + "/v1"
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of a URL: what a reverse proxy can stand in front of."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{_address(parts)}"
+
+
+def _address(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    return host if parts.port is None else f"{host}:{parts.port}"
+
+
+def rebased(url: str, onto: str) -> str:
+    """The URL with its path and query, on the scheme, host and port of another."""
+    parts = urlsplit(url)
+    user = parts.netloc.rpartition("@")[0]
+    target = urlsplit(onto)
+    netloc = f"{user}@{target.netloc}" if user else target.netloc
+    return parts._replace(scheme=target.scheme, netloc=netloc).geturl()
+
+
+def endpoints(
+    names: Mapping[str, str], upstreams: Sequence[str], forward: str, reverse: Sequence[str]
+) -> Endpoints:
+    """Where a proxy is that was started for `upstreams(names)`.
+
+    `upstreams` are the base URLs as the proxy has them in the end, `forward` and `reverse` the URLs of its
+    listeners; both in the order of `upstreams(names)`.
+    """
+    wanted = {name: index for index, name in enumerate(upstreams_of(names))}
+    bases: dict[str, tuple[str, str]] = {}
+    for name, url in names.items():
+        index = wanted[origin(url) if url else ""]
+        real = url or upstreams[index]
+        bases[name] = (real, rebased(real, reverse[index]))
+    derived = upstreams[wanted[""]] if "" in wanted else ""
+    if derived and _AZURE not in bases and is_azure(derived):
+        real = origin(derived)
+        bases[_AZURE] = (real, rebased(real, reverse[wanted[""]]))
+    return Endpoints(forward, bases)
+
+
+def upstreams_of(names: Mapping[str, str]) -> list[str]:
+    """What reverse listeners are needed in front of: each origin once, "" where the proxy finds it."""
+    return list(dict.fromkeys(origin(url) if url else "" for url in names.values()))
+
+
+def is_azure(url: str) -> bool:
+    """Whether a URL is one of Azure OpenAI's."""
+    return (urlsplit(url).hostname or "").endswith(_AZURE_HOSTS)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether clients would leave out any proxy on the way to it."""
+    host = urlsplit(url).hostname or ""
+    return host in LOOPBACK or host.startswith("127.") or host.endswith(".localhost")
+
+
+def upstream_proxy(environ: Mapping[str, str]) -> tuple[str, str]:
+    """The proxy that this environment goes upstream through, and the hosts that it does not do so for.
+
+    That of an outer `mitmvcr run` first: nothing goes past it. Both are empty where there is none.
+    """
+    if environ.get(PROXY):
+        return environ[PROXY], ""
+    names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+    url = next((environ[name] for name in names if environ.get(name)), "")
+    if url and "://" not in url:
+        url = f"http://{url}"
+    return url, environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+
+
+def is_direct(host: str, direct: str) -> bool:
+    """Whether NO_PROXY's list has the host: a name with all below it, an address, `*`. Ports don't count."""
+    host = host.lower()
+    for entry in direct.lower().split(","):
+        name = entry.strip()
+        if name.count(":") == 1:
+            name = name.partition(":")[0]
+        bare = name.removeprefix("*").lstrip(".").strip("[]")
+        if name == "*" or (bare and (host == bare or host.endswith(f".{bare}"))):
+            return True
+    return False
+
+
+def changes(
+    where: Endpoints, trust: TrustFiles, environ: Mapping[str, str], via: Via, *, replays: bool
+) -> Changes:
+    """All variables that a program needs so that its traffic comes to the proxy."""
+    found: Changes = {PROXY: where.forward, BUNDLE: str(trust.bundle)}
+    found[BASE_URLS] = json.dumps({name: real for name, (real, _) in where.bases.items()})
+    if via is not Via.BASE_URL:
+        found |= _proxy(where.forward, environ)
+        found |= _trust(trust)
+        found[_JAVA] = _java(where.forward, trust, environ)
+    if via is not Via.PROXY:
+        found |= {name: url for name, (_, url) in where.bases.items()}
+    if replays:
+        found |= _keys(where, environ)
+    return found
+
+
+def _proxy(url: str, environ: Mapping[str, str]) -> Changes:
+    direct = no_proxy(environ, url)
+    found: Changes = {}
+    for name in _PROXY_VARIABLES:
+        found |= {name: url, name.lower(): url}
+    return found | {"NO_PROXY": direct, "no_proxy": direct, "NODE_USE_ENV_PROXY": "1"}
+
+
+def no_proxy(environ: Mapping[str, str], proxy: str) -> str:
+    """NO_PROXY as the user had it, in its order, and loopback, and where the reverse proxies are."""
+    had = f"{environ.get('NO_PROXY', '')},{environ.get('no_proxy', '')}".split(",")
+    own = [] if is_loopback(proxy) else [urlsplit(proxy).hostname or ""]
+    return ",".join(dict.fromkeys([*(one.strip() for one in had if one.strip()), *LOOPBACK, *own]))
+
+
+def _trust(trust: TrustFiles) -> Changes:
+    bundle = str(trust.bundle)
+    return {
+        "SSL_CERT_FILE": bundle,
+        "SSL_CERT_DIR": trust.directories,
+        "REQUESTS_CA_BUNDLE": bundle,
+        "CURL_CA_BUNDLE": bundle,
+        "GIT_SSL_CAINFO": bundle,
+        "AWS_CA_BUNDLE": bundle,
+        "NODE_EXTRA_CA_CERTS": str(trust.extra),
+        "DENO_CERT": str(trust.extra),
+    }
+
+
+def _keys(where: Endpoints, environ: Mapping[str, str]) -> Changes:
+    found: Changes = {}
+    if not environ.get("OPENAI_API_KEY"):
+        found["OPENAI_API_KEY"] = DUMMY_KEY
+    if _AZURE in where.bases and not environ.get("AZURE_OPENAI_API_KEY"):
+        found["AZURE_OPENAI_API_KEY"] = DUMMY_KEY
+    return found
+
+
+def _java(url: str, trust: TrustFiles, environ: Mapping[str, str]) -> str:
+    """Java's options: what the user had, and behind it ours; a trust store of the user's stays.
+
+    What an outer `mitmvcr run` has set stands behind a mark, and is left out.
+    """
+    had = environ.get(_JAVA, "").partition(_JAVA_MARK)[0].strip()
+    proxy = urlsplit(url)
+    options = [*([had] if had else []), f"{_JAVA_MARK}={url}"]
+    for scheme in ("http", "https"):
+        options += [f"-D{scheme}.proxyHost={proxy.hostname}", f"-D{scheme}.proxyPort={proxy.port}"]
+    options.append(_java_quoted(f"-Dhttp.nonProxyHosts={'|'.join(_java_hosts(no_proxy(environ, url)))}"))
+    if "-Djavax.net.ssl.trustStore=" not in had:
+        options.append(_java_quoted(f"-Djavax.net.ssl.trustStore={trust.store}"))
+        options += [
+            f"-Djavax.net.ssl.trustStorePassword={STORE_PASSWORD}",
+            "-Djavax.net.ssl.trustStoreType=jks",
+        ]
+    return " ".join(options)
+
+
+def _java_quoted(option: str) -> str:
+    """As one word of JAVA_TOOL_OPTIONS: quotes of either kind stand anywhere, and nothing escapes them."""
+    if not any(char.isspace() or char in "'\"" for char in option):
+        return option
+    return '"' + option.replace('"', '"\'"\'"') + '"'
+
+
+def _java_hosts(direct: str) -> list[str]:
+    """NO_PROXY's hosts in the terms of http.nonProxyHosts: `*` at either end, no ports and no networks."""
+    hosts = []
+    for one in direct.split(","):
+        if "/" in one:
+            continue
+        if one.count(":") == 1:
+            one = one.partition(":")[0]  # noqa: PLW2901 - a port
+        host = f"[{one}]" if ":" in one else one
+        hosts += [host.lstrip("."), f"*{host}"] if host.startswith(".") else [host]
+    return list(dict.fromkeys([*hosts, "127.*"]))

@@ -1,0 +1,107 @@
+"""From flags, mitmvcr.toml and the environment to the proxy that a program needs; starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mitmvcr.errors import SettingsError
+from mitmvcr.launch import environment, trust
+from mitmvcr.launch.contract import Order, Ready
+from mitmvcr.launch.environment import Changes, Via
+from mitmvcr.launch.process import Launch
+from mitmvcr.settings import DEFAULTS, read_toml
+
+CONFIG = "mitmvcr.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The proxy to start, and which variables lead to its listeners.
+
+    `mode` is what was asked for, in whatever words; `notes` are for the user.
+    """
+
+    launch: Launch
+    names: Mapping[str, str]
+    via: Via
+    mode: str
+    notes: Sequence[str] = ()
+
+    def changes(self, ready: Ready, folder: Path, environ: Mapping[str, str], host: str = "") -> Changes:
+        """The variables for a program, once the proxy serves; writes what it is to trust into the folder.
+
+        `host` is the proxy's address as the program has it. Raises MitmvcrError.
+        """
+        certificates = trust.system_certificates(environ)
+        files = trust.write(folder, Path(ready.ca), ready.ca_hash, certificates, environ)
+        host = host or reachable(self.launch.order.host)
+        reverse = [f"http://{host}:{port}" for port in ready.reverse]
+        where = environment.endpoints(self.names, ready.upstreams, f"http://{host}:{ready.forward}", reverse)
+        return environment.changes(where, files, environ, self.via, replays=ready.replays)
+
+
+def plan(  # noqa: PLR0913 - keywords, nearly all of which have a usual value
+    environ: Mapping[str, str],
+    options: Mapping[str, str],
+    *,
+    upstream: str = "",
+    via: Via = Via.AUTO,
+    order: Order | None = None,
+    arguments: Sequence[str] = (),
+    folder: Path = Path(),
+) -> Plan:
+    """The proxy for programs in this environment.
+
+    `options` are the addon's that were given, without `vcr_`; `order` says where to listen, on free ports
+    of loopback if it is left out; mitmvcr.toml is looked for in `folder`. Raises SettingsError.
+    """
+    config = folder / CONFIG
+    said = {**(read_toml(config) if config.exists() else {}), **options}
+    names = environment.base_urls(environ, upstream)
+    local = [url for url in names.values() if url and environment.is_loopback(url)]
+    if via is Via.PROXY and local:
+        raise SettingsError(f"{local[0]}: programs use no proxy for loopback; give --via base-url or auto")
+    notes = []
+    chosen = dict(options)
+    mode = said.get("mode", DEFAULTS["mode"])
+    if "mode" not in said and in_ci(environ):
+        chosen["mode"] = mode = "replay"
+        notes.append("CI is set, so the mode is replay; --mode gives another")
+    if more := _hosts(names.values()):
+        chosen["hosts"] = ",".join([said.get("hosts", DEFAULTS["hosts"]).strip().replace("\n", ","), *more])
+    through, direct = environment.upstream_proxy(environ)
+    if through and urlsplit(through).scheme not in ("http", "https"):
+        notes.append(f"{through.partition('://')[0]} proxies can't be used: requests go upstream directly")
+        through = ""
+    upstreams = tuple(environment.upstreams_of(names)) if via is not Via.PROXY else ()
+    order = order or Order("")
+    ports = order.ports or (0,) * len(upstreams)
+    order = replace(order, upstreams=upstreams, ports=ports, via=through, direct=direct)
+    return Plan(Launch(order, chosen, [*_trusted(environ), *arguments]), names, via, mode, notes)
+
+
+def in_ci(environ: Mapping[str, str]) -> bool:
+    """Whether this is a CI: they all set CI, nearly all of them to true."""
+    return environ.get("CI", "").lower() in ("true", "1")
+
+
+def _hosts(urls: Iterable[str]) -> list[str]:
+    """What is to be recorded in forward mode as well, since the reverse listeners record it."""
+    hosts = [urlsplit(url).hostname or "" for url in urls]
+    return list(dict.fromkeys(host for host in hosts if host and ":" not in host))
+
+
+def _trusted(environ: Mapping[str, str]) -> list[str]:
+    """Mitmproxy has a list of its own of whom to trust; what the user's programs have takes its place."""
+    name = environment.BUNDLE if environ.get(environment.PROXY) else "SSL_CERT_FILE"
+    file = environ.get(name, "")
+    return ["--set", f"ssl_verify_upstream_trusted_ca={file}"] if file and Path(file).is_file() else []
+
+
+def reachable(host: str) -> str:
+    """The address by which programs on this machine reach what listens on `host`."""
+    host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound to
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,198 @@
+"""The proxy as a child process: started, waited for, stopped; what it serves is its own matter."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mitmvcr.errors import MitmvcrError
+from mitmvcr.launch import folders
+from mitmvcr.launch.contract import GOODBYE, VARIABLE, Order, Ready
+
+SERVE = Path(__file__).parents[1] / "proxy" / "serve.py"
+_PATIENCE = 60.0  # seconds; only a broken process takes that long
+_TICK = 0.05  # seconds between looks at what else happens while the proxy starts
+_READ = 1 << 16
+
+
+class ProxyError(MitmvcrError):
+    """The proxy did not start, or ended; `status` is its exit status and `output` what it said.
+
+    A status below 0 is a signal's number, as in `subprocess`.
+    """
+
+    def __init__(self, message: str, status: int | None, output: str = "") -> None:
+        self.status = status
+        self.output = output
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Which proxy to start.
+
+    `options` are the addon's, without `vcr_`. `order` says where it listens and what for; the descriptors
+    and the folder in it are filled in at the start. `arguments` go to mitmproxy's command line as they
+    are; `port` is the forward proxy's, 0 for a free one.
+    """
+
+    order: Order
+    options: Mapping[str, str] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
+    program: str = "mitmdump"
+    port: int = 0
+
+    def command(self) -> list[str]:
+        """The proxy's command line."""
+        host = self.order.host
+        command = [sys.executable, "-P", str(SERVE), self.program]
+        command += ["--set", f"confdir={self.order.confdir}"]
+        command += ["--mode", "regular", "--listen-host", host, "--listen-port", str(self.port)]
+        if self.order.ready >= 0:
+            command += ["--set", "termlog_verbosity=error"]  # `link` shows the warnings
+        for name, value in self.options.items():
+            command += ["--set", f"vcr_{name}={value}"]
+        return [*command, *self.arguments]
+
+
+class ProxyProcess:
+    """A running proxy; leave it by `stop()` or use it with `with`.
+
+    It has a session of its own, so that a Ctrl-C in the terminal is not its end. It ends in an orderly way
+    when this object is stopped, and when this process ends in whatever way, SIGKILL included. `folder` is a
+    new one, only this user's, for files that are to be gone with the proxy.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], folder: Path, ready: int, alive: int, log: Path | None
+    ) -> None:
+        self.folder = folder
+        self.ready: Ready | None = None
+        self._process = process
+        self._ready = ready
+        self._alive = alive
+        self._log = log
+
+    @classmethod
+    def start(cls, launch: Launch, *, output: int | None = None, cwd: Path | None = None) -> ProxyProcess:
+        """Start it and return at once; what it prints goes to the descriptor `output`, or is kept.
+
+        Raises ProxyError when no process can be started.
+        """
+        folder = folders.create()
+        log = None if output is not None else folder / "proxy.log"
+        ready, told = os.pipe()
+        watched, alive = os.pipe()
+        order = replace(launch.order, ready=told, alive=watched, folder=str(folder))
+        if not order.confdir:
+            order = replace(order, confdir=str(folders.confdir(folder)))
+        command = replace(launch, order=order).command()
+        environment = {**os.environ, VARIABLE: order.to_json(), "PYTHONUNBUFFERED": "1"}
+        try:
+            with contextlib.ExitStack() as opened:
+                target = output if log is None else opened.enter_context(log.open("wb"))
+                process = subprocess.Popen(
+                    command,
+                    cwd=cwd,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=target,
+                    stderr=target,
+                    pass_fds=(told, watched),
+                    start_new_session=True,
+                )
+        except OSError as error:
+            os.close(ready)
+            os.close(alive)
+            folders.remove(folder)
+            raise ProxyError(
+                f"{sys.executable}: the proxy can't be started: {error.strerror}", None
+            ) from None
+        finally:
+            os.close(told)
+            os.close(watched)
+        return cls(process, folder, ready, alive, log)
+
+    def wait(self, timeout: float = _PATIENCE, meanwhile: Callable[[], None] = lambda: None) -> Ready:
+        """Wait until it serves; `meanwhile` is called now and then, and may raise.
+
+        Raises ProxyError if the proxy ends instead, or takes longer than `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        line = b""
+        while not line.endswith(b"\n"):
+            meanwhile()
+            if select.select([self._ready], [], [], _TICK)[0]:
+                read = os.read(self._ready, _READ)
+                if not read:
+                    raise self._ended()
+                line += read
+            elif time.monotonic() > deadline:
+                raise ProxyError(f"the proxy does not answer within {timeout:.0f} s", None, self.output)
+        self.ready = Ready.from_json(line.decode())
+        return self.ready
+
+    def _ended(self) -> ProxyError:
+        status = self._process.wait()
+        output = self.output
+        reason = next(
+            (line for line in reversed(output.splitlines()) if line.strip()), f"exit status {status}"
+        )
+        return ProxyError(f"the proxy did not start: {reason.removeprefix('mitmvcr: ')}", status, output)
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, None while it runs; below 0 it is a signal's number."""
+        return self._process.poll()
+
+    @property
+    def output(self) -> str:
+        """All that the proxy has printed so far, where that is kept."""
+        if self._log is None or not self._log.exists():
+            return self._kept
+        return self._log.read_text("utf-8", "replace")
+
+    _kept = ""
+
+    def stop(self, timeout: float = _PATIENCE) -> int:
+        """End it, let it write what is open, and take its folder away; the exit status.
+
+        It is killed after `timeout` seconds. Stopping it again is fine.
+        """
+        if self._alive >= 0:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._alive, GOODBYE)
+            os.close(self._alive)
+            os.close(self._ready)
+            self._alive = self._ready = -1
+        try:
+            status = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGKILL)
+            status = self._process.wait()
+        self._kept = self.output
+        folders.remove(self.folder)
+        return status
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

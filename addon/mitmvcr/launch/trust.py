@@ -1,0 +1,139 @@
+"""Files by which programs trust the proxy's CA besides all that they trust anyway; installs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mitmvcr.errors import MitmvcrError
+
+STORE_PASSWORD = "changeit"  # noqa: S105 - Java's own, for a store of public certificates
+"""The password of the Java trust store: what Java itself gives its own."""
+
+SYSTEM_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+EXTRA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "AWS_CA_BUNDLE")
+NODE_VARIABLES = ("NODE_EXTRA_CA_CERTS", "DENO_CERT")
+
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch, Gentoo
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # CentOS, RHEL 7
+    "/etc/ssl/cert.pem",  # Alpine, macOS
+)
+"""Where systems have their list; Go's (crypto/x509/root_linux.go). Python knows only OpenSSL's place."""
+_FOLDERS = ("/etc/ssl/certs", "/etc/pki/tls/certs")
+
+_PEM = re.compile(
+    rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----.*?-----END (?:TRUSTED )?CERTIFICATE-----", re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustFiles:
+    """Paths. `ca`: the proxy's CA alone. `bundle`: all that the user trusts, and the CA, as PEM.
+
+    `extra`: what is trusted besides a runtime's own list. `directories`: SSL_CERT_DIR, a folder with
+    the CA by the name that OpenSSL looks for, and what it is without.
+    `store`: `bundle` for Java (JKS, which Java 8 and later read).
+    """
+
+    ca: Path
+    bundle: Path
+    extra: Path
+    directories: str
+    store: Path
+
+
+def system_certificates(environ: Mapping[str, str]) -> list[bytes]:
+    """The certificates that this user's programs trust, each as PEM, none twice.
+
+    SSL_CERT_FILE and SSL_CERT_DIR take the place of the system's own, as with OpenSSL; the bundles that
+    requests, curl, git and the AWS tools are given are added. certifi's list is used where the system
+    has none.
+    """
+    files = [environ[name] for name in SYSTEM_VARIABLES if environ.get(name)]
+    found = _read_all(files) or _read_all(_defaults())
+    if not found:
+        import certifi  # noqa: PLC0415 - mitmproxy depends on it; a system with certificates needs it not
+
+        found = _read_all([certifi.where()])
+    more = _read_all(environ[name] for name in (*EXTRA_VARIABLES, *NODE_VARIABLES) if environ.get(name))
+    return list(dict.fromkeys([*found, *more]))
+
+
+def _defaults() -> list[str]:
+    return [place for place in _BUNDLES if Path(place).is_file()][:1]
+
+
+def _read_all(places: Iterable[str]) -> list[bytes]:
+    found: list[bytes] = []
+    for place in places:
+        for part in place.split(os.pathsep):
+            path = Path(part)
+            inside = sorted(path.iterdir()) if path.is_dir() else [path]
+            for file in inside:
+                if file.is_file():
+                    found += _PEM.findall(_bytes(file))
+    return found
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def write(
+    folder: Path, ca: Path, ca_hash: str, system: Iterable[bytes], environ: Mapping[str, str]
+) -> TrustFiles:
+    """Write the files into the folder, which exists; raises MitmvcrError."""
+    hashed = folder / "certificates"
+    usual = environ.get("SSL_CERT_DIR") or next((place for place in _FOLDERS if Path(place).is_dir()), "")
+    directories = ":".join(dict.fromkeys(filter(None, [str(hashed), *usual.split(":")])))
+    files = TrustFiles(
+        ca, folder / "bundle.pem", folder / "extra.pem", directories, folder / "truststore.jks"
+    )
+    try:
+        own = _PEM.findall(ca.read_bytes())
+        everything = list(dict.fromkeys([*system, *own]))
+        extra = _read_all(environ[name] for name in NODE_VARIABLES if environ.get(name))
+        files.bundle.write_bytes(_join(everything))
+        files.extra.write_bytes(_join(dict.fromkeys([*extra, *own])))
+        hashed.mkdir(exist_ok=True)
+        (hashed / f"{ca_hash}.0").write_bytes(_join(own))
+        files.store.write_bytes(java_store(everything))
+    except OSError as error:
+        raise MitmvcrError(f"{error.filename}: can't be written or read: {error.strerror}") from None
+    return files
+
+
+def _join(certificates: Iterable[bytes]) -> bytes:
+    return b"".join(one + b"\n" for one in certificates)
+
+
+def java_store(certificates: Iterable[bytes]) -> bytes:
+    """A JKS trust store of certificates in PEM, as `sun.security.provider.JavaKeyStore` reads it.
+
+    JKS, and not PKCS12, since Java before 8u301 takes only a PKCS12 entry for trusted that has Oracle's
+    own attribute, and not every release of `cryptography` that mitmproxy may come with can write that.
+    """
+    ders = list(dict.fromkeys(_der(one) for one in certificates))
+    body = b"\xfe\xed\xfe\xed" + (2).to_bytes(4, "big") + len(ders).to_bytes(4, "big")
+    for number, der in enumerate(ders):
+        alias = str(number).encode()
+        body += (2).to_bytes(4, "big") + len(alias).to_bytes(2, "big") + alias + bytes(8)
+        body += len(b"X.509").to_bytes(2, "big") + b"X.509" + len(der).to_bytes(4, "big") + der
+    salted = STORE_PASSWORD.encode("utf-16-be") + b"Mighty Aphrodite" + body
+    return body + hashlib.sha1(salted, usedforsecurity=False).digest()
+
+
+def _der(pem: bytes) -> bytes:
+    import binascii  # noqa: PLC0415 - with what it is used for
+
+    return binascii.a2b_base64(b"".join(pem.splitlines()[1:-1]))
