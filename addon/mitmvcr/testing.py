@@ -1,0 +1,230 @@
+"""The proxy of one test process, and the cassettes that its tests use in turn; knows no test framework.
+
+The proxy is a process of its own, so it serves threads, subprocesses and clients that were made before the
+test began. Tests of one process run one after the other: each one's cassette is the default one while it
+runs, which the control API is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from mitmvcr.errors import MitmvcrError
+from mitmvcr.launch.contract import Ready
+from mitmvcr.launch.environment import Changes, Via
+from mitmvcr.launch.planning import plan
+from mitmvcr.launch.process import ProxyProcess
+
+SUFFIXES = (".yaml", ".yml", ".json", ".har", ".yaml.gz", ".yml.gz", ".json.gz")
+_FORBIDDEN = str.maketrans(dict.fromkeys("<>?%*:|\"'/\\", "-"))
+_LONGEST = 200  # bytes of a file's name: what a suffix and a lock add has room beside it
+_BASE_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE", "AZURE_OPENAI_ENDPOINT")
+HOST = "mitmvcr.local"
+"""The control API's host in the forward proxy."""
+_PATIENCE = 60.0  # seconds for an answer of the control API; a cassette of 100 MB is parsed meanwhile
+
+
+class ControlError(MitmvcrError):
+    """The proxy refused what it was asked, or is gone."""
+
+
+def file_name(test: str, owner: str = "") -> str:
+    """A test's name as pytest-recording makes a file's name of it: `Class.test-param-`, not too long."""
+    name = (f"{owner}.{test}" if owner else test).translate(_FORBIDDEN)
+    name = "".join(char if char.isprintable() else "-" for char in name)
+    raw = name.encode("utf-8", "replace")
+    if len(raw) <= _LONGEST:
+        return name
+    digest = hashlib.md5(raw, usedforsecurity=False).hexdigest()
+    return f"{raw[: _LONGEST - 35].decode('utf-8', 'ignore')}...{digest}"
+
+
+def cassette_name(path: Path, root: Path) -> str:
+    """The name by which the proxy knows a file below its `vcr_dir`; raises MitmvcrError if it isn't below."""
+    whole = Path(os.path.normpath(path))
+    if not whole.is_relative_to(root):
+        raise MitmvcrError(
+            f"{whole}: the cassette does not lie in {root}: set mitmvcr_dir to a folder that has all of them"
+        )
+    name = whole.relative_to(root).as_posix()
+    longest = max((suffix for suffix in SUFFIXES if name.endswith(suffix)), key=len, default="")
+    # With its suffix only where the file is there: without, a cassette of another format is found too.
+    return name if longest and whole.exists() else name.removesuffix(longest)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a cassette came to since it was opened; `misses` and `unused` are texts for people."""
+
+    recorded: int = 0
+    replayed: int = 0
+    misses: Sequence[str] = ()
+    unused: Sequence[str] = ()
+    failures: Sequence[str] = ()
+    strict: bool = False
+
+    @classmethod
+    def of(cls, document: Mapping[str, object]) -> Account:
+        """From the control API's answer."""
+        return cls(
+            _number(document.get("recorded")),
+            _number(document.get("replayed")),
+            _texts(document.get("misses")),
+            _texts(document.get("unused")),
+            _texts(document.get("failures")),
+            document.get("strict") is True,
+        )
+
+    def problem(self, *, ended: bool) -> str:
+        """Why a test should fail, or nothing; what it never asked for counts when it has `ended`."""
+        found = [*self.misses, *self.failures]
+        if ended and self.strict and self.unused:
+            found.append("never asked for (strict):\n" + "\n".join(f"  {one}" for one in self.unused))
+        return "\n\n".join(found)
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        return ()
+    return tuple(_text(one) if isinstance(one, dict) else str(one) for one in value)
+
+
+def _text(entry: Mapping[str, object]) -> str:
+    """A miss has a message, an unused recording its number, method and URL."""
+    return str(entry["message"]) if "message" in entry else " ".join(str(one) for one in entry.values())
+
+
+@dataclass(slots=True)
+class SessionProxy:
+    """One proxy for all tests of a process; it is started when the first test needs it.
+
+    `root` is its `vcr_dir`, `folder` where it runs (and finds mitmvcr.toml), `options` are the addon's.
+    With `loopback` clients are to go through the forward proxy to it too, and no base URL is set.
+    """
+
+    root: Path
+    folder: Path
+    options: Mapping[str, str] = field(default_factory=dict)
+    via: Via = Via.AUTO
+    loopback: bool = False
+    _process: ProxyProcess | None = None
+    _ready: Ready | None = None
+    _changes: Changes = field(default_factory=dict)
+    _later: frozenset[str] = frozenset()
+    _before: dict[str, str | None] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Start it, and lead this process's traffic to it; raises MitmvcrError."""
+        if self._process is not None:
+            return
+        options = {"dir": str(self.root), **self.options}
+        wanted = plan(os.environ, options, via=self.via, folder=self.folder)
+        process = ProxyProcess.start(wanted.launch, cwd=self.folder)
+        try:
+            ready = process.wait()
+            self._changes = wanted.changes(ready, process.folder, os.environ)
+        except BaseException:
+            process.stop()
+            raise
+        self._process, self._ready = process, ready
+        if self.loopback:
+            self._changes = {name: to for name, to in self._changes.items() if name not in _BASE_VARIABLES}
+        # A base URL that the user has set leads past the proxy if it is on loopback, so it is replaced at
+        # once; one that he has not set is none of the business of tests that use no cassette.
+        self._later = frozenset(name for name in _BASE_VARIABLES if not os.environ.get(name))
+        self._set({name: to for name, to in self._changes.items() if name not in self._later})
+
+    def _set(self, changes: Changes) -> None:
+        for name, value in changes.items():
+            self._before.setdefault(name, os.environ.get(name))
+            _put(name, value)
+
+    def use_base_urls(self) -> None:
+        """From now on, and until `leave_base_urls`, new clients are led there by the API's base URL too."""
+        self._set({name: to for name, to in self._changes.items() if name in self._later})
+
+    def leave_base_urls(self) -> None:
+        """The variables of base URLs are what they were."""
+        for name in self._later:
+            if name in self._before:
+                _put(name, self._before.pop(name))
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables that lead a program to the proxy."""
+        return dict(self._changes)
+
+    @property
+    def ready(self) -> Ready:
+        """Where the proxy serves; raises ControlError if it wasn't started."""
+        if self._ready is None:
+            raise ControlError("the proxy was not started")
+        return self._ready
+
+    def open(self, name: str, fields: Mapping[str, object]) -> None:
+        """Open a cassette, from its start; requests that name none are for it. Raises ControlError."""
+        self._ask("PUT", name, {**fields, "default": True})
+
+    def account(self, name: str) -> Account:
+        """What the cassette came to so far; raises ControlError."""
+        return Account.of(self._ask("GET", name))
+
+    def close(self, name: str) -> Account:
+        """Close the cassette; requests that name none miss from now on. Raises ControlError."""
+        return Account.of(self._ask("DELETE", name))
+
+    def _ask(self, method: str, name: str, fields: Mapping[str, object] | None = None) -> dict[str, object]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.ready.forward, timeout=_PATIENCE)
+        try:
+            body = json.dumps(fields).encode() if fields is not None else None
+            connection.request(method, f"http://{HOST}/cassettes/{quote(name, safe='')}", body)
+            answer = connection.getresponse()
+            document = json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise ControlError(f"the proxy is gone ({error}): {self._last_words()}") from None
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise ControlError(str(document["error"]["message"]))
+        return dict(document)
+
+    def _last_words(self) -> str:
+        lines = self._process.output.strip().splitlines() if self._process else []
+        return " / ".join(lines[-3:]) or "it said nothing"
+
+    def stop(self) -> str:
+        """End it and undo what was set; what it said if it failed, else an empty text."""
+        for name, value in self._before.items():
+            _put(name, value)
+        self._before.clear()
+        if self._process is None:
+            return ""
+        status = self._process.stop()
+        output = self._process.output.strip()
+        self._process = self._ready = None
+        return (output or f"the proxy ended with status {status}") if status else ""
+
+
+def _put(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def base_url(proxy: SessionProxy) -> str:
+    """OpenAI's base URL in the proxy; raises ControlError if clients are led there by HTTPS_PROXY alone."""
+    if "OPENAI_BASE_URL" not in proxy.environ:
+        raise ControlError("there is no base URL: set mitmvcr_via to auto or base-url")
+    return proxy.environ["OPENAI_BASE_URL"]
