@@ -24,6 +24,12 @@ def run_go(kind: Kind, proxy: Proxy, url: str, *steps: str, key: str = KEY) -> d
     return run_go_in(where, *steps, key=key)
 
 
+def run_go_over_http2(proxy: Proxy, key: str = KEY) -> dict[str, dict[str, Any]]:
+    """The same, all steps, asked of the reverse listener over TLS, where Go's client speaks HTTP/2."""
+    base = proxy.reverse.replace("http:", "https:")
+    return run_go_in({"OPENAI_BASE_URL": f"{base}/v1", "SSL_CERT_FILE": str(proxy.ca)}, key=key)
+
+
 def run_go_in(where: dict[str, str], *steps: str, key: str = KEY) -> dict[str, dict[str, Any]]:
     """The same, with this in its environment."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,6 @@ import openai
 from pydantic import BaseModel
 
 from tests.proxy.talk import HEADERS, KEY, only_http2
-
-try:  # openai-python 3 speaks through httpx2, earlier ones through httpx
-    import httpx2 as http_library
-except ImportError:
-    import httpx as http_library  # type: ignore[no-redef]
 
 MODEL = "gpt-4o-mini"
 TOOLS: Any = [
@@ -54,11 +49,13 @@ class Line:
     proxy: str = ""
     ca: Path | None = None
     http2: bool = False
+    aiohttp: bool = False
     key: str = KEY
 
     def options(self, *, asynchronous: bool) -> dict[str, Any]:
         """The arguments of an OpenAI client."""
-        kind = http_library.AsyncClient if asynchronous else http_library.Client
+        asynchronous_kind = openai.DefaultAioHttpClient if self.aiohttp else openai.DefaultAsyncHttpxClient
+        kind = asynchronous_kind if asynchronous else openai.DefaultHttpxClient
         client = kind(proxy=self.proxy or None, verify=self._trust(), trust_env=False, http2=self.http2)
         known = {"organization": "OpenAI-Organization", "project": "OpenAI-Project"}
         return {
@@ -289,13 +286,15 @@ ASYNC: tuple[Callable[[openai.AsyncOpenAI], Awaitable[object]], ...] = (
 )
 
 
-def run_sync(line: Line) -> dict[str, Any]:
+def run_sync(line: Line, steps: Sequence[Callable[[openai.OpenAI], object]] = SYNC) -> dict[str, Any]:
     """Every step of the sync client."""
     with openai.OpenAI(**line.options(asynchronous=False)) as client:
-        return {step.__name__: step(client) for step in SYNC}
+        return {step.__name__: step(client) for step in steps}
 
 
-async def run_async(line: Line) -> dict[str, Any]:
+async def run_async(
+    line: Line, steps: Sequence[Callable[[openai.AsyncOpenAI], Awaitable[object]]] = ASYNC
+) -> dict[str, Any]:
     """Every step of the async client."""
     async with openai.AsyncOpenAI(**line.options(asynchronous=True)) as client:
-        return {step.__name__: await step(client) for step in ASYNC}
+        return {step.__name__: await step(client) for step in steps}

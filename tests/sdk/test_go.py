@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Start
 from tests.go.build import needs_go
 from tests.harness import Proxy
-from tests.sdk.go_client import replay_in_go_vcr, run_go
+from tests.sdk.go_client import replay_in_go_vcr, run_go, run_go_over_http2
 from tests.sdk.lines import FORWARD, REVERSE, Kind, recorded, upstream_for
 from tests.sdk.python_client import MODEL, Line, ask, run_sync
 
@@ -41,6 +41,22 @@ def test_go_client_is_told_the_same_when_upstream_is_gone(
     assert run_go(kind, replaying, url, key="dummy") == told
     assert replaying.stop() == 0, replaying.output
     check_go_vcr(tmp_path, "go")
+
+
+def test_go_client_speaks_http2_to_the_reverse_listener_too(tmp_path: Path, start: Start) -> None:
+    with upstream_for(FORWARD) as upstream:
+        trust = ["--set", f"ssl_verify_upstream_trusted_ca={upstream.ca}"]
+        proxy = start(*trust, upstream=upstream.url, cassette="go")
+        told = run_go_over_http2(proxy)
+        spoken = {one.http_version for one in upstream.requests()}
+        assert proxy.stop() == 0, proxy.output
+        url = upstream.url
+    assert spoken == {"HTTP/2"}
+    assert told["chat"]["value"]["proto"] == "HTTP/2.0"
+
+    replaying = start(upstream=url, cassette="go", mode="replay", strict="true")
+    assert run_go_over_http2(replaying, key="dummy") == told
+    assert replaying.stop() == 0, replaying.output
 
 
 @pytest.mark.parametrize("dialect", ["charm", "stock"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -11,8 +13,21 @@ import pytest
 from mitmvcr.model import Interaction
 from tests.conftest import Start
 from tests.harness import Proxy
+from tests.proxy.talk import KEY, recordings
 from tests.sdk.lines import FORWARD, KINDS, REVERSE, Kind, recorded, upstream_for
-from tests.sdk.python_client import Line, chat, run_async, run_sync
+from tests.sdk.python_client import ASYNC, Line, chat, run_async, run_sync
+from tests.sdk.python_resources import (
+    ASYNC_RESOURCES,
+    RESOURCES,
+    azure,
+    azure_async,
+    azure_v1,
+    redirected,
+    redirected_async,
+)
+
+# The SDK says of the assistants' methods that they are deprecated; they are recorded all the same.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def line(kind: Kind, proxy: Proxy, url: str, *, http2: bool = False) -> Line:
@@ -25,6 +40,24 @@ def line(kind: Kind, proxy: Proxy, url: str, *, http2: bool = False) -> Line:
 
 def codes(interactions: list[Interaction]) -> list[int]:
     return [one.response.code for one in interactions if one.response.code != 200]
+
+
+def run_azure(by: Line) -> list[object]:
+    """What Azure's clients are told: with a key; with a token of Entra ID; and the plain one."""
+    endpoint = by.base_url.removesuffix("/v1")
+    azure_: Any = {"azure_endpoint": endpoint, "api_version": "2025-03-01-preview"}
+
+    async def run_async_() -> object:
+        client = by.options(asynchronous=True)["http_client"]
+        async with openai.AsyncAzureOpenAI(**azure_, azure_ad_token=by.key, http_client=client) as made:
+            return await azure_async(made)
+
+    client = by.options(asynchronous=False)["http_client"]
+    with openai.AzureOpenAI(**azure_, api_key=by.key, http_client=client) as made:
+        told = [azure(made), asyncio.run(run_async_())]
+    v1 = by.options(asynchronous=False) | {"base_url": f"{endpoint}/openai/v1"}
+    with openai.OpenAI(**v1) as plain:
+        return [*told, azure_v1(plain)]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -49,23 +82,93 @@ def test_sync_client_is_told_the_same_when_upstream_is_gone(kind: Kind, tmp_path
     assert f"{len(asked)} replayed, 0 misses, 0 unused" in replaying.output
 
 
-@pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_async_client_is_told_the_same_when_upstream_is_gone(
-    kind: Kind, tmp_path: Path, start: Start, *, http2: bool
+def test_every_endpoint_tells_the_same_when_upstream_is_gone(
+    kind: Kind, tmp_path: Path, start: Start
 ) -> None:
     with upstream_for(kind) as upstream:
+        proxy = kind.start(start, tmp_path, upstream.url, upstream.ca, cassette="all")
+        told = run_sync(line(kind, proxy, upstream.url), RESOURCES)
+        asked = upstream.requests()
+        assert proxy.stop() == 0, proxy.output
+        url = upstream.url
+    on_disk = recorded(tmp_path, "all")
+    assert len(on_disk) == len(asked)
+    assert codes(on_disk) == [429, 429, 503, 404, 400, 404]
+    assert [retries for retries, _ in told["retried"]] == [2, 1]
+    assert [batch["status"] for batch in told["batches"]["seen"]] == [
+        "validating",
+        "in_progress",
+        "finalizing",
+        "completed",
+    ]
+
+    replaying = kind.start(start, tmp_path, url, None, cassette="all", mode="replay", strict="true")
+    assert run_sync(line(kind, replaying, url).without_key(), RESOURCES) == told
+    assert replaying.stop() == 0, replaying.output
+    assert f"{len(asked)} replayed, 0 misses, 0 unused" in replaying.output
+
+
+@pytest.mark.parametrize("transport", ["httpx", "http2", "aiohttp"])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_async_client_is_told_the_same_when_upstream_is_gone(
+    kind: Kind, tmp_path: Path, start: Start, transport: str
+) -> None:
+    def run(proxy: Proxy, url: str, key: str = KEY) -> dict[str, Any]:
+        by = replace(line(kind, proxy, url, http2=http2), aiohttp=transport == "aiohttp", key=key)
+        return asyncio.run(run_async(by, (*ASYNC, *ASYNC_RESOURCES)))
+
+    http2 = transport == "http2"
+    with upstream_for(kind) as upstream:
         proxy = kind.start(start, tmp_path, upstream.url, upstream.ca, cassette="async", dialect="stock")
-        told = asyncio.run(run_async(line(kind, proxy, upstream.url, http2=http2)))
+        told = run(proxy, upstream.url)
         spoken = {one.http_version for one in upstream.requests()}
         assert proxy.stop() == 0, proxy.output
         url = upstream.url
     assert spoken == ({"HTTP/2"} if http2 and kind.forward else {"HTTP/1.1"})
     assert told["chat_async"]["version"] == ("HTTP/2" if http2 else "HTTP/1.1")
-    assert codes(recorded(tmp_path, "async")) == [404]
+    assert codes(recorded(tmp_path, "async")) == [404, 429, 429]
 
     replaying = kind.start(start, tmp_path, url, None, cassette="async", mode="replay", strict="true")
-    assert asyncio.run(run_async(line(kind, replaying, url, http2=http2).without_key())) == told
+    assert run(replaying, url, "dummy") == told
+    assert replaying.stop() == 0, replaying.output
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_azure_client_is_told_the_same_when_upstream_is_gone(
+    kind: Kind, tmp_path: Path, start: Start
+) -> None:
+    with upstream_for(kind) as upstream:
+        proxy = kind.start(start, tmp_path, upstream.url, upstream.ca, cassette="azure")
+        told = run_azure(line(kind, proxy, upstream.url))
+        asked = upstream.requests()
+        assert proxy.stop() == 0, proxy.output
+        url = upstream.url
+    assert {one.header("api-key") for one in asked if "api-version=" in one.path} == {KEY, None}
+    on_disk = recorded(tmp_path, "azure")
+    assert [one.request.url for one in on_disk] == [url + one.path for one in asked]
+
+    replaying = kind.start(start, tmp_path, url, None, cassette="azure", mode="replay", strict="true")
+    assert run_azure(line(kind, replaying, url).without_key()) == told
+    assert replaying.stop() == 0, replaying.output
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_redirects_are_followed_again_when_upstream_is_gone(kind: Kind, tmp_path: Path, start: Start) -> None:
+    def run(by: Line) -> list[object]:
+        return [run_sync(by, [redirected]), asyncio.run(run_async(by, [redirected_async]))]
+
+    with upstream_for(kind) as upstream:
+        proxy = kind.start(start, tmp_path, upstream.url, upstream.ca)
+        told = run(line(kind, proxy, upstream.url))
+        assert proxy.stop() == 0, proxy.output
+        url = upstream.url
+    on_disk = recordings(tmp_path)
+    assert [one.response.code for one in on_disk] == [307, 200, 308, 200, 302, 200, 307, 200]
+    assert on_disk[0].response.headers["Location"] == ("/v1/chat/completions",)
+
+    replaying = kind.start(start, tmp_path, url, None, mode="replay", strict="true")
+    assert run(line(kind, replaying, url).without_key()) == told
     assert replaying.stop() == 0, replaying.output
 
 

@@ -53,6 +53,7 @@ func main() {
 		run  func(context.Context, openai.Client) (any, error)
 	}{
 		{"chat", chat},
+		{"shared", everybodys},
 		{"chat_streamed", chatStreamed},
 		{"chat_tool", chatTool},
 		{"responses", response},
@@ -61,6 +62,7 @@ func main() {
 		{"models", models},
 		{"model_missing", modelMissing},
 		{"speech", speech},
+		{"transcription", transcription},
 		{"file", file},
 		{"rate_limited", rateLimited},
 		{"refused_key", refusedKey},
@@ -106,6 +108,17 @@ func chat(ctx context.Context, client openai.Client) (any, error) {
 		"raw": json.RawMessage(done.RawJSON()), "status": raw.StatusCode,
 		"proto": raw.Proto, "type": raw.Header.Get("Content-Type"), "text": done.Choices[0].Message.Content,
 	}, nil
+}
+
+// Asked in other languages too.
+func everybodys(ctx context.Context, client openai.Client) (any, error) {
+	done, err := client.Chat.Completions.New(ctx, openai.ChatCompletionNewParams{
+		Model: model, Messages: question("hello from anywhere"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return json.RawMessage(done.RawJSON()), nil
 }
 
 func chatStreamed(ctx context.Context, client openai.Client) (any, error) {
@@ -216,14 +229,38 @@ func speech(ctx context.Context, client openai.Client) (any, error) {
 }
 
 func file(ctx context.Context, client openai.Client) (any, error) {
-	done, err := client.Files.New(ctx, openai.FileNewParams{
+	sent, err := client.Files.New(ctx, openai.FileNewParams{
 		File:    openai.File(bytes.NewReader([]byte("{\"a\": 1}\n\x00\xff")), "lines.jsonl", "application/jsonl"),
 		Purpose: openai.FilePurposeBatch,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return json.RawMessage(done.RawJSON()), nil
+	content, err := client.Files.Content(ctx, sent.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer content.Body.Close()
+	bytes, err := io.ReadAll(content.Body)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := client.Files.Delete(ctx, sent.ID)
+	if err != nil {
+		return nil, err
+	}
+	return []any{json.RawMessage(sent.RawJSON()), hex.EncodeToString(bytes), json.RawMessage(gone.RawJSON())}, nil
+}
+
+func transcription(ctx context.Context, client openai.Client) (any, error) {
+	done, err := client.Audio.Transcriptions.New(ctx, openai.AudioTranscriptionNewParams{
+		Model: openai.AudioModelWhisper1,
+		File:  openai.File(bytes.NewReader([]byte("RIFF\x00\xff\xfe")), "a.wav", "audio/wav"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return done.Text, nil
 }
 
 // The first two requests are refused, and the SDK tries again by itself.
