@@ -11,13 +11,21 @@ import sys
 import time
 from pathlib import Path
 
-from bench import convert, formats, record, startup
+from bench import convert, formats, inprocess, match, record, run, startup
 from bench.measure import Result, table, write_json
 
-PARTS = {"record": record, "formats": formats, "startup": startup, "convert": convert}
+PARTS = {
+    "record": record,
+    "formats": formats,
+    "startup": startup,
+    "convert": convert,
+    "match": match,
+    "run": run,
+    "inprocess": inprocess,
+}
 SCRUB = "scrub"
 """Prints figures of its own, with no peer to hold them against."""
-USUAL = ("record", "formats", "startup", SCRUB)
+USUAL = ("record", "run", "formats", "startup", SCRUB)
 """What runs if nothing is named: the others take minutes."""
 
 
