@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from tests.proxy.talk import SECRETS
 from tests.upstream.server import Upstream
 
 Start = Callable[..., Proxy]
+
+# Where a shell has started the tests in the background, or nohup has, these are ignored, and so they would
+# be in every process that a test starts.
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 # Machines are noisy, so nothing is timed by Hypothesis; and CI tries the same examples each time, so that
 # it fails only for what has changed. Elsewhere they are new ones.

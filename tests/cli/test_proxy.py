@@ -72,8 +72,9 @@ def test_it_listens_twice_and_says_how_to_use_it(tmp_path: Path) -> None:
 
 def test_a_miss_is_its_exit_status(tmp_path: Path) -> None:
     with proxy(tmp_path, "--port", "0", "--mode", "replay") as (process, told):
-        with pytest.raises(urllib.error.HTTPError):
+        with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(f"http://127.0.0.1:{ports(told)[1]}/v1/models", timeout=30)
+        caught.value.close()
         process.terminate()
         assert process.wait(PATIENCE) == 1
 
@@ -130,4 +131,5 @@ def test_in_a_shell_that_was_led_to_it_the_proxy_does_not_go_through_itself(tmp_
         next(line for line in process.stderr if "export" in line)
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(f"http://127.0.0.1:{port + 1}/v1/models", timeout=30)
+        caught.value.close()
         assert caught.value.code == 502

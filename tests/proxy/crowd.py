@@ -92,8 +92,10 @@ async def _message(reader: asyncio.StreamReader) -> tuple[str, bytes]:
 @contextlib.asynccontextmanager
 async def echo(seen: Callable[[bytes], None] = lambda _: None) -> AsyncIterator[str]:
     """The URL of an upstream that answers each request with the body that it had."""
+    serving: dict[asyncio.StreamWriter, asyncio.Task[object] | None] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving[writer] = asyncio.current_task()
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 _, body = await _message(reader)
@@ -101,12 +103,17 @@ async def echo(seen: Callable[[bytes], None] = lambda _: None) -> AsyncIterator[
                 head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
                 writer.write(head % len(body) + body)
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for writer in serving:
+            writer.close()
+        await asyncio.gather(*filter(None, serving.values()), return_exceptions=True)
 
 
 async def all_at_once(
