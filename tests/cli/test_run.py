@@ -282,7 +282,7 @@ def test_a_program_that_goes_on_after_a_signal_is_waited_for(tmp_path: Path) -> 
 def proxy_of(pid: int) -> int:
     """The process id of a run's proxy."""
     found = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=True
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=True
     )
     (line,) = (line for line in found.stdout.splitlines() if "serve.py" in line)
     return int(line.split()[0])
