@@ -11,11 +11,12 @@ import sys
 import time
 from pathlib import Path
 
-from bench import convert, formats, inprocess, match, record, run, startup
+from bench import convert, formats, inprocess, match, record, replay, run, startup
 from bench.measure import Result, table, write_json
 
 PARTS = {
     "record": record,
+    "replay": replay,
     "formats": formats,
     "startup": startup,
     "convert": convert,
@@ -25,7 +26,7 @@ PARTS = {
 }
 SCRUB = "scrub"
 """Prints figures of its own, with no peer to hold them against."""
-USUAL = ("record", "run", "formats", "startup", SCRUB)
+USUAL = ("record", "replay", "run", "formats", "startup", SCRUB)
 """What runs if nothing is named: the others take minutes."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.harness import Proxy
+from tests.harness import ENGINE, Proxy
 from tests.proxy.talk import SECRETS
 from tests.upstream.server import Upstream
 
@@ -21,6 +21,17 @@ Start = Callable[..., Proxy]
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", choices=("auto", "hooks", "layer"), help="vcr_engine of proxies that replay")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # In the environment, for what is started far from any fixture.
+    if engine := config.getoption("--engine"):
+        os.environ[ENGINE] = engine
+
 
 # Machines are noisy, so nothing is timed by Hypothesis; and CI tries the same examples each time, so that
 # it fails only for what has changed. Elsewhere they are new ones.

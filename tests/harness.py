@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "addon" / "vcr.py"
 MITMDUMP = Path(sys.executable).with_name("mitmdump")
 
+ENGINE = "MITMVCR_TEST_ENGINE"
+"""The environment's variable with the `vcr_engine` of proxies that replay; conftest's --engine sets it."""
+
 _LISTENING = re.compile(r"(HTTP\(S\) proxy|reverse proxy to \S+) listening at \S*?:(\d+)\.?$", re.IGNORECASE)
 _PATIENCE = 30.0  # seconds; only a broken process takes that long
 
@@ -61,6 +64,8 @@ class Proxy:
             listeners = ["regular@localhost:0", *([f"reverse:{upstream}@0"] if upstream else [])]
         for listener in listeners:
             command += ["--mode", listener]
+        if os.environ.get(ENGINE) and options.get("mode") == "replay" and script:
+            options = {"engine": os.environ[ENGINE], **options}
         for name, value in options.items():
             command += ["--set", f"vcr_{name}={value}"]
         self._process = subprocess.Popen(

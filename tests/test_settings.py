@@ -125,6 +125,8 @@ def test_each_field_of_the_design_can_be_matched(fields: str) -> None:
         ("strict", "yes", "true, false"),
         ("strict", "", "true, false"),
         ("dialect", "json", "charm, stock"),
+        ("engine", "quick", "auto, hooks, layer"),
+        ("engine", "layer", "set mode=replay"),
         ("keep_headers", "a b", "a b"),
     ],
 )

@@ -168,18 +168,29 @@ class OpenCassette:
         self.asked = True
         if not self.replays:
             return Forward(record=self.records)
-        player = self.player(session)
         key = self.key(request)
-        number = player.play(key)
+        number = self.play(key, session)
         if number is not None:
-            self.report.replayed += 1
             interaction = self.interactions[number]
-            return Play(interaction, interaction.response.duration / 1e9 * self.plan.latency)
+            return Play(interaction, self.wait(interaction))
         if self.records:
             return Forward(record=True)
-        return self._miss(request, player, key)
+        return self.miss(request, key, session)
 
-    def _miss(self, request: Request, player: Player, key: bytes) -> Miss:
+    def play(self, key: bytes, session: str) -> int | None:
+        """The number of the interaction that answers a request of this key, None if none is left."""
+        number = self.player(session).play(key)
+        if number is not None:
+            self.report.replayed += 1
+        return number
+
+    def wait(self, interaction: Interaction) -> float:
+        """Seconds until its answer is due."""
+        return interaction.response.duration / 1e9 * self.plan.latency
+
+    def miss(self, request: Request, key: bytes, session: str) -> Miss:
+        """What is said of a request of this key that nothing answers."""
+        player = self.player(session)
         asked = self._scrubbed(request)
         recordings = Recordings(
             self.interactions,

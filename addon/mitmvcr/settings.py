@@ -38,6 +38,14 @@ class Repeat(StrEnum):
     ANY = "any"
 
 
+class Engine(StrEnum):
+    """What serves requests: mitmproxy's layers and their hooks, or a layer of ours that only replays."""
+
+    AUTO = "auto"
+    HOOKS = "hooks"
+    LAYER = "layer"
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One option: its name, what it is when it isn't given, and a help text of one sentence."""
@@ -126,6 +134,13 @@ OPTIONS = (
         "The largest body that is recorded, in bytes or as 512KB, 32MB, 1GB (of 1024); a larger one passes "
         "through. 0: any.",
         "SIZE",
+    ),
+    Option(
+        "engine",
+        "auto",
+        "What serves in replay: layer (the quick one, which no other addon sees), hooks (mitmproxy's own) "
+        "or auto (the layer where nobody watches flows).",
+        "NAME",
     ),
     Option(
         "report",
@@ -236,6 +251,7 @@ class Settings:
     redact: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     max_body: int = 32 << 20
+    engine: Engine = Engine.AUTO
     report: tuple[Path, ...] = ()
     only_missed: Path | None = None
     tables: tuple[Table, ...] = ()
@@ -271,10 +287,18 @@ class Settings:
             redact=split_paths(given["redact"]),
             allow=tuple(_items(given["allow"])),
             max_body=parse_size("max_body", given["max_body"]),
+            engine=_engine(given),
             report=tuple(Path(item) for item in _items(given["report"])),
             only_missed=_only_missed(given),
             tables=tuple(tables),
         )
+
+
+def _engine(given: Mapping[str, str]) -> Engine:
+    engine = Engine(_choice("engine", given["engine"].strip().lower(), tuple(Engine)))
+    if engine is Engine.LAYER and parse_mode(given["mode"]) is not Mode.REPLAY:
+        raise SettingsError("engine is 'layer', which only replays: set mode=replay, or engine=auto")
+    return engine
 
 
 def _only_missed(given: Mapping[str, str]) -> Path | None:

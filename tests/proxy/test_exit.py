@@ -110,7 +110,8 @@ def test_other_addons_end_in_order_and_hardump_writes_its_file(
     har.parent.mkdir()
     script = tmp_path / "other.py"
     script.write_text("def done():\n    open('other-ended', 'w').close()\n")
-    proxy = start("-s", str(script), "--set", f"hardump={har}", upstream=upstream.url, mode="replay")
+    more = ("-s", str(script), "--set", f"hardump={har}")
+    proxy = start(*more, upstream=upstream.url, mode="replay", engine="auto")
     with reverse(proxy, headers={"Authorization": "Bearer x"}) as client:
         assert client.post(CHAT, json=chat()).status_code == 404
     assert proxy.stop() == 1

@@ -21,7 +21,7 @@ from tests.upstream.server import Upstream
 
 _BROKEN = """
 from mitmvcr import sessions
-from mitmvcr.proxy import addon
+from mitmvcr.proxy import addon, answering
 
 def broken(*args, **more):
     raise RuntimeError("broken on purpose")
@@ -35,7 +35,7 @@ def broken(*args, **more):
     [
         ("once", "sessions.Session.answer"),
         ("record", "sessions.Sessions.get"),
-        ("replay", "addon.take_name"),
+        ("replay", "answering.take_name"),
         ("passthrough", "sessions.Sessions.is_recorded"),
     ],
 )
@@ -92,7 +92,8 @@ def test_broken_recorder_leaves_the_client_its_answer_and_fails_the_run(
 
 def test_answer_of_another_addon_is_left_alone(start: Start, tmp_path: Path, upstream: Upstream) -> None:
     with nothing_reaches(upstream):
-        proxy = start("--set", "proxyauth=user:secret", upstream=upstream.url, mode="replay")
+        watched = ("--set", "proxyauth=user:secret")
+        proxy = start(*watched, upstream=upstream.url, mode="replay", engine="auto")
         with FORWARD_PLAIN.client(proxy, upstream) as client:
             assert client.get("/v1/models").status_code == 407
         assert proxy.stop() == 0

@@ -8,7 +8,7 @@ import gc
 import logging
 import sys
 
-from mitmproxy import exceptions, http
+from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
 from mitmproxy.proxy.layer import NextLayer
@@ -17,31 +17,26 @@ from mitmproxy.proxy.layers.http import HttpStream
 from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from mitmvcr import answers, control, summary
+from mitmvcr import control, summary
 from mitmvcr.errors import MitmvcrError, SettingsError
 from mitmvcr.proxy import mending, options
+from mitmvcr.proxy.answering import Answering, failed, named
 from mitmvcr.proxy.callers import Callers
+from mitmvcr.proxy.engine import Layers, watchers
 from mitmvcr.proxy.exit import end_quietly, fail_at_exit
-from mitmvcr.proxy.flows import line, response_of
+from mitmvcr.proxy.flows import incoming, line, response_of, take_off
 from mitmvcr.proxy.guard import guard
-from mitmvcr.proxy.naming import (
-    CONTROL_HOST,
-    NOBODY,
-    Named,
-    asked_of,
-    control_path,
-    is_reverse,
-    keep_here,
-    take_name,
-    take_user,
-)
+from mitmvcr.proxy.naming import CONTROL_HOST, Named, asked_of, control_path, keep_here, take_user
+from mitmvcr.proxy.replies import Replies
 from mitmvcr.proxy.traffic import Traffic
 from mitmvcr.sessions import Sessions
-from mitmvcr.settings import Mode
+from mitmvcr.settings import Engine, Mode
 
 # Nothing is logged as an error: mitmproxy's ErrorCheck ends a process that logs one between its ports'
 # opening and the end of `running`, when the first requests may be here already (11.0 to 12.2).
 log = logging.getLogger(__name__)
+
+_INSTEAD = "leave it out, or set vcr_engine=auto, which then serves through mitmproxy's hooks"
 
 
 class VCR:
@@ -54,7 +49,10 @@ class VCR:
         self._table: Sessions | None = None
         self._users: dict[str, Named] = {}
         self._callers = Callers()
-        self._traffic = Traffic()
+        self._answering = Answering()
+        self._traffic = Traffic(self._answering)
+        self._replies = Replies(self._sessions, self._answering, self._show_notes)
+        self._layers = Layers(self._replies, self._users)
         self._running = False
 
     def _sessions(self) -> Sessions:
@@ -79,6 +77,7 @@ class VCR:
 
     def configure(self, updated: set[str]) -> None:
         """Check the options and open the default cassette; what is wrong ends the process here."""
+        self._layers.forget()
         changed = {name.removeprefix(options.PREFIX) for name in updated if name.startswith(options.PREFIX)}
         if not changed:
             return
@@ -106,10 +105,17 @@ class VCR:
         """Everything is loaded: what is there now lives as long as the process."""
         self._running = True
         gc.freeze()
+        self._layers.forget()
+        self._layers.quieten()
+        if self._sessions().settings.engine is Engine.LAYER and (why := watchers()):
+            print(f"mitmvcr: vcr_engine is 'layer', but {why}: {_INSTEAD}", file=sys.stderr, flush=True)
+            fail_at_exit()
+            ctx.master.shutdown()  # type: ignore[no-untyped-call]
 
     def done(self) -> None:
         """End what is open, say what came of it, and make the exit status fit."""
         end_quietly()
+        self._layers.forget()
         self._traffic.end_all(self._table)
         if self._table is None:
             return
@@ -124,7 +130,9 @@ class VCR:
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """The proxy's user names the cassette of everything in this tunnel."""
         if flow.response is None:
-            user = take_user(flow)
+            asked = incoming(flow, None)
+            user = take_user(asked, flow.metadata.get("proxyauth"))
+            take_off(flow, asked)
             if user is not None:
                 self._users[flow.client_conn.id] = user
 
@@ -136,6 +144,8 @@ class VCR:
         if tunnelled and address and not self._is_ours(address[0]):
             layer.layer = TCPLayer(layer.context, ignore=True)
         self._callers.look(layer)
+        if self._table is not None:
+            self._layers.take(layer)
 
     def client_disconnected(self, client: Client) -> None:
         """Nobody is behind this connection any more."""
@@ -160,19 +170,21 @@ class VCR:
         """Find the session, and take off what names it."""
         if flow.response is not None or flow.error is not None:
             return
-        user = take_user(flow) or self._users.get(flow.client_conn.id, NOBODY)
-        named = take_name(flow, user)
-        if control_path(flow) is not None:
+        asked = incoming(flow, self._callers.host(flow))
+        cassette = named(asked, self._users.get(flow.client_conn.id), flow.metadata.get("proxyauth"))
+        take_off(flow, asked)
+        if control_path(asked) is not None:
             flow.request.stream = False
-        elif is_reverse(flow) or self._is_ours(flow.request.host):
-            self._traffic.begin(flow, named, self._sessions())
+        elif asked.is_reverse or self._is_ours(asked.host):
+            self._traffic.begin(flow, asked, cassette, self._sessions())
             self._show_notes()
 
     @guard
     async def request(self, flow: http.HTTPFlow) -> None:
         """Answer from the cassette, refuse, or let it go upstream."""
-        path = control_path(flow)
         exchange = self._traffic.find(flow)
+        asked = exchange.asked if exchange is not None else incoming(flow, self._callers.host(flow))
+        path = control_path(asked)
         if exchange is not None and exchange.is_streaming(flow):
             exchange.upload_ended()
             if exchange.told:
@@ -180,16 +192,16 @@ class VCR:
         elif flow.response is not None:
             return
         elif path is not None:
-            answer = control.handle(self._sessions(), asked_of(flow, path, self._callers.host(flow)))
-            flow.response = response_of(answer, flow.request)
+            answer = control.handle(self._sessions(), asked_of(asked, path, flow.request.raw_content or b""))
+            flow.response = response_of(answer, asked)
         elif exchange is not None:
             answered = self._traffic.answer(flow, exchange, self._sessions())
             if answered is not None:
                 wait, answer = answered
                 if wait > 0:
                     await asyncio.sleep(wait)
-                flow.response = response_of(answer, flow.request)
-                keep_here(flow, flow.response, self._callers.host(flow))
+                flow.response = response_of(answer, asked)
+                keep_here(asked, flow.response.headers)
 
     @guard
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -201,7 +213,7 @@ class VCR:
             exchange.recording = False
             log.warning("%s: a WebSocket is passed through, not recorded", line(flow))
         exchange.headers_came(flow, flow.response)
-        keep_here(flow, flow.response, self._callers.host(flow))
+        keep_here(exchange.asked, flow.response.headers)
 
     @guard
     def response(self, flow: http.HTTPFlow) -> None:
@@ -219,14 +231,10 @@ class VCR:
 
     def fail_closed(self, flow: http.HTTPFlow, error: Exception) -> None:
         """Something in here is broken: the client is told so, and the request goes nowhere."""
-        message = f"mitmvcr failed ({type(error).__name__}: {error}); nothing was sent or recorded"
-        log.warning("%s: %s", line(flow), message)
-        log.debug("mitmvcr failed", exc_info=error)
-        if self._table is not None:
-            self._table.fail(message)
+        answer = failed(line(flow), error, self._table.fail if self._table is not None else None)
         if flow.response is None and flow.error is None:
             flow.request.stream = False
-            flow.response = response_of(answers.failure(message), flow.request)
+            flow.response = response_of(answer, incoming(flow, None))
 
     # What the hooks are made of.
 

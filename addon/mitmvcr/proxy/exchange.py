@@ -12,8 +12,8 @@ from mitmvcr.errors import TooLargeError
 from mitmvcr.httpfacts import UNLIMITED
 from mitmvcr.model import Interaction, Request
 from mitmvcr.proxy.bodies import Hold, Tee
-from mitmvcr.proxy.flows import frame, head_of, length_of, pairs
-from mitmvcr.proxy.naming import url_of
+from mitmvcr.proxy.flows import frame, head_of, incoming, length_of, pairs
+from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.sessions import Session
 
 _SMALL = 64 << 10
@@ -25,9 +25,11 @@ class Exchange:
     """A request to a recorded host, from its headers to its end.
 
     `refusal` says why there is no session, `answered` that nothing goes upstream, `told` that the
-    answer has ended. `limit` is the size, in bytes, of a body that is recorded or matched.
+    answer has ended. `asked` is its head, less what named the cassette. `limit` is the size, in bytes, of a
+    body that is recorded or matched.
     """
 
+    asked: Incoming
     limit: int = UNLIMITED
     session: Session | None = None
     refusal: str = ""
@@ -91,9 +93,8 @@ class Exchange:
             elif isinstance(flow.request.stream, Hold) and flow.request.stream.dropped:
                 raise self._too_large("request", flow.request.stream.dropped + len(body))
             try:
-                self._request = capture.request(
-                    flow.request.method, url_of(flow.request), pairs(flow.request.headers), body, self.limit
-                )
+                asked = incoming(flow, None)
+                self._request = capture.request(asked.method, asked.url, asked.fields, body, self.limit)
             except TooLargeError:
                 raise self._too_large("request") from None
         return self._request
@@ -148,8 +149,13 @@ class Exchange:
             raise self._too_large(what, tee.total)
 
     def _too_large(self, what: str, size: int | None = None) -> TooLargeError:
-        large = f"{self.limit + 1:,} bytes or more when decoded" if size is None else f"{size:,} bytes"
-        return TooLargeError(f"the body of its {what} has {large}, and vcr_max_body is {self.limit:,}")
+        return too_large(what, self.limit, size)
+
+
+def too_large(what: str, limit: int, size: int | None = None) -> TooLargeError:
+    """The error for a body of so many bytes, None for one that is too large when decoded."""
+    large = f"{limit + 1:,} bytes or more when decoded" if size is None else f"{size:,} bytes"
+    return TooLargeError(f"the body of its {what} has {large}, and vcr_max_body is {limit:,}")
 
 
 def _is_complete(head: capture.Head, body: bytes) -> bool:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from mitmproxy import http
+from mitmproxy.proxy.mode_specs import ReverseMode
 
 from mitmvcr import capture
 from mitmvcr.answers import Answer
 from mitmvcr.httpfacts import bodiless
+from mitmvcr.proxy.incoming import Incoming
+from mitmvcr.proxy.naming import HEADER, PROXY_AUTHORIZATION
 
 
 def line(flow: http.HTTPFlow) -> str:
@@ -16,10 +19,41 @@ def line(flow: http.HTTPFlow) -> str:
     return f"{flow.request.method} {flow.request.host}{flow.request.path.partition('?')[0]}"
 
 
+def is_reverse(flow: http.HTTPFlow) -> bool:
+    """Whether the flow came in through a reverse listener."""
+    return isinstance(flow.client_conn.proxy_mode, ReverseMode)
+
+
+def incoming(flow: http.HTTPFlow, called: str | None) -> Incoming:
+    """The flow's request in plain data; `called` is what the client calls this proxy."""
+    request, client = flow.request, flow.client_conn
+    tls_port = client.sockname[1] if client.tls and is_reverse(flow) else 0
+    return Incoming(
+        request.method,
+        request.scheme,
+        request.host,
+        request.port,
+        request.path,
+        request.http_version,
+        list(pairs(request.headers)),
+        is_reverse(flow),
+        called,
+        tls_port,
+    )
+
+
 def pairs(headers: http.Headers) -> Iterator[tuple[str, str]]:
     """Header fields as text, each once, bytes that are not UTF-8 as PEP 383 has them."""
     for name, value in headers.fields:
         yield name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")
+
+
+def take_off(flow: http.HTTPFlow, asked: Incoming) -> None:
+    """Take off the flow what names its cassette, as it is taken off `asked` already."""
+    for name in (HEADER, PROXY_AUTHORIZATION):
+        flow.request.headers.pop(name, None)
+    if asked.taken:
+        flow.request.path = asked.path
 
 
 def head_of(response: http.Response) -> capture.Head:
@@ -38,13 +72,13 @@ def length_of(message: http.Message) -> int | None:
     return None if unannounced or isinstance(message, http.Response) else 0
 
 
-def response_of(answer: Answer, request: http.Request) -> http.Response:
+def response_of(answer: Answer, asked: Incoming) -> http.Response:
     """What mitmproxy sends for an answer."""
     headers = _headers(answer.headers)
-    if request.http_version == "HTTP/1.0" and request.headers.get("Connection", "").lower() == "keep-alive":
+    if asked.http_version == "HTTP/1.0" and (asked.header("Connection") or "").lower() == "keep-alive":
         headers["Connection"] = "keep-alive"  # else such a client waits for the connection's end
     reason = answer.reason.encode("latin-1", "replace")
-    body = b"" if request.method == "HEAD" else answer.body  # an error's too
+    body = b"" if asked.method == "HEAD" else answer.body  # an error's too
     # Only a client of HTTP/2 gets them, where names have no capitals; mitmproxy minds that in headers alone.
     trailers = _headers((name.lower(), value) for name, value in answer.trailers) if answer.trailers else None
     return http.Response(b"HTTP/1.1", answer.code, reason, headers, body, trailers, 0.0, 0.0)

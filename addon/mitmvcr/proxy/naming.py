@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from mitmproxy import http
-from mitmproxy.proxy.mode_specs import ReverseMode
 
 from mitmvcr import control
+from mitmvcr.proxy.incoming import Incoming
 
 HEADER = "X-VCR-Cassette"
+PROXY_AUTHORIZATION = "Proxy-Authorization"
 CONTROL_HOST = control.HOST
 CONTROL_PREFIX = "/__vcr__"
 _PREFIX = "/vcr/"
-_TAKEN = "mitmvcr_prefix"
 _LEADING = ("Location", "Content-Location", "Operation-Location")
 
 
@@ -34,15 +34,12 @@ class Named:
 NOBODY = Named()
 
 
-def is_reverse(flow: http.HTTPFlow) -> bool:
-    """Whether the flow came in through a reverse listener."""
-    return isinstance(flow.client_conn.proxy_mode, ReverseMode)
+def take_user(asked: Incoming, checked: tuple[str, str] | None = None) -> Named | None:
+    """What the proxy's user name says; the header that has it is deleted.
 
-
-def take_user(flow: http.HTTPFlow) -> Named | None:
-    """What the proxy's user name says; the header that has it is deleted."""
-    checked = flow.metadata.get("proxyauth")
-    given = flow.request.headers.pop("Proxy-Authorization", None)
+    `checked`: user and password as mitmproxy's `proxyauth` has read them.
+    """
+    given = asked.pop(PROXY_AUTHORIZATION)
     if checked:
         return Named(_decoded(checked[0]), checked[1])
     if not given:
@@ -63,17 +60,17 @@ def _decoded(name: str) -> str | None:
     return unquote(name, errors="surrogateescape") or None
 
 
-def take_name(flow: http.HTTPFlow, user: Named) -> Named:
+def take_name(asked: Incoming, user: Named) -> Named:
     """The cassette that a request is for; its header and its prefix are gone afterwards."""
-    header = flow.request.headers.pop(HEADER, None)
-    prefix = _take_prefix(flow) if is_reverse(flow) else None
+    header = asked.pop(HEADER)
+    prefix = _take_prefix(asked) if asked.is_reverse else None
     if header is not None:
         return Named(_decoded(header.strip()), user.session)
     return prefix or user
 
 
-def _take_prefix(flow: http.HTTPFlow) -> Named | None:
-    path = flow.request.path
+def _take_prefix(asked: Incoming) -> Named | None:
+    path = asked.path
     if not path.startswith(_PREFIX):
         return None
     name, slash, rest = path.removeprefix(_PREFIX).partition("/")
@@ -81,61 +78,48 @@ def _take_prefix(flow: http.HTTPFlow) -> Named | None:
     if not slash:
         name, mark, query = name.partition("?")
         query = mark + query
-    flow.metadata[_TAKEN] = path[: len(path) - len(slash + rest + query)]
-    flow.request.path = "/" + rest + query
+    asked.taken = path[: len(path) - len(slash + rest + query)]
+    asked.path = "/" + rest + query
     return Named(_decoded(name))
 
 
-def keep_here(flow: http.HTTPFlow, response: http.Response, host: str | None) -> None:
+def keep_here(asked: Incoming, headers: http.Headers) -> None:
     """Tell upstream's own URLs as ours, so that who follows one stays with the reverse proxy.
 
-    Else a redirect, or what Azure tells to poll, leads past us to the live API. `host` is what the client
-    calls this proxy. What is recorded is upstream's.
+    Else a redirect, or what Azure tells to poll, leads past us to the live API. What is recorded is
+    upstream's.
     """
-    if not is_reverse(flow):
+    if not asked.is_reverse:
         return
-    if host and flow.client_conn.tls:  # by its server name, which has no port
-        ours = f"https://{host}:{flow.client_conn.sockname[1]}"
+    if asked.called and asked.tls_port:  # by its server name, which has no port
+        ours = f"https://{asked.called}:{asked.tls_port}"
     else:
-        ours = f"http://{host}" if host else ""
-    upstream = origin_of(flow.request)
+        ours = f"http://{asked.called}" if asked.called else ""
+    upstream = asked.origin
     for name in _LEADING:
-        value = response.headers.get(name, "")
+        value = headers.get(name, "")
         rest = value[len(upstream) :]
         if value.lower().startswith(upstream) and rest[:1] in ("", "/", "?", "#"):
-            response.headers[name] = f"{ours}{flow.metadata.get(_TAKEN, '')}{rest}"
+            headers[name] = f"{ours}{asked.taken}{rest}"
 
 
-def control_path(flow: http.HTTPFlow) -> str | None:
+def control_path(asked: Incoming) -> str | None:
     """The path that a request asks of the control API, None if it asks something else."""
-    path = flow.request.path.partition("?")[0]
-    if is_reverse(flow):
+    path = asked.path.partition("?")[0]
+    if asked.is_reverse:
         if path == CONTROL_PREFIX or path.startswith(CONTROL_PREFIX + "/"):
             return path.removeprefix(CONTROL_PREFIX) or "/"
         return None
-    return path if flow.request.host == CONTROL_HOST else None
+    return path if asked.host == CONTROL_HOST else None
 
 
-def asked_of(flow: http.HTTPFlow, path: str, host: str | None) -> control.Asked:
-    """A request to the control API; `host` is what the client calls this proxy."""
+def asked_of(asked: Incoming, path: str, body: bytes) -> control.Asked:
+    """A request to the control API."""
     return control.Asked(
-        flow.request.method,
+        asked.method,
         path,
-        flow.request.raw_content or b"",
-        host,
-        flow.request.headers.get("Origin", ""),
-        flow.request.headers.get("Sec-Fetch-Site", ""),
+        body,
+        asked.called,
+        asked.header("Origin") or "",
+        asked.header("Sec-Fetch-Site") or "",
     )
-
-
-def origin_of(request: http.Request) -> str:
-    """Scheme, host and port of who is asked: CONNECT's or the reverse mode's host, not Host's."""
-    host = f"[{request.host}]" if ":" in request.host else request.host
-    port = "" if request.port == {"http": 80, "https": 443}.get(request.scheme) else f":{request.port}"
-    return f"{request.scheme}://{host}{port}"
-
-
-def url_of(request: http.Request) -> str:
-    """The absolute URL as upstream is asked for it."""
-    path = request.path if request.path.startswith("/") else f"/{request.path}"
-    return origin_of(request) + path

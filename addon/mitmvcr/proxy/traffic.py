@@ -6,12 +6,14 @@ import logging
 
 from mitmproxy import http
 
-from mitmvcr import answers, summary
+from mitmvcr import answers
 from mitmvcr.answers import Answer
 from mitmvcr.errors import CassetteError, MitmvcrError, TooLargeError
 from mitmvcr.httpfacts import UNLIMITED
+from mitmvcr.proxy.answering import Answering
 from mitmvcr.proxy.exchange import Exchange
 from mitmvcr.proxy.flows import line
+from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.proxy.naming import Named
 from mitmvcr.sessions import Forward, Play, Sessions
 
@@ -21,13 +23,13 @@ log = logging.getLogger(__name__)
 class Traffic:
     """The open exchanges of a process, by flow."""
 
-    def __init__(self) -> None:
+    def __init__(self, answering: Answering) -> None:
         self._open: dict[str, tuple[http.HTTPFlow, Exchange]] = {}
-        self._misses = 0
+        self._answering = answering
 
-    def begin(self, flow: http.HTTPFlow, named: Named, sessions: Sessions) -> None:
+    def begin(self, flow: http.HTTPFlow, asked: Incoming, named: Named, sessions: Sessions) -> None:
         """A request's headers came that is ours to record or answer."""
-        exchange = Exchange(sessions.settings.max_body or UNLIMITED)
+        exchange = Exchange(asked, sessions.settings.max_body or UNLIMITED)
         self._open[flow.id] = (flow, exchange)
         try:
             exchange.session = sessions.get(named.cassette, named.session)
@@ -46,23 +48,18 @@ class Traffic:
         """Seconds to wait and the answer, or None if the request goes upstream."""
         exchange.answered = True
         if exchange.session is None:
-            sessions.fail(exchange.refusal)
-            log.warning("%s: refused: %s", line(flow), exchange.refusal)
-            return 0.0, answers.refusal(exchange.refusal)
+            return 0.0, self._answering.refused(line(flow), exchange.refusal, sessions)
         try:
             verdict = exchange.session.answer(exchange.request(flow))
         except TooLargeError as error:
             if not exchange.session.cassette.records:
-                message = f"{line(flow)}: can't be looked up: {error}"
-                sessions.fail(message)
-                log.warning("%s", message)
-                return 0.0, answers.too_large(message)
+                return 0.0, self._answering.too_large(line(flow), error, sessions)
             exchange.answered = False
             exchange.begin_recording()  # and its end will say why it isn't
             return None
         match verdict:
             case Play(interaction, wait):
-                log.info("%s: replayed, interaction %d", line(flow), interaction.id)
+                self._answering.replayed(line(flow), interaction.id)
                 version = flow.request.http_version
                 return wait, answers.replayed(interaction.response, flow.request.method, version)
             case Forward(record):
@@ -71,11 +68,7 @@ class Traffic:
                     exchange.begin_recording()
                 return None
             case miss:
-                self._misses += 1
-                said = summary.announcement(miss, self._misses)
-                if said:
-                    log.warning("%s", said)
-                return 0.0, answers.miss(miss.message)
+                return 0.0, self._answering.missed(miss)
 
     def end(self, flow: http.HTTPFlow, sessions: Sessions | None, *, cut: bool) -> None:
         """The exchange has ended, whole or not: write it down, or say why not."""

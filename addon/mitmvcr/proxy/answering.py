@@ -1,0 +1,65 @@
+"""What a request is answered, and what is said of it: the one way of both serving layers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from mitmvcr import answers, summary
+from mitmvcr.answers import Answer
+from mitmvcr.errors import MitmvcrError
+from mitmvcr.misses import Miss
+from mitmvcr.proxy.incoming import Incoming
+from mitmvcr.proxy.naming import NOBODY, Named, take_name, take_user
+from mitmvcr.sessions import Sessions
+
+log = logging.getLogger(__name__)
+log_replayed = logging.getLogger(f"{__name__}.replayed")
+"""For what is said of each request that is replayed, however many there are."""
+
+
+class Answering:
+    """Answers; counts the misses that it has told of."""
+
+    def __init__(self) -> None:
+        self._misses = 0
+
+    def replayed(self, line: str, number: int) -> None:
+        """Say that the interaction of this id answers."""
+        log_replayed.info("%s: replayed, interaction %d", line, number)
+
+    def missed(self, miss: Miss) -> Answer:
+        """The answer where nothing recorded is one."""
+        self._misses += 1
+        said = summary.announcement(miss, self._misses)
+        if said:
+            log.warning("%s", said)
+        return answers.miss(miss.message)
+
+    def refused(self, line: str, why: str, sessions: Sessions) -> Answer:
+        """The answer where the cassette can't be used."""
+        sessions.fail(why)
+        log.warning("%s: refused: %s", line, why)
+        return answers.refusal(why)
+
+    def too_large(self, line: str, error: MitmvcrError, sessions: Sessions) -> Answer:
+        """The answer to a body that is larger than any that is matched."""
+        message = f"{line}: can't be looked up: {error}"
+        sessions.fail(message)
+        log.warning("%s", message)
+        return answers.too_large(message)
+
+
+def named(asked: Incoming, user: Named | None, checked: tuple[str, str] | None = None) -> Named:
+    """The cassette and session that a request is for, taken off it; `user` is its connection's."""
+    return take_name(asked, take_user(asked, checked) or user or NOBODY)
+
+
+def failed(line: str, error: Exception, fail: Callable[[str], None] | None) -> Answer:
+    """The answer when something in here is broken: the request goes nowhere."""
+    message = f"mitmvcr failed ({type(error).__name__}: {error}); nothing was sent or recorded"
+    log.warning("%s: %s", line, message)
+    log.debug("mitmvcr failed", exc_info=error)
+    if fail is not None:
+        fail(message)
+    return answers.failure(message)

@@ -1,0 +1,176 @@
+"""Which layer serves a connection: ours, where it can, or mitmproxy's with its hooks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+
+from mitmproxy import ctx
+from mitmproxy.addonmanager import traverse
+from mitmproxy.connection import Client
+from mitmproxy.log import LegacyLogEvents
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
+from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
+
+from mitmvcr.proxy.answering import log_replayed
+from mitmvcr.proxy.layer import ReplayLayer
+from mitmvcr.proxy.naming import NOBODY, Named
+from mitmvcr.proxy.replies import Place, Replies
+from mitmvcr.settings import Engine, Mode, Settings
+
+_DUMP = "mitmproxy.tools.dump"
+_PRIOR_KNOWLEDGE = b"PRI * HTTP/2.0"
+_OPTIONS = (
+    "allow_hosts",
+    "anticache",
+    "anticomp",
+    "block_list",
+    "body_size_limit",
+    "dumper_filter",
+    "hardump",
+    "ignore_hosts",
+    "map_local",
+    "map_remote",
+    "modify_body",
+    "modify_headers",
+    "proxyauth",
+    "save_stream_file",
+    "server_replay",
+    "stickyauth",
+    "stickycookie",
+    "tcp_hosts",
+)
+"""Options of mitmproxy's that do something with flows, or with connections before they are HTTP."""
+_HOOKS = (
+    "add_log",
+    "http_connect",
+    "http_connected",
+    "requestheaders",
+    "request",
+    "responseheaders",
+    "response",
+    "error",
+)
+_HTTP1 = (None, b"", b"http/1.1", b"http/1.0")
+_MITMPROXYS = ("mitmproxy.", "mitmvcr.")
+
+
+def watchers() -> str:
+    """Who has to see flows, for a message; empty if nobody does."""
+    if type(ctx.master).__module__ != _DUMP:
+        return "this is not mitmdump"
+    for name in _OPTIONS:
+        if name in ctx.options and ctx.options.has_changed(name):  # type: ignore[no-untyped-call]
+            return f"{name} is set"
+    for addon in _others():
+        for hook in _HOOKS:
+            if callable(getattr(addon, hook, None)):
+                name = getattr(addon, "__name__", type(addon).__name__)
+                return f"the script or addon {name} has the hook {hook}"
+    return ""
+
+
+def _handlers() -> Iterator[logging.Handler]:
+    """Who shows lines, or keeps them."""
+    return (one for one in logging.getLogger().handlers if not isinstance(one, LegacyLogEvents))
+
+
+def _others() -> Iterator[object]:
+    for addon in traverse(ctx.master.addons.chain):  # type: ignore[no-untyped-call]
+        if not type(addon).__module__.startswith(_MITMPROXYS):
+            yield addon
+
+
+class Layers:
+    """Puts our layer where it can serve; asks once who watches, and again when options change."""
+
+    def __init__(self, replies: Replies, users: dict[str, Named]) -> None:
+        self._replies = replies
+        self._users = users
+        self._on: bool | None = None
+
+    def quieten(self) -> None:
+        """Keep mitmproxy from running a hook for each line that tells of a replay while nobody has that hook.
+
+        It is `add_log`, which is older than Python's logging there and costs six times the line (12.2).
+        """
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, LegacyLogEvents):
+                handler.addFilter(lambda record: not (self._on and record.name == log_replayed.name))
+
+    def forget(self) -> None:
+        """Options or addons may have changed."""
+        self._on = None
+
+    def _is_on(self) -> bool:
+        settings = self._replies.sessions().settings
+        if self._on is None:
+            self._on = is_wanted(settings) and not watchers()
+            quiet = self._on and not any(handler.level <= logging.INFO for handler in _handlers())
+            log_replayed.setLevel(logging.WARNING if quiet else logging.NOTSET)
+        return self._on
+
+    def take(self, nextlayer: layer.NextLayer) -> None:
+        """Our layer, if what the client begins with is its to serve; before, nothing is set."""
+        data: bytes = nextlayer.data_client()  # type: ignore[no-untyped-call]
+        if nextlayer.layer is not None or not data[:1].isalpha() or not self._is_on():
+            return
+        if _PRIOR_KNOWLEDGE.startswith(data[: len(_PRIOR_KNOWLEDGE)]):
+            return
+        found = self._place(nextlayer)
+        if found is not None:
+            place, stock = found
+            nextlayer.layer = ReplayLayer(
+                nextlayer.context,
+                place,
+                self._replies,
+                stock=stock,
+                tunnel=self._tunnel(nextlayer.context.client),
+                unsent=unsent,
+            )
+
+    def _tunnel(self, client: Client) -> Callable[[Named], None]:
+        def opened(user: Named) -> None:
+            if user is not NOBODY:
+                self._users[client.id] = user
+
+        return opened
+
+    def _place(self, nextlayer: layer.NextLayer) -> tuple[Place, HTTPMode] | None:
+        context = nextlayer.context
+        client, layers, address = context.client, context.layers, context.server.address
+        place = None
+        stock = HTTPMode.transparent
+        if client.transport_protocol != "tcp" or client.alpn not in _HTTP1:
+            pass
+        elif isinstance(client.proxy_mode, RegularMode) and len(layers) == 1 and not client.tls:
+            place, stock = Place(), HTTPMode.regular
+        elif address is None:
+            pass
+        elif isinstance(client.proxy_mode, ReverseMode) and client.proxy_mode.scheme in ("http", "https"):
+            if len(layers) == 1 and not client.tls:
+                rewrites = not context.options.keep_host_header
+                place = Place(client.proxy_mode.scheme, *address[:2], is_reverse=True, rewrites_host=rewrites)
+        elif _is_tunnel(layers) and self._replies.is_recorded(address[0]):
+            scheme = "https" if context.server.tls else "http"
+            place = Place(scheme, *address[:2], user=self._users.get(client.id, NOBODY))
+        return (place, stock) if place is not None else None
+
+
+def _is_tunnel(layers: Sequence[layer.Layer]) -> bool:
+    """Whether these are behind a CONNECT, which either we or mitmproxy have answered."""
+    return any(isinstance(one, (ReplayLayer, HttpStream)) for one in layers)
+
+
+def is_wanted(settings: Settings) -> bool:
+    """Whether the settings let our layer serve."""
+    return settings.mode is Mode.REPLAY and settings.engine is not Engine.HOOKS
+
+
+def unsent(client: Client) -> int:
+    """Bytes that wait to be read by the client."""
+    handler = ctx.master.addons.get("proxyserver").connections.get(client.id)  # type: ignore[no-untyped-call]
+    io = handler.transports.get(client) if handler else None
+    transport = getattr(io.writer if io else None, "transport", None)
+    return transport.get_write_buffer_size() if transport else 0

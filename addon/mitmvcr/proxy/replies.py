@@ -1,0 +1,246 @@
+"""What the serving layer sends: a request's head and body -> the bytes of the answer; no events, no I/O.
+
+All that decides is the hooks' own (naming, answering, control, sessions). What is found out once is kept:
+heads that came before, keys of requests, and the bytes of answers, all within bounds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from mitmproxy.net.http import url
+from mitmproxy.net.http.http1 import assemble_response_head
+
+from mitmvcr import answers, capture, control
+from mitmvcr.answers import Answer
+from mitmvcr.errors import CassetteError, SettingsError, TooLargeError
+from mitmvcr.httpfacts import UNLIMITED
+from mitmvcr.misses import Miss
+from mitmvcr.model import Request
+from mitmvcr.proxy import answering, heads
+from mitmvcr.proxy.answering import Answering
+from mitmvcr.proxy.exchange import too_large
+from mitmvcr.proxy.flows import response_of
+from mitmvcr.proxy.heads import Head
+from mitmvcr.proxy.incoming import Incoming
+from mitmvcr.proxy.naming import CONTROL_HOST, NOBODY, Named, asked_of, control_path, keep_here, take_user
+from mitmvcr.sessions import OpenCassette, Session, Sessions
+from mitmvcr.settings import Mode
+
+_PLACES = 64
+_HEADS = 256
+_HEAD = 4 << 10
+"""How many connections' places are remembered, of each so many heads, of no more than so many bytes."""
+_KEYS = 1 << 16
+_ANSWERS = 16 << 20
+"""For each cassette: how many requests' keys, and bytes of answers, are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a connection says of its requests.
+
+    `host` is whom they are for, empty where each says so itself. `user` is the tunnel's. `called` is the
+    first Host of a connection to a reverse listener: a browser has one connection for one name, so a page
+    can't take another later. `heads` are those that came before.
+    """
+
+    scheme: str = ""
+    host: str = ""
+    port: int = 0
+    is_reverse: bool = False
+    rewrites_host: bool = False
+    called: str | None = None
+    user: Named = NOBODY
+    heads: dict[bytes, Known] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A head and what follows from it; `shape` is all that an answer's bytes depend on but the recording."""
+
+    head: Head
+    asked: Incoming
+    named: Named
+    control: str | None
+    digest: bytes
+    shape: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An interaction's id, the seconds to wait, and what is sent then."""
+
+    id: int
+    wait: float
+    data: bytes
+
+
+@dataclass(slots=True)
+class _Assembled:
+    """What is known of one open cassette's requests and answers; `size` is in bytes."""
+
+    keys: dict[bytes, bytes] = field(default_factory=dict)
+    answers: dict[tuple[object, ...], _Answer] = field(default_factory=dict)
+    size: int = 0
+
+
+class Replies:
+    """Makes the answers of a process."""
+
+    def __init__(
+        self, sessions: Callable[[], Sessions], answering: Answering, show_notes: Callable[[], None]
+    ) -> None:
+        self.sessions = sessions
+        self._answering = answering
+        self._show_notes = show_notes
+        self._places: dict[Place, Place] = {}
+        self._assembled: WeakKeyDictionary[OpenCassette, _Assembled] = WeakKeyDictionary()
+
+    def place(self, place: Place) -> Place:
+        """The same place, with what is known of it from other connections."""
+        if len(self._places) >= _PLACES:
+            self._places.clear()
+        return self._places.setdefault(place, place)
+
+    def known(self, place: Place, raw: bytes) -> Known:
+        """What a head says at this place; raises HeadError and NotOursError."""
+        known = place.heads.get(raw)
+        if known is None:
+            known = _known(place, heads.parse(raw), raw)
+            if len(raw) <= _HEAD:
+                if len(place.heads) >= _HEADS:
+                    place.heads.clear()
+                place.heads[raw] = known
+        return known
+
+    def is_ours(self, known: Known) -> bool:
+        """Whether we answer this; else it is mitmproxy's and its hooks', as where the addon was reloaded."""
+        try:
+            mode = self.sessions().settings.mode
+        except SettingsError:
+            return False
+        asked = known.asked
+        return mode is Mode.REPLAY and (
+            asked.is_reverse or (bool(asked.host) and self.is_recorded(asked.host))
+        )
+
+    def fail(self, message: str) -> None:
+        """Remember what went wrong, where there is something to be wrong still."""
+        with contextlib.suppress(SettingsError):
+            self.sessions().fail(message)
+
+    def is_recorded(self, host: str) -> bool:
+        """Whether a host's traffic is ours."""
+        return host == CONTROL_HOST or self.sessions().is_recorded(host)
+
+    def limit(self, known: Known) -> int:
+        """Bytes of a request's body that are looked at."""
+        return (
+            control.MAX_BODY if known.control is not None else self.sessions().settings.max_body or UNLIMITED
+        )
+
+    def reply(self, known: Known, body: bytes, size: int) -> tuple[float, bytes]:
+        """Seconds to wait and what to send then; `size` is the body's, of which there may be less here."""
+        asked, sessions = known.asked, self.sessions()
+        if known.control is not None:
+            body += b" " * (size - len(body) and 1)  # one that is too large stays so
+            return 0.0, assembled(control.handle(sessions, asked_of(asked, known.control, body)), asked)
+        try:
+            session = sessions.get(known.named.cassette, known.named.session)
+        except CassetteError as error:
+            return 0.0, assembled(self._answering.refused(asked.line, str(error), sessions), asked)
+        kept = self._assembled.get(session.cassette)
+        if kept is None:
+            kept = self._assembled[session.cassette] = _Assembled()
+            self._show_notes()
+        try:
+            number, miss = self._play(known, body, size, session, kept)
+        except TooLargeError as error:
+            return 0.0, assembled(self._answering.too_large(asked.line, error, sessions), asked)
+        if miss is not None:
+            return 0.0, assembled(self._answering.missed(miss), asked)
+        answer = kept.answers.get((number, *known.shape)) or _assemble(known, number, session.cassette, kept)
+        self._answering.replayed(asked.line, answer.id)
+        return answer.wait, answer.data
+
+    def _play(
+        self, known: Known, body: bytes, size: int, session: Session, kept: _Assembled
+    ) -> tuple[int, Miss | None]:
+        """The number of the interaction that answers, or why none does; raises TooLargeError."""
+        asked, cassette = known.asked, session.cassette
+        limit = self.sessions().settings.max_body or UNLIMITED
+        if size > limit:
+            raise too_large("request", limit, size)
+
+        def request() -> Request:
+            try:
+                return capture.request(asked.method, asked.url, asked.fields, body, limit)
+            except TooLargeError:
+                raise too_large("request", limit) from None
+
+        cassette.asked = True
+        seen = hashlib.blake2b(body, key=known.digest, digest_size=16).digest()
+        key = kept.keys.get(seen)
+        if key is None:
+            key = cassette.key(request())
+            if len(kept.keys) >= _KEYS:
+                kept.keys.clear()
+            kept.keys[seen] = key
+        number = cassette.play(key, session.id)
+        return (0, cassette.miss(request(), key, session.id)) if number is None else (number, None)
+
+
+def _assemble(known: Known, number: int, cassette: OpenCassette, kept: _Assembled) -> _Answer:
+    interaction = cassette.interactions[number]
+    asked = known.asked
+    told = answers.replayed(interaction.response, asked.method, asked.http_version)
+    answer = _Answer(interaction.id, cassette.wait(interaction), assembled(told, asked))
+    if kept.size + len(answer.data) > _ANSWERS:
+        kept.answers.clear()
+        kept.size = 0
+    kept.answers[number, *known.shape] = answer
+    kept.size += len(answer.data)
+    return answer
+
+
+def _known(place: Place, head: Head, raw: bytes) -> Known:
+    asked = Incoming(
+        head.method,
+        place.scheme or head.scheme,
+        place.host or head.host,
+        place.port or head.port,
+        head.path,
+        head.http_version,
+        list(head.fields),
+        place.is_reverse,
+        place.called,
+    )
+    if place.called is None:
+        asked.called = asked.header("Host") or ("" if place.is_reverse else asked.host)
+    if place.rewrites_host:  # as mitmproxy does in reverse mode
+        upstream = url.hostport(asked.scheme, asked.host, asked.port)
+        asked.pop("Host")
+        asked.fields.append(("Host", upstream))
+    is_tunnel = head.method == "CONNECT"
+    named = take_user(asked) or NOBODY if is_tunnel else answering.named(asked, place.user)
+    connection = (asked.header("Connection") or "").lower() == "keep-alive"
+    here = (asked.called, asked.taken) if place.is_reverse else ()
+    shape = (asked.method == "HEAD", asked.http_version, connection, *here)
+    digest = hashlib.blake2b(raw + repr(place).encode("utf-8", "surrogateescape"), digest_size=16).digest()
+    return Known(head, asked, named, control_path(asked), digest, shape)
+
+
+def assembled(answer: Answer, asked: Incoming) -> bytes:
+    """The answer as it goes over the wire, framed for this request."""
+    response = response_of(answer, asked)
+    keep_here(asked, response.headers)
+    body = response.raw_content or b""
+    if "chunked" in response.headers.get("Transfer-Encoding", "") and asked.method != "HEAD":
+        body = (b"%x\r\n%s\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
+    head: bytes = assemble_response_head(response)  # type: ignore[no-untyped-call]
+    return head + body
