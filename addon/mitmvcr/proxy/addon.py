@@ -26,6 +26,7 @@ from mitmvcr.proxy.engine import Layers, watchers
 from mitmvcr.proxy.exit import end_quietly, fail_at_exit
 from mitmvcr.proxy.flows import incoming, line, response_of, take_off
 from mitmvcr.proxy.guard import guard
+from mitmvcr.proxy.lines import Lines
 from mitmvcr.proxy.naming import CONTROL_HOST, Named, asked_of, control_path, keep_here, take_user
 from mitmvcr.proxy.replies import Replies
 from mitmvcr.proxy.traffic import Traffic
@@ -49,8 +50,9 @@ class VCR:
         self._table: Sessions | None = None
         self._users: dict[str, Named] = {}
         self._callers = Callers()
-        self._answering = Answering()
-        self._traffic = Traffic(self._answering)
+        self._lines = Lines()
+        self._answering = Answering(self._lines)
+        self._traffic = Traffic(self._answering, self._lines)
         self._replies = Replies(self._sessions, self._answering, self._show_notes)
         self._layers = Layers(self._replies, self._users)
         self._running = False
@@ -106,7 +108,7 @@ class VCR:
         self._running = True
         gc.freeze()
         self._layers.forget()
-        self._layers.quieten()
+        self._lines.come_first()
         if self._sessions().settings.engine is Engine.LAYER and (why := watchers()):
             print(f"mitmvcr: vcr_engine is 'layer', but {why}: {_INSTEAD}", file=sys.stderr, flush=True)
             fail_at_exit()
@@ -117,6 +119,7 @@ class VCR:
         end_quietly()
         self._layers.forget()
         self._traffic.end_all(self._table)
+        self._lines.flush()
         if self._table is None:
             return
         self._table.close_all()

@@ -10,23 +10,23 @@ from mitmvcr.answers import Answer
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.misses import Miss
 from mitmvcr.proxy.incoming import Incoming
+from mitmvcr.proxy.lines import Lines
 from mitmvcr.proxy.naming import NOBODY, Named, take_name, take_user
 from mitmvcr.sessions import Sessions
 
 log = logging.getLogger(__name__)
-log_replayed = logging.getLogger(f"{__name__}.replayed")
-"""For what is said of each request that is replayed, however many there are."""
 
 
 class Answering:
     """Answers; counts the misses that it has told of."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
         self._misses = 0
 
     def replayed(self, line: str, number: int) -> None:
         """Say that the interaction of this id answers."""
-        log_replayed.info("%s: replayed, interaction %d", line, number)
+        self._lines.say(f"{line}: replayed, interaction {number}")
 
     def missed(self, miss: Miss) -> Answer:
         """The answer where nothing recorded is one."""

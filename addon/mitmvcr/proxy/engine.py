@@ -13,8 +13,8 @@ from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
 
-from mitmvcr.proxy.answering import log_replayed
 from mitmvcr.proxy.layer import ReplayLayer
+from mitmvcr.proxy.lines import log as log_lines
 from mitmvcr.proxy.naming import NOBODY, Named
 from mitmvcr.proxy.replies import Place, Replies
 from mitmvcr.settings import Engine, Mode, Settings
@@ -90,15 +90,6 @@ class Layers:
         self._users = users
         self._on: bool | None = None
 
-    def quieten(self) -> None:
-        """Keep mitmproxy from running a hook for each line that tells of a replay while nobody has that hook.
-
-        It is `add_log`, which is older than Python's logging there and costs six times the line (12.2).
-        """
-        for handler in logging.getLogger().handlers:
-            if isinstance(handler, LegacyLogEvents):
-                handler.addFilter(lambda record: not (self._on and record.name == log_replayed.name))
-
     def forget(self) -> None:
         """Options or addons may have changed."""
         self._on = None
@@ -108,7 +99,7 @@ class Layers:
         if self._on is None:
             self._on = is_wanted(settings) and not watchers()
             quiet = self._on and not any(handler.level <= logging.INFO for handler in _handlers())
-            log_replayed.setLevel(logging.WARNING if quiet else logging.NOTSET)
+            log_lines.setLevel(logging.WARNING if quiet else logging.NOTSET)
         return self._on
 
     def take(self, nextlayer: layer.NextLayer) -> None:

@@ -14,6 +14,7 @@ from mitmvcr.proxy.answering import Answering
 from mitmvcr.proxy.exchange import Exchange
 from mitmvcr.proxy.flows import line
 from mitmvcr.proxy.incoming import Incoming
+from mitmvcr.proxy.lines import Lines
 from mitmvcr.proxy.naming import Named
 from mitmvcr.sessions import Forward, Play, Sessions
 
@@ -23,9 +24,10 @@ log = logging.getLogger(__name__)
 class Traffic:
     """The open exchanges of a process, by flow."""
 
-    def __init__(self, answering: Answering) -> None:
+    def __init__(self, answering: Answering, lines: Lines) -> None:
         self._open: dict[str, tuple[http.HTTPFlow, Exchange]] = {}
         self._answering = answering
+        self._lines = lines
 
     def begin(self, flow: http.HTTPFlow, asked: Incoming, named: Named, sessions: Sessions) -> None:
         """A request's headers came that is ours to record or answer."""
@@ -90,7 +92,7 @@ class Traffic:
             sessions.fail(error)
             log.warning("%s: not recorded: %s", line(flow), error)
         else:
-            log.info("%s: recorded in %s", line(flow), cassette.location.path)
+            self._lines.say(f"{line(flow)}: recorded in {cassette.location.path}")
 
     def end_told(self, client: str, sessions: Sessions | None) -> None:
         """This client is gone: no hook will tell of its requests that were answered before they ended."""
