@@ -12,9 +12,11 @@ from mitmvcr import cassette
 from mitmvcr.errors import CassetteError, SettingsError
 from mitmvcr.misses import Miss
 from mitmvcr.model import Interaction
+from mitmvcr.reports import KEPT
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.sessions import Forward, Play, Sessions, Verdict
 from mitmvcr.settings import Matching, Mode, Plan, Repeat, Settings, read_tables
+from mitmvcr.summary import lines
 from tests.build import CHAT, interaction, request, response, sessions, write
 
 MODES = ["once", "record", "replay", "new-episodes", "passthrough"]
@@ -475,6 +477,14 @@ def test_failures_are_remembered_as_text(tmp_path: Path) -> None:
     table.fail(CassetteError("what"))
     table.fail("that")
     assert table.failures == ["what", "that"]
+
+
+def test_failures_without_end_take_no_memory_without_end(tmp_path: Path) -> None:
+    table = sessions(tmp_path)
+    for number in range(KEPT + 500):
+        table.fail(f"what {number}")
+    assert len(table.failures) == KEPT
+    assert f"{KEPT} failures or more" in lines([], table.failures)[-1]
 
 
 def test_a_table_that_follows_another_still_counts_its_misses_and_failures(tmp_path: Path) -> None:

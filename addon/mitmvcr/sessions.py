@@ -490,5 +490,6 @@ class Sessions:
         return host in self._replayed_hosts
 
     def fail(self, error: MitmvcrError | str) -> None:
-        """Remember what went wrong: the process exits non-zero for it."""
-        self.failures.append(str(error))
+        """Remember what went wrong, the first KEPT times: the process exits non-zero for it."""
+        if len(self.failures) < KEPT:
+            self.failures.append(str(error))

@@ -11,7 +11,7 @@ from typing import IO
 
 from mitmvcr.differences import printable
 from mitmvcr.misses import Miss
-from mitmvcr.reports import Report, as_json, has_failed, write
+from mitmvcr.reports import KEPT, Report, as_json, has_failed, write
 from mitmvcr.sessions import Sessions
 
 _COLUMNS = 90  # what `mitmvcr: ` leaves of a hundred
@@ -116,7 +116,8 @@ def _counts(reports: Sequence[Report], failures: Sequence[str]) -> str:
     if too_large := sum(report.too_large for report in reports):
         counts.append(f"{too_large} too large (not recorded)")
     if failures:
-        counts.append(_count(len(failures), "failure", "failures"))
+        more = " or more" if len(failures) >= KEPT else ""
+        counts.append(_count(len(failures), "failure", f"failures{more}"))
     used = [report.path for report in reports if report.recorded or report.replayed or report.miss_count]
     return ", ".join(counts) + (f" ({_names(list(dict.fromkeys(used)))})" if used else "")
 
