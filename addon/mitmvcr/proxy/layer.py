@@ -92,7 +92,7 @@ class ReplayLayer(layer.Layer):
     """Serves one connection.
 
     `stock` is the mode of the HttpLayer that would else stand here. `tunnel` is told the user of a CONNECT
-    that is ours, `unsent` tells how many bytes the client has not read yet.
+    that is ours and makes the layer for what is in it, `unsent` tells how many bytes the client has not read yet.
     """
 
     def __init__(  # noqa: PLR0913 - what a connection needs, once
@@ -102,7 +102,7 @@ class ReplayLayer(layer.Layer):
         replies: Replies,
         *,
         stock: HTTPMode,
-        tunnel: Callable[[Named], None],
+        tunnel: Callable[[Named], layer.Layer],
         unsent: Callable[[Client], int],
     ) -> None:
         super().__init__(context)
@@ -211,12 +211,13 @@ class ReplayLayer(layer.Layer):
             return None
         while buffer.startswith(b"\r\n"):
             del buffer[:2]
-        end = buffer.find(heads.END, max(0, self._searched - len(heads.END)))
+        new = max(0, self._searched - len(heads.END))
+        end = buffer.find(heads.END, new)
         self._searched = len(buffer) if end < 0 else 0
         if (end if end >= 0 else len(buffer)) > heads.LIMIT:
             raise HeadError(431, f"the request's head has more than {heads.LIMIT:,} bytes")
         if end < 0:
-            if b"\n\n" in buffer:
+            if buffer.find(b"\n\n", new) >= 0:
                 raise HeadError(400, "the request's lines end in LF alone, not in CRLF")
             return None
         return bytes(buffer[: end + len(heads.END)])
@@ -235,9 +236,8 @@ class ReplayLayer(layer.Layer):
         del self._buffer[: len(raw)]
         if is_tunnel:
             self.context.server.address = (known.asked.host, known.asked.port)
-            self._tunnel(known.named)
             self._out.append(_CONNECTED)
-            return layer.NextLayer(self.context)
+            return self._tunnel(known.named)
         self._request = known
         self._body = _Body(known.head.length, self._replies.limit(known))
         if known.head.expects and not self._buffer:
