@@ -56,6 +56,9 @@ class Raw:
         assert code == 200, (code, body)
         return str(json.loads(body)["said"])
 
+    def read(self, size: int) -> bytes:
+        return self._file.read(size)
+
     def is_closed(self) -> bool:
         return self._file.read(1) == b""
 
