@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -11,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from bench import convert, formats, inprocess, match, record, replay, run, startup
-from bench.measure import Result, table, write_json
+from bench import convert, formats, inprocess, match, page, record, replay, run, startup
+from bench.measure import Line, Result, blocks, plain, table
 
 PARTS = {
     "record": record,
@@ -26,8 +27,9 @@ PARTS = {
 }
 SCRUB = "scrub"
 """Prints figures of its own, with no peer to hold them against."""
-USUAL = ("record", "replay", "run", "formats", "startup", SCRUB)
-"""What runs if nothing is named: the others take minutes."""
+QUICK = ("record", "replay", "inprocess", "startup")
+USUAL = (*QUICK, "run", "formats", SCRUB)
+"""What runs if nothing is named."""
 
 
 def main() -> int:
@@ -39,31 +41,46 @@ def main() -> int:
     parser.add_argument(
         "parts", nargs="*", metavar="part", help=f"{', '.join(names)}; {', '.join(USUAL)} if none is given"
     )
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: under two minutes in all")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"fewer rounds; if no part is given {', '.join(QUICK)} alone: under two minutes in all",
+    )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write the results there, too (not those of scrub)"
+    )
+    parser.add_argument(
+        "--docs", action="store_true", help="put what was measured into docs/benchmarks.md and its chart"
     )
     arguments = parser.parse_args()
     for part in arguments.parts:
         if part not in names:
             parser.error(f"there is no part {part!r}; there are {', '.join(names)}")
-    results: dict[str, list[Result]] = {}
-    for name in arguments.parts or USUAL:
+    results: dict[str, list[Result | Line]] = {}
+    for name in arguments.parts or (QUICK if arguments.quick else USUAL):
         began = time.perf_counter()
         if name == SCRUB:
             command = [sys.executable, "-m", "bench.scrub", *(["--quick"] if arguments.quick else [])]
             subprocess.run(command, check=True, cwd=Path(__file__).parents[1])
         else:
             part = PARTS[name]
-            results[name] = part.run(quick=arguments.quick)
-            print(table(name, part.PEER, results[name]))
+            found = part.run(quick=arguments.quick)
+            lines, goals = found if isinstance(found, tuple) else ([], found)
+            if lines:
+                print(blocks(lines, part.COLUMNS), end="\n\n")
+            print(table(name, part.PEER, goals))
+            results[name] = [*lines, *goals]
         print(f"({time.perf_counter() - began:.0f} s)\n", flush=True)
+    parts = {name: [plain(one) for one in part] for name, part in results.items()}
+    document = {"about": about(quick=arguments.quick), "parts": parts}
     if arguments.json:
-        write_json(arguments.json, results, about())
+        arguments.json.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    if arguments.docs:
+        page.write(document)
     return 0
 
 
-def about() -> dict[str, object]:
+def about(*, quick: bool) -> dict[str, object]:
     """What the figures depend on."""
     return {
         "python": platform.python_version(),
@@ -72,6 +89,7 @@ def about() -> dict[str, object]:
         "system": platform.system(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
+        "quick": quick,
     }
 
 

@@ -30,13 +30,17 @@ from mitmvcr.settings import Settings
 
 LOAD, FIRST, MATCH, SAVE = "load", "load and first answer", "match", "save"
 EACH, APPEND = "load, each made", "append one by one"
+KEYS = "keys of the rest"
 MEMORY, PEAK = "memory", "peak"
 
 Steps: TypeAlias = Iterator[tuple[str, Callable[[], object]]]
 
 
 def ours(asked: Path, file: Path, out: Path | None) -> Steps:
-    """`load` checks all of a file and makes an interaction when it is used: EACH has made them all."""
+    """`load` checks all of a file and makes an interaction when it is used: EACH has made them all.
+
+    A first answer makes the keys of the recordings before it; KEYS are those of all others, once for all.
+    """
     requests = [one.request for one in formats.load(asked.read_bytes())[1].interactions]
     settings = Settings.parse({"dir": str(file.parent), "mode": "replay", "repeat": "any"})
     sessions = Sessions(settings, Scrubber(Policy()))
@@ -49,6 +53,7 @@ def ours(asked: Path, file: Path, out: Path | None) -> Steps:
     if out:
         yield EACH, lambda: list(formats.load(file.read_bytes())[1].interactions)
     yield FIRST, lambda: ask(requests[:1])
+    yield KEYS, lambda: ask(requests[:1])  # whether there is another like it, which is the answer then
     yield MATCH, lambda: ask(requests[1:])
     if out:
         interactions = list(formats.load(file.read_bytes())[1].interactions)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,20 +14,34 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
-from bench.contender import APPEND, EACH, FIRST, LOAD, MATCH, MEMORY, PEAK, SAVE, prepare
+import mitmvcr
+from bench.contender import APPEND, EACH, FIRST, KEYS, LOAD, MATCH, MEMORY, PEAK, SAVE, prepare
 from bench.exchanges import many
-from bench.measure import Goal, Result, in_turn
+from bench.fetched import AbsentError, needs, run_in
+from bench.measure import Goal, Line, Result, Spread, in_turn
 from mitmvcr.formats.govcr import HEAD, Dialect, emit_interaction
 from mitmvcr.model import Interaction
+from tests import toolchains
 
 PEER = "peer, as named"
+_STEPS = {LOAD: "ms", EACH: "ms", FIRST: "ms", KEYS: "ms", MATCH: "µs", SAVE: "ms", APPEND: "ms"}
+COLUMNS = {**_STEPS, MEMORY: "KB"}
+_CLOCKS = {"CPU": "1,000 JSON interactions of 2 KB, CPU", "wall": "the same, wall time"}
+TABLE = tuple((step, _CLOCKS["CPU"], step, unit) for step, unit in COLUMNS.items())
+"""What the docs show: heading, workload, figure and unit."""
 _ROOT = Path(__file__).parents[1]
 _COUNT = 1_000
 _SIZE = 2_000
 _ASKED = 21  # the first one comes with the load
 _AHEAD = Goal(1.0, "ratio")
-_CASSETTER = "cassetter==0.16.1"
+CASSETTER = "0.16.1"
+GO_VCR = "4.0.7"  # as in bench/go/go.mod
+
+
+Found: TypeAlias = Mapping[str, Mapping[str, Sequence[float]]]
+"""By contender and figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,45 +69,49 @@ class Contender:
         return figures
 
 
-def run(*, quick: bool) -> list[Result]:
+def run(*, quick: bool) -> tuple[list[Line], list[Result]]:
     """All contenders that can be had, in turn; then memory, and our own cassettes of several sizes."""
-    rounds = 3 if quick else 7
+    rounds = 2 if quick else 7
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="bench-")))
-        contenders = list(_contenders(folder))
+        contenders = list(_contenders())
         found = _rounds(contenders, folder, rounds)
-        memory = _memory(contenders, folder, 2_000 if quick else 10_000)
+        memory = {name: [size / _COUNT / 1000 for size in figures[MEMORY]] for name, figures in found.items()}
+        if not quick:
+            memory = _memory(contenders, folder, 10_000)
         sizes = list(_sizes(contenders[0], folder, (1, 1_000, 10_000 if quick else 100_000)))
+    return list(_lines(contenders, found, memory)), [*_goals(contenders, found, memory), *sizes]
+
+
+def _lines(
+    contenders: Sequence[Contender], found: Found, memory: Mapping[str, list[float]]
+) -> Iterator[Line]:
+    for clock, workload in _CLOCKS.items():
+        for one in contenders:
+            figures = {
+                step: Spread.of(found[one.name][f"{step} {clock}"])
+                for step in _STEPS
+                if f"{step} {clock}" in found[one.name]
+            }
+            if clock == "CPU":
+                figures[MEMORY] = Spread.of(memory[one.name])
+            yield Line(workload, one.name, one.title, figures)
+
+
+def _goals(
+    contenders: Sequence[Contender], found: Found, memory: Mapping[str, list[float]]
+) -> Iterator[Result]:
+    """Each beside the best of the others."""
     ours, *peers = contenders
-    results = [one for peer in peers for one in _beside(peer.title, found[ours.name], found[peer.name])]
-    results += [
-        Result.of(
-            f"memory of a recording ({peer.title})", "bytes", memory[ours.name], memory[peer.name], _AHEAD
-        )
-        for peer in peers
-    ]
-    return [*results, *sizes]
-
-
-def _beside(title: str, ours: Mapping[str, list[float]], peer: Mapping[str, list[float]]) -> list[Result]:
-    steps = (
-        (LOAD, LOAD, "ms"),
-        (EACH, LOAD, "ms"),
-        (FIRST, FIRST, "ms"),
-        (MATCH, MATCH, "µs"),
-        (SAVE, SAVE, "ms"),
-    )
-    return [
-        Result.of(
-            f"{step}: {clock} ({title})",
-            unit,
-            ours[f"{step} {clock}"],
-            peer[f"{other} {clock}"],
-            _AHEAD if step in (LOAD, MATCH, SAVE) else None,
-        )
-        for clock in ("CPU", "wall")
-        for step, other, unit in (*steps, (APPEND, SAVE, "ms"))
-    ]
+    for clock in _CLOCKS:
+        for step in (LOAD, MATCH, SAVE):
+            figure = f"{step} {clock}"
+            best = min(peers, key=lambda peer: statistics.median(found[peer.name][figure]))
+            values = found[ours.name][figure], found[best.name][figure]
+            yield Result.of(f"{figure}, beside {best.name}", _STEPS[step], *values, _AHEAD)
+    best = min(peers, key=lambda peer: statistics.median(memory[peer.name]))
+    said = f"memory of a recording, beside {best.name}"
+    yield Result.of(said, "KB", memory[ours.name], memory[best.name], _AHEAD)
 
 
 def _interactions(count: int) -> list[Interaction]:
@@ -124,9 +144,12 @@ def _rounds(contenders: Sequence[Contender], folder: Path, rounds: int) -> dict[
 
 
 def _memory(contenders: Sequence[Contender], folder: Path, count: int) -> dict[str, list[float]]:
-    """Bytes a recording; ours has its index then."""
+    """Kilobytes a recording; ours has its index then."""
     interactions = _interactions(count)
-    return {one.name: [one.figures(*_files(one, interactions, folder))[MEMORY] / count] for one in contenders}
+    return {
+        one.name: [one.figures(*_files(one, interactions, folder))[MEMORY] / count / 1000]
+        for one in contenders
+    }
 
 
 def _sizes(ours: Contender, folder: Path, counts: Sequence[int]) -> Iterator[Result]:
@@ -137,7 +160,7 @@ def _sizes(ours: Contender, folder: Path, counts: Sequence[int]) -> Iterator[Res
         goal = Goal(2.0, "ratio") if count > _COUNT else None
         for what in (MEMORY, PEAK):
             yield Result.of(f"{count:,}: {what}, beside the file", "MB", [figures[what] / 1e6], size, goal)
-        for what in (LOAD, FIRST):
+        for what in (LOAD, FIRST, KEYS):
             ours_, usual = ([f[f"{what} CPU"] / n] for n, f in ((count, figures), (_COUNT, found[_COUNT])))
             yield Result.of(f"{count:,}: {what}, one, beside {_COUNT:,}", "µs", ours_, usual)
         yield Result.of(
@@ -167,29 +190,34 @@ def _large(folder: Path, count: int) -> tuple[Path, Path]:
     return asked, file
 
 
-def _contenders(folder: Path) -> Iterator[Contender]:
+def _contenders() -> Iterator[Contender]:
     """Ours first; those that can't be had are named, with the reason."""
     python = [sys.executable, "-m", "bench.contender"]
-    yield Contender("mitmvcr", "mitmvcr", [*python, "mitmvcr"])
-    program = folder / "govcr"
-    if _done("go-vcr", ["go", "build", "-o", str(program), "."], cwd=_ROOT / "bench" / "go"):
-        yield Contender("go-vcr", "go-vcr 4.0.7", [str(program)])
-    target = folder / "cassetter-packages"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), _CASSETTER]
-    if _done("cassetter", install):
-        # In a folder of its own: beside pytest it would be a plugin.
-        sys.path.append(str(target))
-        yield Contender("cassetter", _CASSETTER.replace("==", " "), [*python, "cassetter"], [str(target)])
-    yield Contender("VCR.py", "VCR.py", [*python, "VCR.py"])
+    yield Contender("mitmvcr", f"mitmvcr {mitmvcr.__version__}", [*python, "mitmvcr"])
+    for contender in (_go_vcr, _cassetter):
+        try:
+            yield contender(python)
+        except AbsentError as error:
+            print(f"{contender.__name__[1:].replace('_', '-')} is left out: {error}")
+    yield Contender("VCR.py", f"VCR.py {importlib.metadata.version('vcrpy')}", [*python, "VCR.py"])
 
 
-def _done(name: str, command: Sequence[str], cwd: Path | None = None) -> bool:
-    try:
-        subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True)
-    except OSError as error:
-        print(f"{name} is not here: {error}")
-    except subprocess.CalledProcessError as error:
-        print(f"{name} is not here: {' '.join(command[:3])} failed: {error.stderr.strip()[-300:]}")
-    else:
-        return True
-    return False
+def _go_vcr(_python: Sequence[str]) -> Contender:
+    def build(folder: Path) -> None:
+        run_in(folder, ["go", "build", "-o", "govcr", "."])
+
+    needs("go")
+    folder = toolchains.built(_ROOT / "bench" / "go", build)
+    return Contender("go-vcr", f"go-vcr {GO_VCR}", [str(folder / "govcr")])
+
+
+def _cassetter(python: Sequence[str]) -> Contender:
+    def install(folder: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder)]
+        run_in(folder, [*pip, f"cassetter=={CASSETTER}"])
+
+    version = f"{CASSETTER}-{sys.version_info.major}.{sys.version_info.minor}"
+    folder = toolchains.kept("bench-cassetter", version, install)
+    # In a folder of its own: beside pytest it would be a plugin.
+    sys.path.append(str(folder))
+    return Contender("cassetter", f"cassetter {CASSETTER}", [*python, "cassetter"], [str(folder)])

@@ -1,161 +1,275 @@
-"""What a replayed request costs the proxy: our layer, and our hooks, against mitmproxy's own replay.
+"""What a replayed request costs: ours beside mitmproxy's own replay, hoverfly, WireMock, aimock and nginx.
 
-CPU for each request of 16 kept connections, which all ask at once; the clients are this process, not the
-proxy's. All have their flow log off.
+CPU is that of the server's whole process tree, which has one core to itself where there are several; the
+clients are this process, on the others. Answers are compared byte for byte at first, by their length then.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import re
-import socket
-import ssl
+import itertools
+import random
+import statistics
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TypeAlias
 
-from mitmproxy import io
-from mitmproxy.http import Headers, HTTPFlow, Request, Response
-from mitmproxy.test import tflow
+from bench.fetched import AbsentError
+from bench.load import CPU, P50, P99, WALL, Asked, Connection, Way, allow_many_files, anew, burst
+from bench.measure import Goal, Line, Result, Spread, cores, cpu_of_tree, in_turn, memory_of, on_cores
+from bench.numbered import Kind, exchanges
+from bench.peers import AIMOCK, HOOKS, HOVERFLY, OURS, STOCK, WIREMOCK, Peer, Server, peers
 
-from bench.measure import Goal, Result, cpu_of, in_turn
-from mitmvcr.model import Interaction
-from tests import build
-from tests.harness import Proxy
-from tests.proxy.talk import trusting
+PEER = "peer, as named"
+TIMES = "times ours"
+COLUMNS = {CPU: "µs", TIMES: "", WALL: "µs", P50: "µs", P99: "µs"}
+SEVERAL, MANY = 1_000, 100_000
+_ONCE = "each asked once"
+_SOME = 32  # recordings, from all over the cassette
+_LEAST = 3  # passes over all connections that make a figure of latency
 
-PEER = "mitmproxy --server-replay"
-CLIENTS = 16
-_BASES = {"plain": "http://127.0.0.1:9", "tls": "https://127.0.0.1:9"}  # where nobody listens
-_PATH = "/v1/chat/completions"
-_ASKED = (
-    b'{"model":"gpt-4o-mini","stream":%b,"messages":[{"role":"user","content":"' + b"Go on " * 150 + b'"}]}'
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What is asked, how, and by how many at once."""
+
+    kind: Kind
+    way: Way
+    clients: int
+
+    @property
+    def title(self) -> str:
+        """As it stands in tables."""
+        if self.way in ("new TLS", "resumed TLS"):
+            return f"{self.kind}, a {self.way} connection each"
+        clients = "1 client" if self.clients == 1 else f"{self.clients} clients"
+        return f"{self.kind}, {'TLS, ' if self.way == 'TLS' else ''}{clients}"
+
+
+JSON, SSE = Workload("JSON", "plain", 16), Workload("SSE", "plain", 16)
+JSON_ALONE, SSE_ALONE = Workload("JSON", "plain", 1), Workload("SSE", "plain", 1)
+JSON_TLS, SSE_TLS = Workload("JSON", "TLS", 16), Workload("SSE", "TLS", 16)
+NEW_TLS, RESUMED_TLS = Workload("JSON", "new TLS", 1), Workload("JSON", "resumed TLS", 1)
+JSON_CROWD, SSE_CROWD = Workload("JSON", "plain", 256), Workload("SSE", "plain", 256)
+QUICK = (JSON, SSE, JSON_ALONE, SSE_ALONE, JSON_CROWD, JSON_TLS, SSE_TLS, NEW_TLS, RESUMED_TLS)
+WORKLOADS = (*QUICK, SSE_CROWD)
+
+
+def titled(name: str, recordings: int = 1, how: str = "") -> str:
+    """A contender's name in tables: with one recording of each kind, which goes without saying, or with many.
+
+    `how` its recordings are asked for, if not over and over.
+    """
+    count = f", {recordings:,} recordings" if recordings > 1 else ""
+    return f"{name}{count}{f', {how}' if how else ''}"
+
+
+_BEST = "the best of the others"
+_GOALS: tuple[tuple[Workload, str, str, str, float], ...] = (
+    (JSON, CPU, OURS, STOCK, 1 / 30),
+    (JSON, CPU, OURS, HOVERFLY, 1 / 1.5),
+    (SSE, CPU, OURS, STOCK, 1 / 25),
+    (SSE, CPU, OURS, HOVERFLY, 1 / 2),
+    (JSON, CPU, titled(OURS, SEVERAL), OURS, 1.1),
+    (SSE, CPU, titled(OURS, SEVERAL), OURS, 1.1),
+    (JSON, CPU, titled(OURS, MANY), OURS, 1.1),
+    (JSON, CPU, titled(OURS, MANY, _ONCE), OURS, 1.1),
+    (SSE, CPU, titled(OURS, MANY), OURS, 1.1),
+    *((workload, figure, OURS, _BEST, 1.0) for workload in (JSON_ALONE, SSE_ALONE) for figure in (P50, P99)),
+    (JSON_TLS, CPU, OURS, STOCK, 1 / 15),
+    (NEW_TLS, CPU, OURS, STOCK, 1 / 3),
 )
-_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
-_WORKLOADS = {
-    "JSON": (b"false", json.dumps({"said": "x" * 1000}).encode(), "application/json"),
-    "SSE": (
-        b"true",
-        b"".join(b'data: {"n":%d,"text":"%b"}\n\n' % (number, b"x" * 240) for number in range(60))
-        + b"data: [DONE]\n\n",
-        "text/event-stream",
-    ),
-}
-_GOALS = {("JSON", "plain"): 1 / 30, ("SSE", "plain"): 1 / 25, ("JSON", "tls"): 1 / 15}
+_MEMORY = Goal(2.0, "ratio")
+TABLE = (
+    ("JSON", JSON.title, CPU, "µs"),
+    ("stream", SSE.title, CPU, "µs"),
+    ("JSON, TLS", JSON_TLS.title, CPU, "µs"),
+    ("JSON, new TLS", NEW_TLS.title, CPU, "µs"),
+    ("JSON, one client: p50", JSON_ALONE.title, P50, "µs"),
+    ("p99", JSON_ALONE.title, P99, "µs"),
+)
+"""What the docs show: heading, workload, figure and unit."""
+
+Found: TypeAlias = Mapping[str, Mapping[str, Sequence[float]]]
+"""By contender and figure."""
 
 
-class Client:
-    """One connection, plain to a reverse listener or through a tunnel of the forward proxy."""
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is done: rounds, and the seconds that one contender has in each, or to get warm."""
 
-    def __init__(self, proxy: Proxy, way: str) -> None:
-        url = proxy.reverse if way == "plain" else proxy.url
-        self._sock = socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=60)
-        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.reader = self._sock.makefile("rb")
-        if way == "tls":
-            self._sock.sendall(b"CONNECT 127.0.0.1:9 HTTP/1.1\r\nHost: 127.0.0.1:9\r\n\r\n")
-            while self.reader.readline().strip():
-                pass
-            context: ssl.SSLContext = trusting(proxy.ca)
-            context.set_alpn_protocols(["http/1.1"])
-            self._sock = context.wrap_socket(self._sock, server_hostname="127.0.0.1")
-            self.reader = self._sock.makefile("rb")
-
-    def send(self, body: bytes) -> None:
-        head = (
-            f"POST {_PATH} HTTP/1.1\r\nHost: 127.0.0.1:9\r\nAccept: */*\r\nContent-Type: application/json\r\n"
-            f"Authorization: Bearer {'k' * 40}\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        self._sock.sendall(head.encode() + body)
-
-    def read(self, wanted: bytes) -> None:
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            line = self.reader.readline()
-            if not line:
-                raise ConnectionError(f"the answer broke off: {head!r}")
-            head += line
-        found = _LENGTH.search(head)
-        body = b""
-        if found:
-            body = self.reader.read(int(found[1]))
-        else:
-            while size := int(self.reader.readline(), 16):
-                body += self.reader.read(size)
-                self.reader.readline()
-            self.reader.readline()
-        if body != wanted:
-            raise AssertionError(head + body)
+    rounds: int
+    seconds: float
+    warm: float
 
 
-def run(*, quick: bool) -> list[Result]:
-    """Each contender in turn, for each workload and way."""
-    rounds, each = (4, 20) if quick else (15, 60)
-    results = []
-    with tempfile.TemporaryDirectory(prefix="bench-") as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        flows = _prepare(folder)
-        start = partial(Proxy, upstream=_BASES["plain"])
-        ours = partial(start, dir=name, cassette="bench", mode="replay", repeat="any")
-        stock = ("--set", "connection_strategy=lazy", "--set", "flow_detail=0", "--server-replay", str(flows))
-        proxies = {
-            "layer": stack.enter_context(ours(folder, engine="layer")),
-            "hooks": stack.enter_context(ours(folder, engine="hooks")),
-            "stock": stack.enter_context(
-                start(folder, *stock, "--set", "server_replay_reuse=true", script=None)
-            ),
+def run(*, quick: bool) -> tuple[list[Line], list[Result]]:
+    """All contenders at all workloads, in turn; then our memory."""
+    effort = Effort(4, 0.03, 0.05) if quick else Effort(15, 0.15, 0.5)
+    allow_many_files()
+    here, there = cores()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        servers = _start(folder, here, stack)
+        stack.enter_context(on_cores(there))
+        for server in servers:
+            _warm(server, server.warm * (1 if quick else 2))
+        found = {
+            workload: _measured(workload, servers, effort) for workload in (QUICK if quick else WORKLOADS)
         }
-        for way in _BASES:
-            clients = {who: [Client(one, way) for _ in range(CLIENTS)] for who, one in proxies.items()}
-            for workload in _WORKLOADS:
-                burst = {
-                    who: partial(_burst, those, proxies[who], workload, each)
-                    for who, those in clients.items()
-                }
-                for one in burst.values():
-                    one()
-                found = in_turn(rounds, burst)
-                for who in ("layer", "hooks"):
-                    limit = _GOALS.get((workload, way)) if who == "layer" else None
-                    goal = Goal(round(limit, 3), "ratio") if limit else None
-                    what = f"{workload}, {way}, {who}: CPU a request"
-                    results.append(Result.of(what, "µs", found[who]["cpu"], found["stock"]["cpu"], goal))
-    return results
+        memory = list(_memory(folder, servers))
+    products = {server.name.partition(", ")[0]: server.product for server in servers}
+    return list(_lines(found, products)), [*_goals(found), *memory]
 
 
-def _burst(clients: Sequence[Client], proxy: Proxy, workload: str, each: int) -> dict[str, float]:
-    stream, wanted, _ = _WORKLOADS[workload]
-    body = _ASKED % stream
-    used = cpu_of(proxy.pid)
-    for _ in range(each):
-        for client in clients:
-            client.send(body)
-        for client in clients:
-            client.read(wanted)
-    return {"cpu": (cpu_of(proxy.pid) - used) / (each * len(clients))}
+def _start(folder: Path, here: set[int], stack: contextlib.ExitStack) -> list[Server]:
+    """Every peer that can be had, with each number of recordings that it takes."""
+
+    def start(peer: Peer, number: int, count: int) -> Server:
+        own = folder / f"{number}-{count}"
+        own.mkdir()
+        with on_cores(here):
+            server = peer.start(own, count)
+        stack.callback(server.stop)
+        return server
+
+    # More at once, and on one core the last one would be waited for too long.
+    with ThreadPoolExecutor(3) as pool:
+        started = [
+            pool.submit(start, peer, number, count)
+            for number, peer in enumerate(peers())
+            for count in (MANY, SEVERAL, 1)
+            if count <= peer.largest
+        ]
+    servers = []
+    for one in started:
+        try:
+            servers.append(one.result())
+        except AbsentError as error:
+            print(error)
+    return servers
 
 
-def _prepare(folder: Path) -> Path:
-    """The same answers as a cassette and as mitmproxy's flows; the flows' file."""
-    interactions, path = [], folder / "flows"
-    with path.open("wb") as file:
-        writer = io.FlowWriter(file)  # type: ignore[no-untyped-call]
-        for base in _BASES.values():
-            for stream, answer, kind in _WORKLOADS.values():
-                asked = _ASKED % stream
-                request = build.request(json.loads(asked), url=base + _PATH)
-                interactions.append(Interaction(request, build.response(answer, content_type=kind)))
-                writer.add(_flow(base, asked, answer, kind))
-    build.write(folder / "bench.yaml", *interactions)
-    return path
+def _warm(server: Server, seconds: float) -> None:
+    """Ask for so long: a JIT compiler takes its time."""
+    for kind in ("JSON", "SSE") if seconds and server.reverse else ():
+        connections = [Connection(server.reverse, "plain", server.idle) for _ in range(JSON.clients)]
+        asked = itertools.cycle(_asked(server, kind))
+        size = connections[0].check(next(asked))
+        until = time.perf_counter() + seconds / 2
+        while time.perf_counter() < until:
+            burst(connections, asked, size, 100, lambda: 0.0)
+        for one in connections:
+            one.close()
 
 
-def _flow(base: str, asked: bytes, answer: bytes, kind: str) -> HTTPFlow:
-    flow: HTTPFlow = tflow.tflow(
-        req=Request.make("POST", base + _PATH, asked, Headers(content_type="application/json")),
-        resp=Response.make(200, answer, Headers(content_type=kind)),
-    )
-    return flow
+class Cell:
+    """One contender at one workload, its connections open."""
+
+    def __init__(self, server: Server, workload: Workload, effort: Effort, how: str) -> None:
+        port, self._way = server.port(workload.way), workload.way
+        self._connections = [Connection(port, self._way, server.idle) for _ in range(workload.clients)]
+        self._cpu = partial(cpu_of_tree, server.pid)
+        asked = _asked(server, workload.kind)
+        self._asked = _at_random(server, workload.kind) if how == _ONCE else itertools.cycle(asked)
+        self._size = self._checked(len(asked))
+        self._count = workload.clients
+        until = time.perf_counter() + effort.warm
+        while True:
+            wall = self.measure()[WALL]
+            self._count = max(int(effort.seconds / wall), _LEAST, workload.clients)
+            if time.perf_counter() > until:
+                break
+
+    def _checked(self, several: int) -> int:
+        """The size of an answer, after several were compared byte for byte."""
+        sizes = {self._connections[0].check(next(self._asked)) for _ in range(several)}
+        if len(sizes) != 1:
+            raise AssertionError(f"answers have several sizes: {sizes}")
+        return sizes.pop()
+
+    def measure(self) -> Mapping[str, float]:
+        """A burst of requests."""
+        if self._way in ("new TLS", "resumed TLS"):
+            return anew(self._connections[0], self._asked, self._size, self._count, self._cpu)
+        return burst(self._connections, self._asked, self._size, self._count, self._cpu)
+
+    def close(self) -> None:
+        """Close its connections."""
+        for one in self._connections:
+            one.close()
+
+
+def _asked(server: Server, kind: Kind) -> list[Asked]:
+    """What is asked over and over, from all over the cassette."""
+    mine = [one for one in exchanges(server.recordings) if one.kind == kind]
+    return [one.on_the_wire(server.paths[kind]) for one in mine[:: max(1, len(mine) // _SOME)]]
+
+
+def _at_random(server: Server, kind: Kind) -> Iterator[Asked]:
+    """All that there is, in no order, and each once."""
+    mine = [one for one in exchanges(server.recordings) if one.kind == kind]
+    random.Random(0).shuffle(mine)
+    return (one.on_the_wire(server.paths[kind]) for one in mine)
+
+
+def _measured(workload: Workload, servers: Sequence[Server], effort: Effort) -> Found:
+    with contextlib.ExitStack() as stack:
+        cells = {}
+        for server, how in _contenders(workload, servers):
+            cell = Cell(server, workload, effort, how)
+            stack.callback(cell.close)
+            cells[titled(server.name, server.recordings, how)] = cell
+        return in_turn(effort.rounds, {title: cell.measure for title, cell in cells.items()})
+
+
+def _contenders(workload: Workload, servers: Sequence[Server]) -> Iterator[tuple[Server, str]]:
+    for server in sorted(servers, key=lambda server: server.recordings):
+        if server.name == HOOKS and workload.clients != JSON.clients:
+            continue
+        if server.port(workload.way) and (server.recordings == 1 or workload in (JSON, SSE)):
+            yield server, ""
+            if server.recordings == MANY and workload.kind == "JSON":
+                yield server, _ONCE
+
+
+def _lines(found: Mapping[Workload, Found], products: Mapping[str, str]) -> Iterator[Line]:
+    """One for each contender at each workload; the ratio is the median of those within each round."""
+    for workload, those in found.items():
+        for who, figures in those.items():
+            spreads = {name: Spread.of(values) for name, values in figures.items()}
+            if who != OURS:
+                times = zip(figures[CPU], those[OURS][CPU], strict=True)
+                spreads[TIMES] = Spread.of([theirs / ours for theirs, ours in times])
+            yield Line(workload.title, who, products[who.partition(", ")[0]], spreads)
+
+
+def _goals(found: Mapping[Workload, Found]) -> Iterator[Result]:
+    """What there is a goal for, where its peer is there."""
+    for workload, figure, who, named, limit in _GOALS:
+        those = found[workload]
+        others = [name for name in (HOVERFLY, WIREMOCK, AIMOCK) if name in those]
+        peer = named
+        if named == _BEST and others:
+            peer = min(others, key=lambda name: statistics.median(those[name][figure]))
+        if who in those and peer in those:
+            what = f"{workload.title}: {figure}, {'' if who == OURS else f'{who}, '}beside {peer}"
+            goal = Goal(limit, "ratio")
+            yield Result.of(what, "µs", those[who][figure], those[peer][figure], goal)
+
+
+def _memory(folder: Path, servers: Sequence[Server]) -> Iterator[Result]:
+    """The whole process, with its index and after it has answered, beside the cassette's file."""
+    for server in servers:
+        if server.name == OURS and server.recordings == MANY:
+            (file,) = folder.glob(f"*-{MANY}/bench.yaml")
+            size = file.stat().st_size / 1e6
+            found = memory_of(server.pid)
+            for name, what in (("VmRSS", "memory"), ("VmHWM", "peak of memory")):
+                said = f"{server.recordings:,} recordings of 2 KB: {what}, beside the file"
+                yield Result.of(said, "MB", [found[name] / 1e6], [size], _MEMORY)

@@ -32,7 +32,7 @@ _STREAM = ("stream: to the first byte", "stream: to the first event", "stream: b
 
 def run(*, quick: bool) -> list[Result]:
     """Starts in turn, then streams in turn."""
-    rounds, streams = (6, 20) if quick else (20, 100)
+    rounds, streams = (4, 5) if quick else (20, 60)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Upstream.start() as upstream:
         root = Path(folder)
         bare = partial(start, root, upstream.url, [], MODELS)

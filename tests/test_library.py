@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import time
@@ -11,8 +12,10 @@ import pytest
 
 from mitmvcr import cassette
 from mitmvcr.errors import CassetteError
+from mitmvcr.formats import vcrpy
 from mitmvcr.library import Library
 from mitmvcr.matching import Matcher
+from mitmvcr.model import Request
 from mitmvcr.scrub import Memory, Policy, Scrubber
 from tests.build import interaction, request, write
 
@@ -156,6 +159,51 @@ def test_a_file_that_can_not_be_read_is_said_and_nothing_is_kept(tmp_path: Path)
         library.read(tmp_path / "bad.yaml")
     write(tmp_path / "bad.yaml", interaction(1, "a"))
     assert len(library.read(tmp_path / "bad.yaml").interactions) == 1
+
+
+def test_keys_are_made_as_far_as_they_are_needed_and_all_where_that_makes_a_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bytes] = []
+    key = Matcher.key
+
+    def counting(matcher: Matcher, asked: Request) -> bytes:
+        made.append(asked.body)
+        return key(matcher, asked)
+
+    monkeypatch.setattr(Matcher, "key", counting)
+
+    def made_for(name: str, *, matcher: Matcher = GO_VCR, whole: bool = False) -> int:
+        made.clear()
+        index = Library().read(tmp_path / name).index(matcher, SCRUBBER, Memory({}), whole=whole)
+        assert index.at(key(matcher, request("3")), 0) == 3
+        return len(made)
+
+    those = [interaction(str(number), "a") for number in range(100)]
+    write(tmp_path / "a.yaml", *those)
+    (tmp_path / "same.py").write_text("def same(request):\n    return b''\n")
+    by_function = Matcher(("body", f"py:{tmp_path / 'same.py'}:same"))
+    assert made_for("a.yaml") < 40
+    assert made_for("a.yaml", whole=True) == 100
+    assert made_for("a.yaml", matcher=by_function) == 100
+    those[99].request.headers["Authorization"] = ["Bearer " + "x1" * 20]  # type: ignore[index]
+    write(tmp_path / "b.yaml", *those)
+    assert made_for("b.yaml") == 100
+
+
+def test_a_file_is_known_again_by_its_bytes_in_every_format(tmp_path: Path, parsed: list[str]) -> None:
+    library = Library()
+    write(tmp_path / "a.yaml", interaction(1, "a"))
+    one = library.read(tmp_path / "a.yaml").loaded.cassette
+    (tmp_path / "b.yaml").write_bytes(vcrpy.dump(one))
+    (tmp_path / "c.yaml.gz").write_bytes(gzip.compress((tmp_path / "a.yaml").read_bytes()))
+    parsed.clear()
+    for name in ("b.yaml", "c.yaml.gz"):
+        first = library.read(tmp_path / name)
+        assert library.read(old(tmp_path / name)) is first
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes())
+        assert library.read(tmp_path / name) is first
+    assert parsed == ["b.yaml", "c.yaml.gz"]
 
 
 def test_ways_to_match_that_clients_think_of_do_not_pile_up(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import assume, given
@@ -533,3 +534,39 @@ def test_a_file_that_can_not_be_run_is_a_setting_that_is_wrong(tmp_path: Path) -
         with pytest.raises(SettingsError, match=shown) as caught:
             functions.load(keys(tmp_path, code))
         assert "\n" not in str(caught.value)
+
+
+@given(
+    st.lists(
+        st.builds(
+            request,
+            st.sampled_from([b"{}", b" {}", b'{"a":1}', b"a", b"('P', b'", b"", b"\xff"]),
+            method=st.sampled_from(["POST", "post", "PUT"]),
+            url=st.sampled_from(
+                [CHAT, CHAT + "?a=1&b=2", CHAT + "?b=2&a=1", "http://h/v1/v1/x", "\udcff", "http://["]
+            ),
+            content_type=st.sampled_from(["", "application/json", "multipart/form-data; boundary=a"]),
+            headers=st.dictionaries(
+                st.sampled_from(["A", "B"]), st.lists(st.sampled_from(["1", "1\n2", "\udcff"]), max_size=2)
+            ),
+        ),
+        max_size=6,
+    ),
+    st.sampled_from([GO_VCR, VCR_PY, LLAMA_STACK, Matcher(("headers:a", "body", "headers:b"), ("a", "$.a"))]),
+)
+def test_what_is_remembered_of_others_changes_no_key(requests: Sequence[Request], matcher: Matcher) -> None:
+    def fresh() -> Matcher:
+        return Matcher(matcher.fields, matcher.ignore, matcher.llama_stack)
+
+    remembering = fresh()
+    for _ in range(2):
+        assert [remembering.key(one) for one in requests] == [fresh().key(one) for one in requests]
+
+
+def test_a_request_that_was_seen_before_is_not_parsed_again() -> None:
+    matcher = Matcher(GO_VCR.fields)
+    first = matcher.key(request({"a": 1}))
+    with mock.patch.object(Matcher, "body_key", side_effect=AssertionError):
+        assert matcher.key(request({"a": 1})) == first
+        with pytest.raises(AssertionError):
+            matcher.key(request({"a": 2}))

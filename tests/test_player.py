@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mitmvcr.matching import MatchError
 from mitmvcr.player import Index, Player
 from mitmvcr.settings import Repeat
 
 KEYS = [b"a", b"b", b"a", b"c", b"a"]
 
 
+def index(keys: Sequence[bytes] = KEYS) -> Index:
+    return Index(len(keys), lambda numbers: [keys[number] for number in numbers])
+
+
 def test_identical_requests_are_answered_in_recorded_order_and_once() -> None:
-    player = Player(Index(KEYS), Repeat.ONCE)
+    player = Player(index(), Repeat.ONCE)
     assert [player.play(b"a") for _ in range(5)] == [0, 2, 4, None, None]
     assert [player.play(b"b") for _ in range(2)] == [1, None]
     assert player.played == {0, 1, 2, 4}
 
 
 def test_last_repeats_the_last_one() -> None:
-    player = Player(Index(KEYS), Repeat.LAST)
+    player = Player(index(), Repeat.LAST)
     assert [player.play(b"a") for _ in range(5)] == [0, 2, 4, 4, 4]
 
 
 def test_any_begins_anew_behind_the_last_one() -> None:
-    player = Player(Index(KEYS), Repeat.ANY)
+    player = Player(index(), Repeat.ANY)
     assert [player.play(b"a") for _ in range(7)] == [0, 2, 4, 0, 2, 4, 0]
 
 
 def test_an_unknown_key_is_never_answered() -> None:
     for repeat in Repeat:
-        player = Player(Index(KEYS), repeat)
+        player = Player(index(), repeat)
         assert player.play(b"x") is None
         assert player.played == set()
 
 
 def test_rewinding_begins_anew() -> None:
-    player = Player(Index(KEYS), Repeat.ONCE)
+    player = Player(index(), Repeat.ONCE)
     assert [player.play(b"a"), player.play(b"a")] == [0, 2]
     player.rewind()
     assert player.played == set()
@@ -44,14 +53,74 @@ def test_rewinding_begins_anew() -> None:
 
 
 def test_players_of_one_index_have_places_of_their_own() -> None:
-    index = Index(KEYS)
-    one, other = Player(index, Repeat.ONCE), Player(index, Repeat.ONCE)
+    shared = index()
+    one, other = Player(shared, Repeat.ONCE), Player(shared, Repeat.ONCE)
     assert [one.play(b"a"), one.play(b"a"), other.play(b"a"), one.play(b"a")] == [0, 2, 0, 4]
+
+
+def test_no_more_keys_are_made_than_it_takes_to_find_one() -> None:
+    made: list[int] = []
+
+    def keys(numbers: range) -> list[bytes]:
+        made.extend(numbers)
+        return [b"%d" % (number % 500) for number in numbers]
+
+    shared = Index(1000, keys)
+    player = Player(shared, Repeat.ONCE)
+    assert (player.play(b"0"), player.play(b"7"), len(made)) == (0, 7, 32)
+    assert (player.play(b"40"), len(made)) == (40, 64)
+    assert player.play(b"0") == 500
+    assert 500 < len(made) < 600
+    assert player.play(b"x") is None
+    assert made == list(range(1000))
+    assert shared.find(b"41") == (41, 541)
+    assert len(made) == 1000
+
+
+def test_where_a_key_can_not_be_made_it_is_tried_again_and_none_is_passed_over() -> None:
+    broken = [True]
+
+    def keys(numbers: range) -> Iterator[bytes]:
+        for number in numbers:
+            if number == 50 and broken:
+                raise MatchError
+            yield b"%d" % number
+
+    player = Player(Index(100, keys), Repeat.ONCE)
+    assert player.play(b"20") == 20
+    for _ in range(2):
+        with pytest.raises(MatchError):
+            player.play(b"40")
+    broken.clear()
+    assert [player.play(b"%d" % number) for number in (40, 50, 99, 100)] == [40, 50, 99, None]
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"b", b"c"]), max_size=80),
+    st.lists(st.sampled_from([b"a", b"b", b"c", b"d"])),
+    st.sampled_from(Repeat),
+)
+def test_how_far_an_index_is_made_changes_no_answer(
+    recorded: list[bytes], asked: list[bytes], repeat: Repeat
+) -> None:
+    numbers = {key: [n for n, one in enumerate(recorded) if one == key] for key in (b"a", b"b", b"c", b"d")}
+    whole = index(recorded)
+    whole.complete()
+    players = Player(index(recorded), repeat), Player(whole, repeat)
+    counts: Counter[bytes] = Counter()
+    for key in asked:
+        own, count = numbers[key], counts[key]
+        counts[key] += 1
+        expected = own[count] if count < len(own) else None
+        if own and expected is None and repeat is not Repeat.ONCE:
+            expected = own[-1] if repeat is Repeat.LAST else own[count % len(own)]
+        assert [player.play(key) for player in players] == [expected] * 2
+    assert {key: list(players[0].matching(key)) for key in numbers} == numbers
 
 
 @given(st.lists(st.sampled_from([b"a", b"b", b"c"])), st.lists(st.sampled_from([b"a", b"b", b"c", b"d"])))
 def test_each_key_is_a_queue(recorded: list[bytes], asked: list[bytes]) -> None:
-    player = Player(Index(recorded), Repeat.ONCE)
+    player = Player(index(recorded), Repeat.ONCE)
     left = dict(enumerate(recorded))
     for key in asked:
         expected = next((number for number, one in left.items() if one == key), None)

@@ -37,8 +37,18 @@ def built(source: Path, make: Callable[[Path], None]) -> Path:
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    name = f"{source.parent.name}-{source.name}"
-    finished = cache() / f"{name}-{digest.hexdigest()[:16]}"
+
+    def copy_and_make(folder: Path) -> None:
+        for file in files:
+            shutil.copy(file, folder)
+        make(folder)
+
+    return kept(f"{source.parent.name}-{source.name}", digest.hexdigest()[:16], copy_and_make)
+
+
+def kept(name: str, version: str, make: Callable[[Path], None]) -> Path:
+    """A folder that `make` has filled, once for each version; raises what it raises."""
+    finished = cache() / f"{name}-{version}"
     if finished.exists():
         return finished
     with (cache() / f"{name}.lock").open("w") as lock:
@@ -47,8 +57,6 @@ def built(source: Path, make: Callable[[Path], None]) -> Path:
             with tempfile.TemporaryDirectory(dir=cache(), ignore_cleanup_errors=True) as unfinished:
                 folder = Path(unfinished) / "folder"
                 folder.mkdir()
-                for file in files:
-                    shutil.copy(file, folder)
                 make(folder)
                 folder.rename(finished)
     return finished

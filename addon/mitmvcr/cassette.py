@@ -211,11 +211,11 @@ class Writer:
         # http.Request.Host: the URL's host with http.NewRequest, empty with openai-go, whose
         # requests start from a relative URL; the two dialects' own programs differ so.
         host = urlsplit(interaction.request.url).netloc if stock else ""
-        request = replace(interaction.request, host=host)
-        numbered = replace(interaction, request=request, id=self.next_id)
+        if interaction.request.host != host:
+            interaction = replace(interaction, request=replace(interaction.request, host=host))
         if self._layout is None:
-            return govcr.emit_interaction(numbered, self.next_id, self._dialect)
-        return govcr.entry(numbered, self.next_id, self._layout)
+            return govcr.emit_interaction(interaction, self.next_id, self._dialect)
+        return govcr.entry(interaction, self.next_id, self._layout)
 
     def append(self, entry: bytes) -> None:
         """Write one entry; raises CassetteError, and then the file is as it was before."""
@@ -272,7 +272,7 @@ class Writer:
             raise OSError(errno.ESTALE, "somebody else changed the file meanwhile")
 
     def _check_ours(self) -> None:
-        status = self.path.stat()
+        status = os.stat(self.path)  # noqa: PTH116 - half the time, for each entry
         if (status.st_ino, status.st_size) != (self._inode, self._end):
             raise OSError(errno.ESTALE, "somebody else changed the file meanwhile")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,7 +36,7 @@ class Recorded:
     """What a cassette's file holds, and what was found out about it; `size` is in bytes.
 
     `memory` is what the scrubber knows from the file alone. An index comes with what the scrubber
-    knows when all recorded requests were scrubbed: it decides how later ones are.
+    knows when recorded requests were scrubbed: it decides how later ones are.
     """
 
     loaded: Loaded
@@ -49,7 +49,7 @@ class Recorded:
     @classmethod
     def of(cls, loaded: Loaded, size: int) -> Recorded:
         """What a file that was just read holds."""
-        hosts = frozenset(_host(one.request.url) for one in loaded.cassette.interactions)
+        hosts = frozenset(map(_host, loaded.cassette.urls))
         return cls(loaded, size, hosts, Memory.resume(loaded.cassette))
 
     @property
@@ -63,18 +63,37 @@ class Recorded:
             self._matchers.clear()
         return self._matchers.setdefault(matcher, matcher)
 
-    def index(self, matcher: Matcher, scrubber: Scrubber, memory: Memory) -> Index:
-        """The interactions by their keys, made when it is first asked for; `memory` learns what they hold."""
+    def index(self, matcher: Matcher, scrubber: Scrubber, memory: Memory, *, whole: bool = False) -> Index:
+        """The interactions by their keys, made when it is first asked for; `memory` learns what they hold.
+
+        Keys are made as far as one is looked for, all of them now if `whole`, and where that makes a
+        difference: where requests tell credentials, which may stand in any, or a function may fail.
+        """
         known = self._indexes.get(matcher)
         if known is None:
             if len(self._indexes) >= _WAYS:
                 self._indexes.clear()
-            seen = Memory({})
-            seen.learn(self.memory)
-            keys = [matcher.key(scrubber.request(one.request, seen)) for one in self.interactions]
-            known = self._indexes[matcher] = Index(keys), seen
-        memory.learn(known[1])
-        return known[0]
+            known = self._indexes[matcher] = self._new_index(matcher, scrubber)
+        index, seen = known
+        if whole or matcher.asks_functions or self._tells(scrubber):
+            index.complete()
+        memory.learn(seen)
+        return index
+
+    def _new_index(self, matcher: Matcher, scrubber: Scrubber) -> tuple[Index, Memory]:
+        seen = Memory({})
+        seen.learn(self.memory)
+
+        def keys(numbers: range) -> Iterable[bytes]:
+            requests = list(map(self.loaded.cassette.request, numbers))
+            return map(matcher.key, scrubber.requests(requests, seen))
+
+        return Index(len(self.interactions), keys), seen
+
+    def _tells(self, scrubber: Scrubber) -> bool:
+        """Whether a request may have headers with credentials, which the scrubber looks out for then."""
+        names = self.loaded.cassette.request_headers
+        return names is None or scrubber.tracks_any(names)
 
 
 def _host(url: str) -> str:
@@ -86,10 +105,17 @@ def _host(url: str) -> str:
 
 @dataclass(slots=True)
 class _Kept:
+    """What was read from a file; `digest` is that of its bytes, empty where those are kept themselves."""
+
     recorded: Recorded
     stamp: Stamp
     read: int  # nanoseconds since the epoch
     digest: bytes
+
+    def is_of(self, data: bytes) -> bool:
+        """Whether it was read from these bytes."""
+        source = self.recorded.loaded.cassette.source
+        return _digest(data) == self.digest if self.digest else source is not None and source.data == data
 
     def is_current(self, stamp: Stamp) -> bool:
         """Whether the stamp alone says so: a file just written may change within a tick of the clock."""
@@ -132,10 +158,16 @@ def _look(path: Path, before: _Kept | None) -> _Kept:
         size = sum(one[1] for one in stamp)
         return _Kept(Recorded.of(disk.read(path), size), stamp, now, b"")
     data = disk.content(path)
-    digest = hashlib.blake2b(data, digest_size=16).digest()
-    if before is not None and before.digest == digest:
-        return _Kept(before.recorded, stamp, now, digest)
-    return _Kept(Recorded.of(disk.parse(path, data), len(data)), stamp, now, digest)
+    if before is not None and before.is_of(data):
+        return _Kept(before.recorded, stamp, now, before.digest)
+    loaded = disk.parse(path, data)
+    source = loaded.cassette.source
+    digest = b"" if source is not None and source.data is data else _digest(data)
+    return _Kept(Recorded.of(loaded, len(data)), stamp, now, digest)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 def _stamp(files: Sequence[Path]) -> Stamp:

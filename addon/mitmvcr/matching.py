@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import SplitResult, parse_qsl, unquote_plus, urlsplit
 
 from mitmvcr import functions
@@ -27,7 +28,8 @@ _DISPOSITION = re.compile(r"^content-disposition:[ \t]*form-data(;.*)$", re.IGNO
 _PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]*))')
 
 _REMEMBERED = 1 << 17
-"""Bodies whose canonical form's digest is remembered: 30 MB in all, with recordings that take much more."""
+"""Requests whose keys are remembered: 30 MB in all, with recordings that take much more."""
+_REMEMBERED_PLACES = 1024
 
 _ESCAPED_CRLF = re.compile(r"(?<!\\)((?:\\\\)*)\\r\\n")
 
@@ -43,11 +45,13 @@ class NotJSON(ValueError):  # noqa: N818 - an outcome, not an error
 def parse_json(body: bytes) -> object:
     """The body as Go's `json.Unmarshal` into `any` reads it: every number a float; raises NotJSON."""
     try:
-        return json.loads(
-            body.decode("utf-8"), parse_int=_number, parse_float=_number, parse_constant=_no_constant
-        )
+        text = body.decode("utf-8").lstrip(_BLANKS)
+        value, end = _DECODER.raw_decode(text)
     except (ValueError, RecursionError):
         raise NotJSON from None
+    if end < len(text) and text[end:].strip(_BLANKS):
+        raise NotJSON
+    return value
 
 
 def _number(text: str) -> float:
@@ -59,6 +63,20 @@ def _number(text: str) -> float:
 
 def _no_constant(text: str) -> float:
     raise NotJSON(text)
+
+
+_BLANKS = " \t\r\n"
+_DECODER = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(check_circular=False, sort_keys=True, separators=(",", ":"))
+
+
+@cache
+def _headers_of(fields: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The headers that these fields look at; None where a function of the user's may look at any."""
+    if any(name.startswith("py:") for name in fields):
+        return None
+    names = [name.removeprefix("headers:") for name in fields if name.startswith("headers:")]
+    return tuple(map(canonical_header, names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +93,35 @@ class Matcher:
     ignore: tuple[str, ...] = ()
     llama_stack: bool = False
     _known: dict[bytes, bytes] = field(default_factory=dict, compare=False, repr=False)
+    _places: dict[tuple[str, str, str], bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self, request: Request) -> bytes:
-        """16 bytes that are equal for requests that match; raises MatchError."""
-        return _digest(self._parts(request))
+        """16 bytes that are equal for requests that match; raises MatchError.
+
+        That of a request which was seen before costs a hash of its bytes.
+        """
+        names = _headers_of(self.fields)
+        if names is None:
+            return _digest(self._parts(request))
+        values = ["\n".join(request.headers.get(name, ())) for name in names]
+        content_type = first_value(request.headers, "Content-Type")
+        told = repr((request.method, request.url, content_type, *values)).encode()
+        seen = hashlib.blake2b(told, digest_size=16)
+        seen.update(request.body)
+        known = self._known.get(seen.digest())
+        if known is None:
+            known = _digest(self._parts(request))
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[seen.digest()] = known
+        return known
+
+    @property
+    def asks_functions(self) -> bool:
+        """Whether functions of the user's, which may fail, have a say in what matches."""
+        return _headers_of(self.fields) is None
 
     def _parts(self, request: Request) -> Iterator[bytes]:
-        url = _split(request.url)
         for name in self.fields:
             if name.startswith("headers:"):
                 header = canonical_header(name.removeprefix("headers:"))
@@ -89,21 +129,18 @@ class Matcher:
             elif name.startswith("py:"):
                 yield collapse(_told_by(name, request))
             elif name == "body":
-                yield self._body(request)
-            elif name == "query":
-                yield collapse(_bytes(self._query(url)))
+                yield _digest((collapse(self.body_key(request)),))
             else:
-                yield collapse(_bytes(self._url_part(name, request, url)))
+                yield self._place(name, request.method, request.url)
 
-    def _body(self, request: Request) -> bytes:
-        """The digest of the body's canonical form; that of a body seen before costs a hash of its bytes."""
-        seen = _digest((_bytes(first_value(request.headers, "Content-Type")), request.body))
-        known = self._known.get(seen)
+    def _place(self, name: str, method: str, url: str) -> bytes:
+        """What a field says that depends on method and URL alone, which are the same in many requests."""
+        known = self._places.get((name, method, url))
         if known is None:
-            known = _digest((collapse(self.body_key(request)),))
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[seen] = known
+            known = collapse(_bytes(method.upper() if name == "method" else self._url_part(name, url)))
+            if len(self._places) >= _REMEMBERED_PLACES:
+                self._places.clear()
+            self._places[name, method, url] = known
         return known
 
     def _query(self, url: SplitResult) -> str:
@@ -111,12 +148,13 @@ class Matcher:
         pairs = parse_qsl(url.query, keep_blank_values=True, errors="surrogateescape")
         return repr(sorted(pair for pair in pairs if pair[0] not in self.ignore))
 
-    def _url_part(self, name: str, request: Request, url: SplitResult) -> str:
+    def _url_part(self, name: str, text: str) -> str:
+        url = _split(text)
         match name:
-            case "method":
-                return request.method.upper()
             case "url":
-                return self._path(self._without_ignored(request.url, url))
+                return self._path(self._without_ignored(text, url))
+            case "query":
+                return self._query(url)
             case "scheme":
                 return url.scheme
             case "host":
@@ -169,7 +207,7 @@ def canonical_json(value: object) -> bytes:
     The charm wrapper's matcher (charm.land/x/vcr v0.1.1) replaces CRLF raw and as JSON escapes it,
     since prompts that are read from files differ so between systems.
     """
-    text = json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    text = _ENCODER.encode(value)
     return (_ESCAPED_CRLF.sub(r"\1\\n", text) if "\\r\\n" in text else text).encode()
 
 
@@ -208,11 +246,8 @@ def _remove(value: object, location: Sequence[int | str]) -> None:
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.digest()
+    framed = b"".join([piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)])
+    return hashlib.blake2b(framed, digest_size=16).digest()
 
 
 def _told_by(entry: str, request: Request) -> bytes:

@@ -9,7 +9,8 @@ surrogates, as PEP 383 has it: `raw.decode("utf-8", "surrogateescape")`, and bac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -86,6 +87,30 @@ class Interaction:
     extra: Mapping[str, Node] = field(default_factory=dict)
 
 
+class Interactions(Sequence[Interaction]):
+    """Those of a file, made when they are asked for; what can be told of them without that costs less.
+
+    `urls` are the requests', each once, in the order in which they come; `request_headers` the names of
+    their headers.
+    """
+
+    __slots__ = ()
+
+    urls: Sequence[str]
+    request_headers: Collection[str]
+
+    @abstractmethod
+    def request(self, number: int) -> Request:
+        """The request of the interaction of this number, made for whoever asks, and not kept."""
+
+
+def request_of(interactions: Sequence[Interaction], number: int) -> Request:
+    """The request of the interaction of this number."""
+    if isinstance(interactions, Interactions):
+        return interactions.request(number)
+    return interactions[number].request
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The text that a cassette was read from, so that what isn't changed keeps its bytes.
@@ -93,13 +118,16 @@ class Source:
     `entries` are the interactions as read, `spans` the (start, end) byte offsets in `data` of each
     one's text: from its `- ` line (comments above it belong to the entry before) to the next one's.
     `indent` is the column of `- id:` (0 or 4 in what go-vcr writes). Head and tail are what lies
-    before the first span and behind the last.
+    before the first span and behind the last. `coded` are the numbers of those that have values with escapes
+    or Base64, None if that isn't known: the others' stand in `data` as they are, but for indentation and
+    doubled single quotes.
     """
 
     data: bytes
     entries: Sequence[Interaction]
     spans: Sequence[tuple[int, int]]
     indent: int
+    coded: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +143,19 @@ class Cassette:
     extra: Mapping[str, Node] = field(default_factory=dict)
     notes: Sequence[str] = ()
     source: Source | None = field(default=None, compare=False, repr=False)
+
+    def request(self, number: int) -> Request:
+        """The request of the interaction of this number."""
+        return request_of(self.interactions, number)
+
+    @property
+    def request_headers(self) -> Collection[str] | None:
+        """The names of the requests' headers, None if they aren't known without looking at each."""
+        return self.interactions.request_headers if isinstance(self.interactions, Interactions) else None
+
+    @property
+    def urls(self) -> Sequence[str]:
+        """The requests' URLs, each once, in the order in which they come."""
+        if isinstance(self.interactions, Interactions):
+            return self.interactions.urls
+        return tuple(dict.fromkeys(one.request.url for one in self.interactions))

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from mitmvcr.differences import LARGE, NOTHING, Leaf, common, common_end, in_json, leaves
 from mitmvcr.matching import Matcher
-from mitmvcr.model import Interaction, Request
+from mitmvcr.model import Interaction, Request, request_of
 
 _SEARCHED = 100  # recordings that are searched for pieces of the request
 _PIECES = 8
@@ -32,7 +32,7 @@ def nearest(
     """
     places: dict[tuple[str, str], list[int]] = {}
     for number in numbers:
-        one = interactions[number].request
+        one = request_of(interactions, number)
         places.setdefault((one.method, one.url), []).append(number)
     if not places:
         return None
@@ -65,7 +65,7 @@ def _among(
     asked = _parsed(request, matcher)
 
     def distance(number: int) -> tuple[int, int, int]:
-        found = _leaves(interactions[number].request, request, matcher, asked)
+        found = _leaves(request_of(interactions, number), request, matcher, asked)
         return len(found), sum(map(_weight, found)), number
 
     return min(numbers, key=distance)
@@ -78,7 +78,7 @@ def _with_like_bodies(interactions: Sequence[Interaction], numbers: list[int], a
 
     def unlike(number: int) -> int:
         """Bytes that differ, roughly: all but a beginning and an end that are the same."""
-        body = interactions[number].request.body
+        body = request_of(interactions, number).body
         head = tail = 0
         for first, _, probe in probes:
             if not body.startswith(first):
@@ -96,14 +96,14 @@ def _with_like_bodies(interactions: Sequence[Interaction], numbers: list[int], a
     missing: dict[int, int] = {}
     left = _SEARCHED_BYTES
     for number in likely:
-        body = interactions[number].request.body
+        body = request_of(interactions, number).body
         left -= len(body) * len(pieces)
         missing[number] = sum(piece not in body for piece in pieces) if left > 0 else len(pieces)
     likely.sort(key=missing.__getitem__)
     few: list[int] = []
     left = _COMPARED_BYTES
     for number in likely[:_COMPARED]:
-        left -= len(interactions[number].request.body)
+        left -= len(request_of(interactions, number).body)
         if few and left < 0:
             break
         few.append(number)

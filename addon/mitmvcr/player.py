@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mitmvcr.settings import Repeat
 
+_AT_ONCE = 32
+"""How many keys are made at once: they cost less together, and who looks for one of the first needs few."""
+
 
 class Index:
-    """Keys to the numbers of the interactions that have them, in recorded order; shared, never changed."""
+    """Keys to the numbers of the interactions that have them, in recorded order; shared.
 
-    def __init__(self, keys: Iterable[bytes]) -> None:
-        self._numbers: dict[bytes, list[int]] = {}
-        for number, key in enumerate(keys):
-            self._numbers.setdefault(key, []).append(number)
+    Keys are made, some at a time, as far as one is looked for: `keys` makes those of the numbers it is given.
+    """
+
+    def __init__(self, count: int, keys: Callable[[range], Iterable[bytes]]) -> None:
+        self._count = count
+        self._keys = keys
+        self._known = 0
+        self._first: dict[bytes, int] = {}
+        self._more: dict[bytes, list[int]] = {}
+
+    def at(self, key: bytes, place: int) -> int | None:
+        """The number of the interaction at this place among those with this key, None if they are fewer."""
+        while (number := self._known_at(key, place)) is None and self._known < self._count:
+            self._learn()
+        return number
+
+    def _known_at(self, key: bytes, place: int) -> int | None:
+        if not place:
+            return self._first.get(key)
+        more = self._more.get(key, ())
+        return more[place - 1] if place <= len(more) else None
 
     def find(self, key: bytes) -> Sequence[int]:
         """Numbers of all interactions with this key, none if there is none."""
-        return self._numbers.get(key, ())
+        self.complete()
+        first = self._first.get(key)
+        return () if first is None else (first, *self._more.get(key, ()))
+
+    def complete(self) -> None:
+        """Make the keys of all."""
+        while self._known < self._count:
+            self._learn()
+
+    def _learn(self) -> None:
+        numbers = range(self._known, min(self._known + _AT_ONCE, self._count))
+        for number, key in zip(numbers, list(self._keys(numbers)), strict=True):
+            if self._first.setdefault(key, number) != number:
+                self._more.setdefault(key, []).append(number)
+        self._known = numbers.stop
 
 
 class Player:
@@ -35,18 +69,16 @@ class Player:
         `last` gives the last one again and again; `any` begins anew, so that a recorded
         conversation can be had any number of times.
         """
-        numbers = self._index.find(key)
-        if not numbers:
-            return None
         position = self._positions.get(key, 0)
-        if position >= len(numbers):
-            if self._repeat is Repeat.ONCE:
-                self._positions[key] = position + 1
-                return None
-            position = len(numbers) - 1 if self._repeat is Repeat.LAST else 0
+        number = self._index.at(key, position)
+        if number is None and not position:
+            return None
+        if number is None and self._repeat is not Repeat.ONCE:
+            position = len(self._index.find(key)) - 1 if self._repeat is Repeat.LAST else 0
+            number = self._index.at(key, position)
         self._positions[key] = position + 1
-        number = numbers[position]
-        self.played.add(number)
+        if number is not None:
+            self.played.add(number)
         return number
 
     def asked(self, key: bytes) -> int:

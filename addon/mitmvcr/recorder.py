@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mitmvcr.cassette import Writer
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.formats import govcr
-from mitmvcr.model import Interaction, Values
+from mitmvcr.model import Interaction
 from mitmvcr.scrub import Finding, Memory, Scrubber
-
-
-def _pairs(headers: Values) -> Iterator[tuple[str, str]]:
-    return ((name, value) for name, values in headers.items() for value in values)
 
 
 class RefusedError(MitmvcrError):
@@ -34,8 +29,6 @@ class Recorder:
 
     def record(self, interaction: Interaction) -> None:
         """Append what ended whole; raises RefusedError or CassetteError, and then nothing is written."""
-        request, response = interaction.request, interaction.response
-        self.scrubber.watch(self.memory, _pairs(request.headers), _pairs(response.headers), request.url)
         scrubbed = self.scrubber.interaction(interaction, self.memory)
         entry = self.writer.emit(scrubbed)
         findings = self.scrubber.gate(entry, scrubbed, self.memory)

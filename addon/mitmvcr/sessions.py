@@ -145,16 +145,20 @@ class OpenCassette:
         self.asked = True
         player = self._players.get(session)
         if player is None:
-            if self._index is None and self._recorded is not None:
-                self._index = self._recorded.index(self.matcher, self._scrubber, self.memory)
-            elif self._index is None:
-                self._index = Index(())
-            player = Player(self._index, self._repeat)
+            player = Player(self._made_index(), self._repeat)
             self._players[session] = player
         return player
 
+    def _made_index(self) -> Index:
+        if self._index is None and self._recorded is not None:
+            self._index = self._recorded.index(self.matcher, self._scrubber, self.memory, whole=self.records)
+        elif self._index is None:
+            self._index = Index(0, lambda _: ())
+        return self._index
+
     def key(self, request: Request) -> bytes:
         """What the request is looked up by."""
+        self._made_index()  # the scrubber knows what the recordings hold then
         return self.matcher.key(self._scrubbed(request))
 
     def _scrubbed(self, request: Request) -> Request:
@@ -191,6 +195,8 @@ class OpenCassette:
     def miss(self, request: Request, key: bytes, session: str) -> Miss:
         """What is said of a request of this key that nothing answers."""
         player = self.player(session)
+        if self._recorded is not None:
+            self._recorded.index(self.matcher, self._scrubber, self.memory, whole=True)
         asked = self._scrubbed(request)
         recordings = Recordings(
             self.interactions,
@@ -236,15 +242,16 @@ class OpenCassette:
             raise
         self.report.recorded += 1
 
-    def unused(self) -> list[Interaction]:
-        """Recorded interactions that no session asked for."""
+    def unused(self) -> list[int]:
+        """The numbers of recorded interactions that no session asked for."""
         played: set[int] = set().union(*(player.played for player in self._players.values()))
-        return [one for number, one in enumerate(self.interactions) if number not in played]
+        return [number for number in range(len(self.interactions)) if number not in played]
 
     def current(self) -> Report:
         """The report as it stands now."""
         unused = self.unused()
-        shown = [Unused(one.id, one.request.method, self._shown(one.request.url)) for one in unused[:KEPT]]
+        those = [self.interactions[number] for number in unused[:KEPT]]
+        shown = [Unused(one.id, one.request.method, self._shown(one.request.url)) for one in those]
         return replace(
             self.report,
             unused=shown,
@@ -455,7 +462,7 @@ class Sessions:
     def recorded_from(self) -> str:
         """The base URL that the default cassette was recorded from; empty unless that is one host."""
         opened = self.find(self.default or "")
-        urls = [one.request.url for one in opened.interactions] if opened else []
+        urls = opened.loaded.cassette.urls if opened and opened.loaded else ()
         found = [match for url in urls if (match := _BASE_URL.match(url))]
         if len({match[1].lower() for match in found}) != 1:
             return ""

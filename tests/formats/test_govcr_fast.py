@@ -19,6 +19,7 @@ from mitmvcr.errors import FormatError
 from mitmvcr.formats.govcr import HEAD, Dialect, dump, emit_document, fast, load, reading
 from mitmvcr.formats.govcr.torn import TornError
 from mitmvcr.model import Cassette, Interaction, Request, Response
+from mitmvcr.scrub import Memory
 from tests.formats import golden, nasty
 
 both_dialects = pytest.mark.parametrize("dialect", list(Dialect))
@@ -402,6 +403,67 @@ def test_interactions_are_a_sequence() -> None:
     for index in (4, -5):
         with pytest.raises(IndexError):
             read[index]
+
+
+@both_dialects
+@given(interactions=st.lists(nasty.interactions, min_size=1, max_size=3))
+def test_what_is_told_of_requests_without_making_interactions_is_so(
+    dialect: Dialect, interactions: list[Interaction]
+) -> None:
+    cassette = reading.recover(emit_document(Cassette(interactions), dialect))[0]
+    made = tuple(cassette.interactions)
+    assert [cassette.request(number) for number in range(len(made))] == [one.request for one in made]
+    assert list(cassette.urls) == list(dict.fromkeys(one.request.url for one in made))
+    assert cassette.request_headers in (None, {name for one in made for name in one.request.headers})
+
+
+@both_dialects
+@given(st.data())
+def test_a_replacement_in_any_style_of_yaml_is_counted(dialect: Dialect, data: st.DataObject) -> None:
+    """Where the file says that values stand in it as they are, they aren't looked at one by one."""
+    texts = [
+        "REDACTED-token-%d",
+        "\x1bREDACTED-token-%d",
+        "é 'REDACTED-token-%d'",
+        'x: "REDACTED-token-%d\\"\n',
+    ]
+    number = data.draw(st.integers(1, 999))
+    raw = data.draw(st.sampled_from([text.encode() for text in texts] + [b"\xffREDACTED-token-%d"])) % number
+    place = data.draw(st.sampled_from(["asked", "answered", "url", "header"]))
+    text = raw.decode("utf-8", "surrogateescape")
+    one = exchanges()[0]
+    if place == "answered":
+        one = replace(one, response=replace(one.response, body=raw))
+    else:
+        changed = {
+            "asked": replace(one.request, body=raw),
+            "url": replace(one.request, url=text),
+            "header": replace(one.request, headers={"Accept": (text,)}),
+        }
+        one = replace(one, request=changed[place])
+    cassette = load(emit_document(Cassette([exchanges()[1], one]), dialect))
+    assert Memory.resume(cassette, {}).replacement("token", b"x") == b"REDACTED-token-%d" % (number + 1)
+    assert Memory.resume(replace(cassette, source=None), {}).replacement("token", b"x") == (
+        b"REDACTED-token-%d" % (number + 1)
+    )
+
+
+@pytest.mark.parametrize("letter", [r"\x52", r"\u0052", r"\U00000052"])
+def test_a_replacement_that_is_escaped_by_hand_is_counted(letter: str) -> None:
+    one = replace(exchanges()[0], request=replace(exchanges()[0].request, body=b"\x1bREDACTED-token-41"))
+    data = emit_document(Cassette([one]), Dialect.CHARM).replace(b"REDACTED", b"%bEDACTED" % letter.encode())
+    assert Memory.resume(load(data), {}).replacement("token", b"x") == b"REDACTED-token-42"
+
+
+@both_dialects
+def test_where_values_are_escaped_or_base64_is_told(dialect: Dialect) -> None:
+    plain = exchanges()[0]
+    coded = [
+        replace(plain, response=replace(plain.response, body=body)) for body in (b"\xff", b"\0", b"a\x7f")
+    ]
+    source = load(emit_document(Cassette([plain, *coded, plain]), dialect)).source
+    assert source is not None
+    assert list(source.coded or ()) == [1, 2, 3]
 
 
 def test_interactions_that_were_let_go_are_made_anew() -> None:

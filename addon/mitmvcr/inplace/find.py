@@ -21,10 +21,9 @@ import zstandard
 from mitmvcr.inplace.parts import Message, Part, Role
 from mitmvcr.inplace.placeholders import cookie_values, credential_kind
 from mitmvcr.inplace.raw import Written, rewritten, rewritten_base64
-from mitmvcr.scrub.cleaner import credentials
 from mitmvcr.scrub.custom import Custom, compile_custom
 from mitmvcr.scrub.detect import Secret, find_secrets
-from mitmvcr.scrub.headers import Fate, compile_headers
+from mitmvcr.scrub.headers import Fate, compile_headers, credentials
 from mitmvcr.scrub.memory import MARK, Memory
 from mitmvcr.scrub.packed import PackedError, coding_of, is_text, members, unpacked
 from mitmvcr.scrub.pairs import secret_parameter

@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mitmvcr.httpfacts import canonical_header
 from mitmvcr.model import Plain, Values
 from mitmvcr.scrub.custom import Custom
-from mitmvcr.scrub.detect import Secret, find_secrets
+from mitmvcr.scrub.detect import Secret, are_clear, find_secrets
 from mitmvcr.scrub.headers import Fate, HeaderList
 from mitmvcr.scrub.memory import MARK, Memory
 from mitmvcr.scrub.pairs import scrub_pairs, scrub_url, secret_parameter
-from mitmvcr.scrub.phrases import decode_base64
 from mitmvcr.scrub.scan import Scanner
-
-_BETWEEN = b"\n\x01"
 
 
 class Cleaner:
     """Cleans the parts of one interaction; each method returns what it was given if it found nothing."""
 
-    __slots__ = ("_custom", "_memory", "_nothing_there", "_scanner")
+    __slots__ = ("_custom", "_memory", "_scanner", "nothing_there")
 
     def __init__(self, scanner: Scanner, custom: Custom, memory: Memory) -> None:
         self._scanner = scanner
         self._custom = custom
         self._memory = memory
-        self._nothing_there = False
+        self.nothing_there = False
 
-    def look_over(self, texts: Iterable[bytes]) -> None:
+    def look_over(self, texts: Sequence[bytes]) -> None:
         """Read all texts at once; if nothing is there, none of them is read again by itself."""
-        data = _BETWEEN.join(
-            [b"\n" + text if text.startswith((b"data:", b"event:")) else text for text in texts]
-        )
-        self._nothing_there = not find_secrets(data, self._scanner, self._memory.watch)
+        self.nothing_there = are_clear(texts, self._scanner, self._memory.watch)
 
     def data(self, data: bytes, field: str) -> bytes:
-        if self._nothing_there or not data:
+        if self.nothing_there or not data:
             return data
         found = find_secrets(data, self._scanner, self._memory.watch)
         if found and self._custom.allow:
@@ -50,7 +44,7 @@ class Cleaner:
         return self.data(self._custom.by_path(body, self._memory.replacement), field)
 
     def text(self, text: str, field: str) -> str:
-        if self._nothing_there or not text:
+        if self.nothing_there or not text:
             return text
         raw = encode(text)
         clean = self.data(raw, field)
@@ -65,8 +59,11 @@ class Cleaner:
 
         A Content-Encoding does only over a body that can't be decoded: by it the gate refuses that.
         """
-        if not headers or (self._nothing_there and allowed.keeps_all(headers)):
+        if not headers:
             return headers
+        plan = allowed.plan(headers)
+        if self.nothing_there and plan.is_plain:
+            return headers if plan.as_they_are else {name: headers[name] for name in plan.kept}
         out: dict[str, Sequence[str]] = {}
         for name, values in headers.items():
             verdict = allowed.verdict(name)
@@ -134,21 +131,3 @@ def redact(data: bytes, found: Sequence[Secret], memory: Memory) -> bytes:
         out += data[at:start], new
         at = end
     return b"".join([*out, data[at:]])
-
-
-def credentials(name: str, value: str) -> Iterator[str]:
-    """The secret parts of a header's value: a cookie's values, a scheme's token, Basic's password."""
-    if name == "cookie":
-        for pair in value.split(";"):
-            yield pair.partition("=")[2].strip()
-    elif name == "set-cookie":
-        yield value.partition(";")[0].partition("=")[2].strip()
-    else:
-        scheme, blank, rest = value.strip().partition(" ")
-        if not blank or not scheme.isalnum():
-            yield value.strip()
-            return
-        yield rest.strip()
-        plain = decode_base64(encode(rest.strip())) if scheme.lower() == "basic" else None
-        if plain:
-            yield plain.partition(b":")[2].decode("utf-8", "surrogateescape")

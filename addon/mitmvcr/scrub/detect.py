@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mitmvcr.scrub.hits import Hit
-from mitmvcr.scrub.runs import Span, token_runs
+from mitmvcr.scrub.runs import BREAK, ESCAPED_RUN, Span, token_runs
 from mitmvcr.scrub.scan import Scanner
-from mitmvcr.scrub.tracked import Watch
-from mitmvcr.scrub.views import Joined, Unescaped, is_stream, joined, unescaped, wide
+from mitmvcr.scrub.tracked import Clear, Watch
+from mitmvcr.scrub.views import Joined, Unescaped, is_stream, joined, joined_texts, unescaped, wide
 
 _PROTECTED = b'encrypted_content"'
 
@@ -39,6 +39,10 @@ def find_secrets(data: bytes, scanner: Scanner, watch: Watch, *, only_split: boo
 
     `only_split` looks for those alone that a stream's events share.
     """
+    clear = watch.clear(scanner)
+    in_one_place = not only_split and _has_whole(data, scanner, watch, clear)
+    if not in_one_place and not (is_stream(data) and _has_split(data, scanner, watch, clear)):
+        return []
     found = []
     if not only_split:
         found += [_secret(hit, [(hit.start, hit.end)]) for hit in _hits(data, scanner, watch)]
@@ -60,11 +64,84 @@ def find_secrets(data: bytes, scanner: Scanner, watch: Watch, *, only_split: boo
     return _disjoint(found)
 
 
+def are_clear(texts: Sequence[bytes], scanner: Scanner, watch: Watch) -> bool:
+    """Whether none of the texts has any secrets; they are read all at once, and known from then on."""
+    clear = watch.clear(scanner)
+    if _has_whole(_BETWEEN.join(texts), scanner, watch, clear):
+        return False
+    for text in texts:
+        if is_stream(text) and _has_split(text, scanner, watch, clear):
+            return False
+    clear.remember_texts(texts)
+    return True
+
+
+def is_clear(text: bytes, scanner: Scanner, watch: Watch) -> bool:
+    """Whether a text, the very object, was just found to have none, with all that is looked out for now."""
+    return any(text is known for known in watch.clear(scanner).texts)
+
+
+_BETWEEN = b"\n\x01"
+
+
+def _has_whole(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
+    """Whether there may be secrets that stand in one place, which is so in few texts; never a wrong no."""
+    if _has_any(data, scanner, watch, clear):
+        return True
+    plain = unescaped(data)
+    if plain and _has_any(plain.text, scanner, watch, clear):
+        return True
+    return b"\0" in data and any(_has_any(one.text, scanner, watch, clear) for one in wide(data))
+
+
+def _has_split(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
+    """The same for those that a stream's events share."""
+    for text in joined_texts(data):
+        if _has_any(text, scanner, watch, clear):
+            return True
+        plain = unescaped(text)
+        if plain and _has_any(plain.text, scanner, watch, clear):
+            return True
+    return False
+
+
+def _has_any(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
+    """Whether a text, read as it stands, may have hits.
+
+    Most are told by what stands between two BREAKs, and none without it: of a longer text each such piece is
+    looked at once, however often it comes (a stream's events are alike).
+    """
+    text, fresh = data, set[bytes]()
+    if len(data) > _WORTH_SPLITTING:
+        fresh = {*data.split(BREAK)} - clear.pieces
+        text = BREAK.join([b"", *fresh])
+    # Behind a backslash a run's first letter is of an escape: then what the run by itself says is not all.
+    spans = token_runs(text, () if ESCAPED_RUN.search(text) else clear.runs)
+    if spans:
+        runs = [text[start:end] for start, end in spans]
+        by_hash = dict(zip(map(hash, runs), runs, strict=True))
+        new = by_hash.keys() - clear.untracked
+        if watch.suspects([by_hash[one] for one in new]) or scanner.in_runs(text, spans, runs):
+            return True
+        clear.remember_runs(new, [run for run in runs if scanner.says_nothing(run)])
+    has_words = scanner.has_words(text)
+    if watch.anywhere(data) or (has_words and scanner.phrases(data)):
+        return True
+    if fresh and not has_words:
+        clear.remember_pieces(fresh)
+    return False
+
+
+_WORTH_SPLITTING = 4096
+
+
 def _hits(data: bytes, scanner: Scanner, watch: Watch) -> Iterator[Hit]:
     spans = token_runs(data)
     runs = [data[start:end] for start, end in spans]
-    yield from watch.find(data, runs)
-    yield from scanner.find(data, spans, runs)
+    yield from watch.in_runs(data, runs)
+    yield from watch.anywhere(data)
+    yield from scanner.in_runs(data, spans, runs)
+    yield from scanner.phrases(data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mitmvcr.httpfacts import canonical_header
 from mitmvcr.model import Interaction, Values
-from mitmvcr.scrub.detect import Secret, find_secrets
+from mitmvcr.scrub.detect import Secret, find_secrets, is_clear
 from mitmvcr.scrub.headers import HeaderList
 from mitmvcr.scrub.memory import MARK
 from mitmvcr.scrub.packed import PackedError, coding_of, members, unpacked
@@ -77,16 +78,21 @@ def _squeezed(text: bytes, watch: Watch) -> Iterator[tuple[bytes, str]]:
 def _body_findings(
     text: bytes, interaction: Interaction, scanner: Scanner, watch: Watch
 ) -> Iterator[Finding]:
-    """What the emitted text alone doesn't show: split by events, in binary or compressed bodies."""
+    """What the emitted text alone doesn't show: split by events, in binary or compressed bodies.
+
+    A body in which `find_secrets` has just found nothing, with all that is tracked now, is not asked again.
+    """
     for side, message in (("request", interaction.request), ("response", interaction.response)):
         field = f"{side}.body"
         body = message.body
         coding = content_coding(message.headers) or coding_of(body)
-        only_split = not coding and _is_shown(body, text)
         try:
-            body = unpacked(body, coding) if coding else body
-            for secret in find_secrets(body, scanner, watch, only_split=only_split):
-                yield Finding(secret.rule, field, _place(secret), mask(secret.value))
+            if coding:
+                body = unpacked(body, coding)
+            if not is_clear(body, scanner, watch):
+                only_split = not coding and _is_shown(body, text)
+                for secret in find_secrets(body, scanner, watch, only_split=only_split):
+                    yield Finding(secret.rule, field, _place(secret), mask(secret.value))
             for member in members(body):
                 for secret in find_secrets(member, scanner, watch):
                     yield Finding(secret.rule, field, "in an archive", mask(secret.value))
@@ -126,18 +132,19 @@ def _place(secret: Secret) -> str:
 
 def content_coding(headers: Values) -> str:
     """The Content-Encoding that is left in the headers, empty if there is none."""
-    for name, values in headers.items():
-        if name.lower() == "content-encoding":
-            return ",".join(values)
-    return ""
+    name = _coding_name(tuple(headers))
+    return ",".join(headers[name]) if name else ""
+
+
+@lru_cache(maxsize=256)
+def _coding_name(names: tuple[str, ...]) -> str:
+    return next((name for name in names if name.lower() == "content-encoding"), "")
 
 
 def header_findings(headers: Values, allowed: HeaderList, side: str) -> Iterator[Finding]:
     """Headers that carry credentials and still have a value that is no replacement."""
-    for name, values in headers.items():
-        if not allowed.verdict(name).kind:
-            continue
-        for value in values:
+    for name, _ in allowed.plan(headers).credentials:
+        for value in headers[name]:
             if value and not MARK.search(value.encode("utf-8", "surrogateescape")):
                 yield Finding("denied-header", f"{side}.headers.{canonical_header(name)}", "its value", "…")
 

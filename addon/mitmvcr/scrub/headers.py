@@ -1,12 +1,13 @@
-"""Which headers are kept, dropped, or kept with their value replaced; knows names, never bodies."""
+"""Which headers are kept, dropped or kept with their value replaced, and what is secret in a value."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+from mitmvcr.scrub.phrases import decode_base64
 from mitmvcr.scrub.policy import PolicyError
 
 KEEP_REQUEST = frozenset({"accept", "content-type", "user-agent", "openai-beta"})
@@ -47,6 +48,28 @@ def denied_kind(name: str) -> str | None:
     return "token" if kind is None and _DENIED_PART.search(name) else kind
 
 
+def credentials(name: str, value: str) -> Iterator[str]:
+    """The secret parts of a header's value: a cookie's values, a scheme's token, Basic's password."""
+    if name == "cookie":
+        for pair in value.split(";"):
+            yield pair.partition("=")[2].strip()
+    elif name == "set-cookie":
+        yield value.partition(";")[0].partition("=")[2].strip()
+    else:
+        scheme, blank, rest = value.strip().partition(" ")
+        if not blank or not scheme.isalnum():
+            yield value.strip()
+            return
+        yield rest.strip()
+        plain = _plain(rest.strip()) if scheme.lower() == "basic" else None
+        if plain:
+            yield plain.partition(b":")[2].decode("utf-8", "surrogateescape")
+
+
+def _plain(coded: str) -> bytes | None:
+    return decode_base64(coded.encode("utf-8", "surrogateescape"))
+
+
 class Fate(Enum):
     """What becomes of a header."""
 
@@ -65,12 +88,27 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of a message's headers, by their names as they are spelled.
+
+    `credentials` are those that carry some, with the kind. `is_plain` says that all others than `kept` are
+    dropped and no kept one is a URL, `as_they_are` also that there are no others.
+    """
+
+    credentials: tuple[tuple[str, str], ...]
+    kept: tuple[str, ...]
+    is_plain: bool
+    as_they_are: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HeaderList:
-    """The compiled allow-list of one direction; verdicts are remembered by name as it is spelled."""
+    """The compiled allow-list of one direction; what is found of names is remembered."""
 
     keep: frozenset[str]
     redact: frozenset[str]
     _known: dict[str, Verdict] = field(default_factory=dict, compare=False, repr=False)
+    _plans: dict[tuple[str, ...], Plan] = field(default_factory=dict, compare=False, repr=False)
 
     def verdict(self, name: str) -> Verdict:
         known = self._known.get(name)
@@ -80,13 +118,26 @@ class HeaderList:
                 self._known[name] = known
         return known
 
-    def keeps_all(self, names: Iterable[str]) -> bool:
-        """Whether all these headers are kept as they are, and none is a URL."""
-        for name in names:
-            verdict = self.verdict(name)
-            if verdict.fate is not Fate.KEEP or verdict.is_url:
-                return False
-        return True
+    def plan(self, names: Iterable[str]) -> Plan:
+        """The plan for headers of these names: one program's requests have the same ones over and over."""
+        names = tuple(names)
+        known = self._plans.get(names)
+        if known is None:
+            known = self._plan({name: self.verdict(name) for name in names})
+            if len(self._plans) < 256:
+                self._plans[names] = known
+        return known
+
+    def _plan(self, verdicts: dict[str, Verdict]) -> Plan:
+        kept = tuple([name for name, one in verdicts.items() if one.fate is Fate.KEEP])
+        is_plain = not any(
+            one.fate is Fate.REDACT
+            or (one.fate is Fate.KEEP and one.is_url)
+            or name.lower() == "content-encoding"  # stays over a body that can't be decoded
+            for name, one in verdicts.items()
+        )
+        credentials_ = tuple([(name, one.kind) for name, one in verdicts.items() if one.kind])
+        return Plan(credentials_, kept, is_plain, is_plain and len(kept) == len(verdicts))
 
     def _judge(self, name: str) -> Verdict:
         if name in self.redact:

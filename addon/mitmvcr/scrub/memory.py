@@ -9,7 +9,8 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from mitmvcr.model import Cassette, Node
+from mitmvcr.model import Cassette, Interaction, Node
+from mitmvcr.scrub.headers import credentials
 from mitmvcr.scrub.tracked import Watch
 
 MARK = re.compile(rb"REDACTED-([a-z][a-z0-9]*)-([0-9]+)")
@@ -20,6 +21,8 @@ _SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|CREDE
 _WORD = re.compile(rb"[A-Za-z]{1,15}|[0-9.,:-]{1,11}")
 _HARMLESS_VALUE = re.compile(r"(?:/|\./|~|[A-Za-z]:\\).*|[a-z_ -]{1,19}", re.DOTALL)
 """Paths, and what test suites set for a key (`fake-api-key`)."""
+
+_HEARD = 256
 
 SHORTEST = 8
 """Shorter values than this (in bytes) are not tracked: they occur by chance."""
@@ -37,11 +40,12 @@ def collapse(text: bytes) -> bytes:
 class Memory:
     """Secrets seen in one cassette. Not safe for threads: each open cassette has its own."""
 
-    __slots__ = ("_counts", "_replacements", "watch")
+    __slots__ = ("_counts", "_heard", "_replacements", "watch")
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._counts: dict[str, int] = {}
         self._replacements: dict[tuple[str, bytes], bytes] = {}
+        self._heard: dict[tuple[str, str], list[bytes]] = {}
         self.watch = Watch()
         for name, value in (os.environ if environ is None else environ).items():
             if _SECRET_NAME.search(name) and not _HARMLESS_VALUE.fullmatch(value):
@@ -49,10 +53,22 @@ class Memory:
 
     def track(self, value: str | bytes, kind: str) -> None:
         """Look out for this value from now on; too short or too common ones are passed over."""
-        raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-        raw = raw.strip()
-        if len(raw) < SHORTEST or _WORD.fullmatch(raw) or MARK.search(raw):
-            return
+        raw = _secret(value)
+        if raw:
+            self._look_out(raw, kind)
+
+    def track_header(self, name: str, value: str, kind: str) -> None:
+        """The same for the secret parts of a header's value; a client sends the same ones each time."""
+        heard = self._heard.get((name, value))
+        if heard is None:
+            heard = [raw for part in credentials(name.lower(), value) if (raw := _secret(part))]
+            if len(self._heard) >= _HEARD:
+                self._heard.clear()
+            self._heard[name, value] = heard
+        for raw in heard:
+            self._look_out(raw, kind)
+
+    def _look_out(self, raw: bytes, kind: str) -> None:
         self.watch.add(raw, kind)
         if kind == "cookie":
             self.watch.forget_all_but(COOKIES, kind)
@@ -80,16 +96,38 @@ class Memory:
         """A memory whose numbers go on after the highest that the cassette has."""
         memory = cls(environ)
         for text in _texts(cassette):
-            for mark in MARK.finditer(text):
+            for mark in MARK.finditer(text) if b"REDACTED-" in text else ():
                 kind = mark.group(1).decode()
                 memory._counts[kind] = max(memory._counts.get(kind, 0), int(mark.group(2)))
         return memory
 
 
+def _secret(value: str | bytes) -> bytes:
+    """The bytes to look out for; none of a value that is too short or too common."""
+    raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+    raw = raw.strip()
+    return b"" if len(raw) < SHORTEST or _WORD.fullmatch(raw) or MARK.search(raw) else raw
+
+
+_HIDES = re.compile(rb"!!binary|\\(?:x|u00|U000000)[2-7]")
+"""What a YAML text has that says something in ASCII which doesn't stand there."""
+
+
+def _not_in_source(cassette: Cassette) -> Iterator[Interaction]:
+    """The interactions that may say what doesn't stand in the text that they were read from."""
+    source = cassette.source
+    if source is None or source.coded is None or cassette.interactions is not source.entries:
+        yield from cassette.interactions
+        return
+    for number in source.coded:
+        if _HIDES.search(source.data, *source.spans[number]):
+            yield source.entries[number]
+
+
 def _texts(cassette: Cassette) -> Iterator[bytes]:
     if cassette.source is not None:
         yield cassette.source.data
-    for one in cassette.interactions:
+    for one in _not_in_source(cassette):
         yield one.request.body
         yield one.response.body
         yield from strings([one.request.url, one.request.headers, one.response.headers, one.request.form])

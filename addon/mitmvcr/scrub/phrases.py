@@ -161,10 +161,10 @@ def _homes(data: bytes, words: bytes) -> Iterator[Hit]:
 
 
 Guarded = tuple[tuple[bytes, ...], Finder]
-"""A finder and the words without all of which it finds nothing; the rarest or longest first."""
+"""A finder and the words without all of which it finds nothing; the rarest first."""
 
 ALWAYS: tuple[Guarded, ...] = (
-    ((b"=", b"sig="), shared_access_signatures),
+    ((b"sig=",), shared_access_signatures),
     ((b"@", b"://"), url_passwords),
     ((b"PRIVATE KEY",), private_keys),
     ((b"uthorization",), authorizations),

@@ -6,14 +6,24 @@ byte, and in JSON and prose a fifth of the bytes is left to look at.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container
+
 SHORTEST = 12
 """The shortest token that is looked at; no rule has a shorter one that is told by its looks."""
 
 TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~:+/="
+ESCAPED_RUN = re.compile(rb"\\[A-Za-z0-9_.~:+/=-]{%d}" % SHORTEST)
+"""A run behind a backslash: its first letter is of an escape (`\\nsk-…`)."""
+
 BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_"
 
 BLOB = 512
 """From this length a stretch of Base64 is taken for data, in which short literals stand by chance."""
+
+BREAK = b"{"
+"""No secret that a run tells goes over it, nor does the name in front that tells of a secret: neither the
+rules' shapes nor names and what may stand between a name and its value have it, nor have fixed words."""
 
 Span = tuple[int, int]
 
@@ -26,17 +36,18 @@ _TOKEN_CLASS = _class(TOKEN)
 _BASE64_CLASS = _class(BASE64)
 
 
-def token_runs(data: bytes) -> list[Span]:
-    """The runs of token characters, SHORTEST and longer."""
-    return _runs(data.translate(_TOKEN_CLASS), SHORTEST)
+def token_runs(data: bytes, but: Container[bytes] = ()) -> list[Span]:
+    """The runs of token characters, SHORTEST and longer, without those that are in `but`."""
+    return _runs(data, _TOKEN_CLASS, SHORTEST, but)
 
 
 def blobs(data: bytes) -> list[Span]:
     """The stretches of Base64, BLOB and longer."""
-    return _runs(data.translate(_BASE64_CLASS), BLOB)
+    return _runs(data, _BASE64_CLASS, BLOB, ())
 
 
-def _runs(mapped: bytes, shortest: int) -> list[Span]:
+def _runs(data: bytes, letters: bytes, shortest: int, but: Container[bytes]) -> list[Span]:
+    mapped = data.translate(letters)
     find = mapped.find
     wanted = b"a" * shortest
     out = []
@@ -45,7 +56,8 @@ def _runs(mapped: bytes, shortest: int) -> list[Span]:
         end = find(b" ", start + shortest)
         if end < 0:
             end = len(mapped)
-        out.append((start, end))
+        if data[start:end] not in but:
+            out.append((start, end))
         start = find(wanted, end)
     return out
 

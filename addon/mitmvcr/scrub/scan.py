@@ -16,7 +16,7 @@ from mitmvcr.scrub.hits import Hit, entropy
 from mitmvcr.scrub.memory import MARK
 from mitmvcr.scrub.phrases import ALWAYS, Guarded, decode_base64
 from mitmvcr.scrub.rules import RULES, Rule
-from mitmvcr.scrub.runs import BASE64, BLOB, SHORTEST, Span, blobs, token_runs
+from mitmvcr.scrub.runs import BASE64, BLOB, BREAK, SHORTEST, Span, blobs, token_runs
 
 KEPT_IDS = (
     b"call_", b"resp_", b"chatcmpl-", b"msg_", b"rs_", b"file-", b"batch_", b"ft:", b"asst_", b"thread_",
@@ -90,6 +90,7 @@ class Scanner:
 
     def __init__(self, rules: Sequence[Rule] = RULES, finders: Sequence[Guarded] = ALWAYS) -> None:
         self._finders = tuple(finders)
+        self._words = [words[0] if words else b"" for words, _ in finders]
         self._literals = _Literals(rules)
         self._telling_literals = _Literals(rules, shortest=_TELLING)
         self._telling_words = [
@@ -101,8 +102,8 @@ class Scanner:
         # By hash, so that no secret is kept.
         self._known: dict[int, int] = {}
 
-    def find(self, data: bytes, spans: Sequence[Span], runs: Sequence[bytes]) -> list[Hit]:
-        """The secrets in no order; some may overlap. `spans` are the places of the text's token runs."""
+    def in_runs(self, data: bytes, spans: Sequence[Span], runs: Sequence[bytes]) -> list[Hit]:
+        """The secrets that token runs tell, in no order; some may overlap. `spans` are the runs' places."""
         hits: list[Hit] = []
         known = self._known
         for (start, end), run in zip(spans, runs, strict=True):
@@ -114,13 +115,29 @@ class Scanner:
                 state = self._remember(run)
             if state or (start and data[start - 1] == _BACKSLASH):
                 self._look_at(data, start, end, state, hits)
+        return _without_replacements(hits)
+
+    def has_words(self, data: bytes) -> bool:
+        """Whether a text, or a part of one, has words without which `phrases` finds nothing."""
+        return any(map(data.__contains__, self._words))
+
+    def phrases(self, data: bytes) -> list[Hit]:
+        """The secrets that stand behind fixed words, and those that the user's patterns find."""
+        hits: list[Hit] = []
         for words, finder in self._finders:
             for word in words:
                 if word not in data:
                     break
             else:
                 hits.extend(finder(data))
-        return [hit for hit in hits if not _is_replacement(hit.value)] if hits else hits
+        return _without_replacements(hits)
+
+    def says_nothing(self, run: bytes) -> bool:
+        """Whether a token run that was looked at tells of no secret, whatever stands in front of it.
+
+        But a backslash: then its first letter is of an escape.
+        """
+        return self._known.get(hash(run)) == 0
 
     def _look_at(self, data: bytes, start: int, end: int, state: int, hits: list[Hit]) -> None:
         before = data[start - 1] if start else 0
@@ -187,7 +204,8 @@ class Scanner:
             plain = _from_hex(text) or decode_base64(text)
             if plain and plain.isascii():
                 spans = token_runs(plain)
-                if self.find(plain, spans, [plain[start:end] for start, end in spans]):
+                runs = [plain[start:end] for start, end in spans]
+                if self.in_runs(plain, spans, runs) or self.phrases(plain):
                     hits.append(Hit(*found.span(), "encoded-secret", "encoded", text))
 
 
@@ -225,7 +243,11 @@ def at_boundary(data: bytes, at: int) -> bool:
 
 def _match(rule: Rule, data: bytes, at: int) -> Hit | None:
     pattern = rule.pattern
-    found = pattern.search(data, max(0, at - rule.back), at + 1024) if rule.back else pattern.match(data, at)
+    if rule.back:
+        front = max(0, at - rule.back)
+        found = pattern.search(data, max(front, data.rfind(BREAK, front, at)), at + 1024)
+    else:
+        found = pattern.match(data, at)
     if not found or (rule.bounded and not at_boundary(data, found.start())):
         return None
     start, end = found.span(1) if pattern.groups else found.span()
@@ -285,6 +307,10 @@ def _in_blob(data: bytes, hit: Hit) -> bool:
     left = len(before) - len(before.rstrip(BASE64))
     right = len(after) - len(after.lstrip(BASE64))
     return left > 0 and left + right >= BLOB
+
+
+def _without_replacements(hits: list[Hit]) -> list[Hit]:
+    return [hit for hit in hits if not _is_replacement(hit.value)] if hits else hits
 
 
 def _is_replacement(value: bytes) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote_from_bytes
 
 from mitmvcr.scrub.hits import Hit
@@ -16,7 +18,9 @@ _CODED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 _HEX_DIGITS = re.compile(rb"%[0-9A-F]{2}")
 _SQUEEZED = b" \t\r\n\\'\""
-_REMEMBERED = 50_000
+_REMEMBERED = 8192
+_LONGEST = 512
+_LARGEST = 1 << 20
 
 
 def squeeze(data: bytes) -> bytes:
@@ -41,8 +45,7 @@ class Watch:
     """The tracked values of one cassette, ready for search.
 
     Most searches are made in the text's long runs of token characters alone, a fifth of it: there a
-    long value's longest run, its Base64 and its hexadecimal digits must be. Runs that were found to have
-    none are remembered, by their hash: the same words come with each exchange.
+    long value's longest run, its Base64 and its hexadecimal digits must be.
     """
 
     __slots__ = ("_all", "_anywhere", "_clear", "_in_runs")
@@ -51,7 +54,7 @@ class Watch:
         self._all: dict[bytes, _Forms] = {}
         self._in_runs: list[tuple[bytes, _Forms]] | None = None
         self._anywhere: list[tuple[bytes, _Forms]] = []
-        self._clear: set[int] = set()
+        self._clear = Clear(None)
 
     def __contains__(self, value: bytes) -> bool:
         return value in self._all
@@ -68,8 +71,10 @@ class Watch:
     def add(self, value: bytes, kind: str) -> None:
         """Look out for a value; one that is known already becomes the youngest of its kind."""
         known = self._all.pop(value, None)
-        self._all[value] = _forms(value, kind) if known is None else known
-        self._in_runs = None
+        if known is None:
+            known = _forms(value, kind)
+            self._in_runs = None
+        self._all[value] = known
 
     def learn(self, other: Watch) -> None:
         """Look out for what the other one looks out for, too."""
@@ -83,36 +88,37 @@ class Watch:
             del self._all[value]
             self._in_runs = None
 
-    def find(self, data: bytes, runs: Sequence[bytes]) -> Iterator[Hit]:
+    def clear(self, scanner: object) -> Clear:
+        """What was found to have neither a value nor anything that this scanner finds."""
+        self._sort()
+        if self._clear.scanner is not scanner:
+            self._clear = Clear(scanner)
+        return self._clear
+
+    def in_runs(self, data: bytes, runs: Collection[bytes]) -> list[Hit]:
         """Where a value stands as it is, JSON-escaped, or inside a run of Base64 or hexadecimal.
 
         `runs` are the text's token runs.
         """
-        if not self._all:
-            return
-        if self._in_runs is None:
-            self._in_runs = self._sort()
-        fresh = [run for run in runs if hash(run) not in self._clear]
-        if fresh:
-            yield from self._in(fresh, data)
-        for probe, forms in self._anywhere:
-            if probe in data:
-                yield from _hits(data, forms)
+        return [hit for forms in self.suspects(runs) for hit in _hits(data, forms)]
 
-    def _in(self, runs: Sequence[bytes], data: bytes) -> Iterator[Hit]:
+    def suspects(self, runs: Collection[bytes]) -> list[_Forms]:
+        """The values, one for each of its forms, whose longest run is in one of these.
+
+        The rest of it may be beside that run, or be written in another way.
+        """
+        if not runs:
+            return []
         text = b" ".join(runs)
         longest = max(map(len, runs))
-        is_clear = True
-        for probe, forms in self._in_runs or ():
-            if len(probe) > longest:
-                break
-            if probe in text:
-                is_clear = False
-                yield from _hits(data, forms)
-        if is_clear:
-            if len(self._clear) > _REMEMBERED:
-                self._clear.clear()
-            self._clear.update(map(hash, runs))
+        probes = self._sort()
+        end = bisect_right(probes, longest, key=lambda item: len(item[0]))
+        return [forms for probe, forms in probes[:end] if probe in text]
+
+    def anywhere(self, data: bytes) -> list[Hit]:
+        """The same for values, and forms of them, that have no long run of token characters."""
+        self._sort()
+        return [hit for probe, forms in self._anywhere if probe in data for hit in _hits(data, forms)]
 
     def in_squeezed(self, data: bytes) -> Iterator[tuple[bytes, str]]:
         """The values with blanks or quotes that stand in squeezed text, however quoted and folded."""
@@ -121,10 +127,49 @@ class Watch:
                 yield forms.value, forms.kind
 
     def _sort(self) -> list[tuple[bytes, _Forms]]:
-        self._clear.clear()
-        self._anywhere = [(text, forms) for forms in self._all.values() for text in forms.anywhere]
-        in_runs = [(probe, forms) for forms in self._all.values() for probe in forms.in_runs]
-        return sorted(in_runs, key=lambda item: len(item[0]))
+        """What to look for in runs, the shortest first."""
+        if self._in_runs is None:
+            self._clear = Clear(None)
+            self._anywhere = [(text, forms) for forms in self._all.values() for text in forms.anywhere]
+            in_runs = [(probe, forms) for forms in self._all.values() for probe in forms.in_runs]
+            self._in_runs = sorted(in_runs, key=lambda item: len(item[0]))
+        return self._in_runs
+
+
+class Clear:
+    """What a scanner found nothing in, as far as it is worth remembering.
+
+    The hashes of token runs that have no tracked value; of the runs themselves those that tell of no secret;
+    pieces of texts; and the texts that were read last.
+    """
+
+    __slots__ = ("pieces", "runs", "scanner", "texts", "untracked")
+
+    def __init__(self, scanner: object) -> None:
+        self.scanner = scanner
+        self.untracked: set[int] = set()
+        self.runs: set[bytes] = set()
+        self.pieces: set[bytes] = set()
+        self.texts: list[bytes] = []
+
+    def remember_runs(self, untracked: Iterable[int], harmless: Iterable[bytes]) -> None:
+        _remember(self.untracked, untracked)
+        _remember(self.runs, harmless)
+
+    def remember_pieces(self, pieces: Iterable[bytes]) -> None:
+        _remember(self.pieces, [one for one in pieces if len(one) <= _LONGEST])
+
+    def remember_texts(self, texts: Iterable[bytes]) -> None:
+        self.texts = [one for one in texts if _LONGEST < len(one) <= _LARGEST]
+
+
+Known = TypeVar("Known", bytes, int)
+
+
+def _remember(known: set[Known], more: Iterable[Known]) -> None:
+    if len(known) > _REMEMBERED:
+        known.clear()
+    known.update(more)
 
 
 def _hits(data: bytes, forms: _Forms) -> Iterator[Hit]:

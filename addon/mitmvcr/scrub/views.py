@@ -85,7 +85,7 @@ def unfolded(data: bytes) -> bytes:
 
     A blank that begins the next line has a backslash in front; that of an escape as `\"` stays.
     """
-    return _FOLD.sub(b"", data) if b"\\\n" in data or b"\\\r" in data else data
+    return _FOLD.sub(b"", data) if b"\\" in data else data
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Joined:
 
 
 _DELTA = re.compile(
-    rb'"(content|delta|arguments|text|reasoning|reasoning_content|refusal|partial_json|thinking|response'
+    rb'"(?=[acdprt])(content|delta|arguments|text|reasoning|reasoning_content|refusal|partial_json|thinking|response'
     rb'|transcript)":[ \t]*"((?:[^"\\]++|\\.)*+)"'
 )
 """The keys under which streams send pieces of text: OpenAI's, Anthropic's, DeepSeek's, Ollama's."""
@@ -144,6 +144,18 @@ def joined(data: bytes) -> Iterator[Joined]:
     plain += [found.span(1) for found in _PLAIN.finditer(data)]
     if len(plain) > 1:
         yield _join(data, plain)
+
+
+def joined_texts(data: bytes) -> Iterable[bytes]:
+    """The same texts alone, which is quicker."""
+    if _SECOND.search(data):
+        return [one.text for one in joined(data)]
+    first = _PLAIN_FIRST.match(data)
+    names: dict[bytes, list[bytes]] = {b"": [first[1]] if first else []}
+    names[b""] += _PLAIN.findall(data)
+    for name, text in _DELTA.findall(data):
+        names.setdefault(name, []).append(text)
+    return [b"".join(texts) for texts in names.values() if len(texts) > 1]
 
 
 def _by_index(data: bytes, spans: Sequence[Span]) -> Iterable[list[Span]]:

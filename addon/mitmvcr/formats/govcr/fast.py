@@ -12,13 +12,13 @@ from __future__ import annotations
 import base64
 import re
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache, lru_cache
 from operator import eq
 from typing import Any, NoReturn, TypeAlias, overload
 
 from mitmvcr.durations import parse_duration
-from mitmvcr.model import Cassette, Interaction, Node, Request, Response, Source
+from mitmvcr.model import Cassette, Interaction, Interactions, Node, Request, Response, Source
 
 _HEAD = b"---\nversion: 2\ninteractions:\n"
 # Odd entries that a file may have, and one in eight beyond: to read one alone costs more than among others.
@@ -55,7 +55,9 @@ _BASE64 = re.compile(rb"[0-9A-Za-z+/]*+={0,2}")
 _NAME = re.compile(rb"([0-9A-Za-z_$][0-9A-Za-z_.$()\[\]/+-]{0,127}+):( \[\])?")
 
 ReadAlone: TypeAlias = Callable[[bytes], Interaction | None]
-_Block: TypeAlias = Callable[[bytes], tuple[Any, ...]]
+_Block: TypeAlias = Callable[[bytes], tuple[tuple[Any, ...], bool]]
+_Values: TypeAlias = dict[str, tuple[str, ...]]
+_Found: TypeAlias = re.Match[bytes]
 
 
 class _OddError(Exception):
@@ -65,8 +67,9 @@ class _OddError(Exception):
 class _Layout:
     """One of go-vcr's two layouts: how an entry looks, and what the blocks of fields in it hold.
 
-    A block is what stands between bodies, lengths and durations. Most are the same in many entries, so that
-    each is read once and found again then.
+    `request` and `response` are an entry's halves, with a group for each block of fields and for what stands
+    between those: bodies, lengths and durations. Most blocks are the same in many entries, so that each is
+    read once and found again then.
     """
 
     def __init__(self, indent: int) -> None:
@@ -86,7 +89,7 @@ class _Layout:
             self._mapping(b"form") + self._mapping(b"headers") + self._fields(url=_STRING, method=_STRING)
         )
         outcome = self._mapping(b"headers") + self._fields(status=_STRING, code=b"(%b)" % _INTEGER)
-        self.entry = self._entry(b" " * indent, proto, place, target, framing, outcome)
+        self.request, self.response = self._halves(b" " * indent, proto, place, target, framing, outcome)
         self.proto = _block(proto, lambda name, major, minor: (_text(name), int(major), int(minor)))
         self.framing = _block(framing, lambda names, trailer: (self._texts(names), self._values(trailer)))
         self.place = _block(
@@ -104,24 +107,18 @@ class _Layout:
             outcome, lambda headers, status, code: (int(code), _text(status), self._values(headers))
         )
 
-    def _entry(self, before: bytes, *blocks: bytes) -> re.Pattern[bytes]:
-        """An entry: its blocks as a group each, and between them what differs."""
+    def _halves(self, before: bytes, *blocks: bytes) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
         proto, place, target, framing, outcome = (b"(%b)" % _CAPTURE.sub(b"(?:", block) for block in blocks)
         length = self._fields(content_length=b"(%b)" % _INTEGER)
         line = rb"\n%b[^\n]++" % self.pad
         literal = rb"\|[-+]?+(?:%b|\n(?=\n))++|!!binary \|(?:%b)++" % (line, line)
         body = self._fields(body=rb"(%b|[^|\n][^\n]*+)" % literal)
-        return re.compile(
-            b"".join(
-                [
-                    rb"%b- id: (%b)\n%b  request:\n" % (before, _INTEGER, before),
-                    *(proto, length, place, rb"(?:%b)?" % body, target),
-                    rb"%b  response:\n" % before,
-                    *(proto, framing, length, rb"(?:%buncompressed: (true|false)\n)?" % self._key, body),
-                    *(outcome, self._fields(duration=b"(%b)" % _DURATION)),
-                ]
-            )
-        )
+        start = rb"%b- id: (%b)\n%b  request:\n" % (before, _INTEGER, before)
+        uncompressed = rb"(?:%buncompressed: (true|false)\n)?" % self._key
+        asked = [start, proto, length, place, rb"(?:%b)?" % body, target, rb"%b  response:\n" % before]
+        answered = [proto, framing, length, uncompressed, body, outcome]
+        answered.append(self._fields(duration=b"(%b)" % _DURATION))
+        return re.compile(b"".join(asked)), re.compile(b"".join(answered))
 
     def _fields(self, **values: bytes) -> bytes:
         return b"".join(b"%b%b: %b\n" % (self._key, name.encode(), values[name]) for name in values)
@@ -153,50 +150,53 @@ class _Layout:
             _odd()
         return read
 
-    def check(self, found: re.Match[bytes]) -> None:
-        """Raises _OddError if a field of the entry isn't certain; what the expression tells already is."""
-        _, asked_by, _, place, asked, target, answered_by, framing, _, _, answered, outcome, _ = (
-            found.groups()
-        )
-        self.proto(asked_by)
-        self.place(place)
-        self.target(target)
-        self.proto(answered_by)
-        self.framing(framing)
-        self.outcome(outcome)
-        if asked:
-            _body(asked, self.pad)
-        _body(answered, self.pad)
+    def check(self, asked: _Found, answered: _Found) -> tuple[str, _Values, bool]:
+        """The request's URL and headers, and whether all stands there as it is.
 
-    def interaction(self, found: re.Match[bytes]) -> Interaction:
-        """What an entry holds that `check` has seen."""
-        id_, asked_by, asked_length, place, asked, target, *answer = found.groups()
-        answered_by, framing, length, uncompressed, answered, outcome, duration = answer
-        proto, major, minor = self.proto(asked_by)
-        names, trailer, host, address, uri = self.place(place)
-        method, url, form, headers = self.target(target)
-        content = _body(asked, self.pad) if asked else b""
-        request = Request(
+        Raises _OddError if a field of the entry isn't certain; what the expressions tell is already.
+        """
+        _, asked_by, _, place, content, target = asked.groups()
+        answered_by, framing, _, _, answer, outcome, _ = answered.groups()
+        there, stands = self.target(target)
+        stands &= self.proto(asked_by)[1] & self.place(place)[1] & self.proto(answered_by)[1]
+        stands &= self.framing(framing)[1] & self.outcome(outcome)[1] & _stands(answer)
+        if content:
+            _check_body(content, self.pad)
+            stands &= _stands(content)
+        _check_body(answer, self.pad)
+        return there[1], there[3], stands
+
+    def asked(self, found: _Found) -> Request:
+        """The request of an entry that `check` has seen."""
+        _, by, length, place, content, target = found.groups()
+        proto, major, minor = self.proto(by)[0]
+        names, trailer, host, address, uri = self.place(place)[0]
+        method, url, form, headers = self.target(target)[0]
+        return Request(
             method,
             url,
             proto,
             major,
             minor,
-            int(asked_length),
+            int(length),
             names,
             trailer,
             host,
             address,
             uri,
-            content,
+            _body(content, self.pad) if content else b"",
             form,
             headers,
             _NOTHING,
         )
-        proto, major, minor = self.proto(answered_by)
-        names, trailer = self.framing(framing)
-        code, status, headers = self.outcome(outcome)
-        response = Response(
+
+    def answered(self, found: _Found) -> Response:
+        """The response of an entry that `check` has seen."""
+        by, framing, length, uncompressed, content, outcome, duration = found.groups()
+        proto, major, minor = self.proto(by)[0]
+        names, trailer = self.framing(framing)[0]
+        code, status, headers = self.outcome(outcome)[0]
+        return Response(
             code,
             status,
             proto,
@@ -206,12 +206,11 @@ class _Layout:
             trailer,
             int(length),
             uncompressed == b"true",
-            _body(answered, self.pad),
+            _body(content, self.pad),
             headers,
             parse_duration(duration.decode()),
             _NOTHING,
         )
-        return Interaction(request, response, int(id_), _NOTHING)
 
 
 _layout = cache(_Layout)
@@ -221,9 +220,9 @@ def _block(expression: bytes, read: Callable[..., tuple[Any, ...]]) -> _Block:
     pattern = re.compile(expression)
 
     @lru_cache(maxsize=1024)
-    def block(text: bytes) -> tuple[Any, ...]:
-        found = pattern.fullmatch(text)
-        return read(*found.groups()) if found else _odd()
+    def block(text: bytes) -> tuple[tuple[Any, ...], bool]:
+        found = pattern.fullmatch(text) or _odd()
+        return read(*found.groups()), b'"' not in text or b"\\" not in text
 
     return block
 
@@ -240,14 +239,27 @@ def read(data: bytes, read_alone: ReadAlone) -> Cassette | None:
     layout = _layout(indent)
     starts = array("Q")
     odd: dict[int, Interaction] = {}
+    urls: dict[str, None] = {}
+    names: set[str] = set()
+    coded: list[int] = []
     while at < len(data):
         if not data.startswith(layout.start, at):
             return None  # at another column, or with another key first
         starts.append(at)
-        found = layout.entry.match(data, at)
-        if found is not None and _is_sound(found, layout):
-            at = found.end()
-            continue
+        asked = layout.request.match(data, at)
+        answered = layout.response.match(data, asked.end()) if asked else None
+        if asked and answered and _is_text(data[at : answered.end()]):
+            try:
+                url, headers, stands = layout.check(asked, answered)
+            except _OddError:
+                pass
+            else:
+                urls[url] = None
+                names |= headers.keys()
+                if not stands:
+                    coded.append(len(starts) - 1)
+                at = answered.end()
+                continue
         end = data.find(b"\n" + layout.start, at) + 1 or len(data)
         text = data[at:end]
         # A literal with this hint means one thing or another by what the rest of the file has.
@@ -255,12 +267,15 @@ def read(data: bytes, read_alone: ReadAlone) -> Cassette | None:
         if one is None:
             return None
         odd[len(starts) - 1] = one
+        coded.append(len(starts) - 1)
+        urls[one.request.url] = None
+        names |= one.request.headers.keys()
         at = end
     if not starts:
         return None
     starts.append(at)
-    entries = Entries(data, starts, indent, odd)
-    return Cassette(entries, source=Source(data, entries, Spans(starts), indent))
+    entries = Entries(data, starts, indent, odd, (tuple(urls), frozenset(names)))
+    return Cassette(entries, source=Source(data, entries, Spans(starts), indent, coded))
 
 
 def last_start(data: bytes) -> int:
@@ -269,21 +284,17 @@ def last_start(data: bytes) -> int:
     return data.rfind(b"\n" + layout.start) + 1
 
 
-def _is_sound(found: re.Match[bytes], layout: _Layout) -> bool:
-    """Whether an entry's text is YAML that means what `interaction` makes of it."""
-    text = found[0]
+def _is_text(text: bytes) -> bool:
+    """Whether it has no bytes that YAML refuses, or takes for line breaks or marks of its own."""
     try:
-        decoded = text.decode()
-        if len(text.translate(None, _SUSPECTS)) != len(text) and (
-            len(text.translate(None, _CONTROLS)) != len(text)
-            or _C1.search(text)
-            or any(mark in decoded for mark in _MARKS)
-        ):
-            return False
-        layout.check(found)
-    except (_OddError, UnicodeDecodeError):
+        decoded = "" if text.isascii() else text.decode()
+    except UnicodeDecodeError:
         return False
-    return True
+    return len(text.translate(None, _SUSPECTS)) == len(text) or not (
+        len(text.translate(None, _CONTROLS)) != len(text)
+        or _C1.search(text)
+        or any(mark in decoded for mark in _MARKS)
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -295,11 +306,8 @@ def _text(raw: bytes | None) -> str:
 def _inline(raw: bytes) -> bytes:
     first = raw[0] if raw else _odd()
     if first == _SINGLE:
-        inner = raw[1:-1]
-        quotes = inner.count(b"'")
-        if raw[-1] != _SINGLE or len(raw) < 2 or (quotes and quotes != 2 * inner.count(b"''")):
-            _odd()
-        return inner.replace(b"''", b"'") if quotes else inner
+        _check_quotes(raw)
+        return raw[1:-1].replace(b"''", b"'")
     if first == _QUOTE:
         quoted = _DOUBLE.fullmatch(raw) or _odd()
         inner = quoted[1]
@@ -309,6 +317,13 @@ def _inline(raw: bytes) -> bytes:
     return raw
 
 
+def _check_quotes(raw: bytes) -> None:
+    """Raises _OddError unless single quotes stand around a text, and twice in it."""
+    quotes = raw.count(b"'") - 2
+    if raw[-1] != _SINGLE or quotes < 0 or (quotes and quotes != 2 * raw.count(b"''", 1, len(raw) - 1)):
+        _odd()
+
+
 def _unescape(found: re.Match[str]) -> str:
     if found[4]:
         return _NAMED[found[4]]
@@ -316,6 +331,17 @@ def _unescape(found: re.Match[str]) -> str:
     if 0xD800 <= code < 0xE000 or code > 0x10FFFF:
         _odd()
     return chr(code)
+
+
+def _check_body(raw: bytes, pad: bytes) -> None:
+    """Raises _OddError where `_body` does, without making it in the usual cases."""
+    first = raw[0]
+    if first == _SINGLE:
+        _check_quotes(raw)
+    elif first == _BAR:
+        _check_literal(raw, pad)
+    else:
+        _body(raw, pad)
 
 
 def _body(raw: bytes, pad: bytes) -> bytes:
@@ -335,37 +361,62 @@ def _body(raw: bytes, pad: bytes) -> bytes:
     return base64.b64decode(encoded)
 
 
+def _stands(raw: bytes) -> bool:
+    """Whether what a body says stands there as it is: no Base64, no escapes."""
+    first = raw[0]
+    return first != _TAG and (first != _QUOTE or b"\\" not in raw)
+
+
 def _literal(raw: bytes, pad: bytes) -> bytes:
+    _check_literal(raw, pad)
     header, _, text = raw.partition(b"\n")
-    if not text.startswith(pad) or text[len(pad) : len(pad) + 1] in b" \t\n":
-        _odd()  # the first line tells the column of all
     text = text[len(pad) :].replace(b"\n" + pad, b"\n")
-    if header == b"|+":
-        return text + b"\n"
-    if text.endswith(b"\n"):
-        _odd()
     return text if header == b"|-" else text + b"\n"
+
+
+def _check_literal(raw: bytes, pad: bytes) -> None:
+    """Raises _OddError unless the first line tells the column of all, and the header what stands last."""
+    at = raw.index(b"\n") + 1
+    first = at + len(pad)
+    if not raw.startswith(pad, at) or raw[first : first + 1] in b" \t\n":
+        _odd()
+    if raw.endswith(b"\n") and not raw.startswith(b"|+"):
+        _odd()
 
 
 def _odd() -> NoReturn:
     raise _OddError
 
 
-class Entries(Sequence[Interaction]):
+class Entries(Interactions):
     """The interactions of a file that `read` went over, made from its bytes when they are asked for.
 
     Those of the last 16 MB of text asked for are kept; one that was let go is made anew, and is equal.
     """
 
-    __slots__ = ("_data", "_indent", "_kept", "_kept_size", "_odd", "_starts")
+    __slots__ = (
+        *("_data", "_indent", "_kept", "_kept_size", "_odd", "_starts"),
+        *("request_headers", "urls"),
+    )
     __hash__ = None  # type: ignore[assignment] # interactions have dicts
 
-    def __init__(self, data: bytes, starts: Sequence[int], indent: int, odd: dict[int, Interaction]) -> None:
-        """`starts` has one place more than there are entries: where the last one ends."""
+    def __init__(
+        self,
+        data: bytes,
+        starts: Sequence[int],
+        indent: int,
+        odd: dict[int, Interaction],
+        told: tuple[Sequence[str], Collection[str]],
+    ) -> None:
+        """`starts` has one place more than there are entries: where the last one ends.
+
+        `told` is what `Interactions` says of all requests: their URLs and the names of their headers.
+        """
         self._data = data
         self._starts = starts
         self._indent = indent
         self._odd = odd
+        self.urls, self.request_headers = told
         self._kept: dict[int, Interaction] = {}
         self._kept_size = 0
 
@@ -392,11 +443,19 @@ class Entries(Sequence[Interaction]):
             self._kept.clear()
             self._kept_size = end - start
         layout = _layout(self._indent)
-        found = layout.entry.match(self._data, start)
-        if found is None:
-            raise AssertionError("the entry was read before")
-        made = self._kept[number] = layout.interaction(found)
+        asked = layout.request.match(self._data, start) or _lost()
+        answered = layout.response.match(self._data, asked.end()) or _lost()
+        made = self._kept[number] = Interaction(
+            layout.asked(asked), layout.answered(answered), int(asked[1]), _NOTHING
+        )
         return made
+
+    def request(self, number: int) -> Request:
+        known = self._odd.get(number) or self._kept.get(number)
+        if known is not None:
+            return known.request
+        layout = _layout(self._indent)
+        return layout.asked(layout.request.match(self._data, self._starts[number]) or _lost())
 
     def __iter__(self) -> Iterator[Interaction]:
         return map(self.__getitem__, range(len(self)))
@@ -408,6 +467,10 @@ class Entries(Sequence[Interaction]):
 
     def __repr__(self) -> str:
         return repr(tuple(self))
+
+
+def _lost() -> NoReturn:
+    raise AssertionError("the entry was read before")
 
 
 class Spans(Sequence[tuple[int, int]]):

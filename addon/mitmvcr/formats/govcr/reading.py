@@ -16,7 +16,6 @@ from mitmvcr.model import Cassette, Interaction
 
 def load(data: bytes) -> Cassette:
     """What the package has under this name."""
-    may_be_misread = goccy.is_misread(data)
     try:
         with _collector_off():
             cassette = _read_with_end(data)
@@ -26,9 +25,16 @@ def load(data: bytes) -> Cassette:
             raise
         return meant
     # U+0090 in charm and the byte 0x90 of v4.0.5 look alike: what charm would write so, it wrote.
-    if may_be_misread and emit_document(cassette, Dialect.CHARM) != data:
+    if _may_be_misread(cassette, data) and emit_document(cassette, Dialect.CHARM) != data:
         return goccy.read(data) or cassette
     return cassette
+
+
+def _may_be_misread(cassette: Cassette, data: bytes) -> bool:
+    source = cassette.source
+    # `coded` has all entries with escapes, and those with carriage returns or with plain tabs.
+    is_certain = source is not None and source.coded is not None and not source.coded
+    return not is_certain and goccy.is_misread(data)
 
 
 def recover(data: bytes) -> tuple[Cassette, bytes]:

@@ -146,7 +146,9 @@ def _usual_literal(raw: bytes, pad: bytes) -> bytes:
     lines = pad + raw.replace(b"\n", b"\n" + pad)
     if b"\n\n" in raw:
         empty = b"\n%b\n" % pad
-        lines = lines.replace(empty, b"\n\n").replace(empty, b"\n\n")
+        lines = lines.replace(empty, b"\n\n")
+        if b"\n\n\n" in raw:
+            lines = lines.replace(empty, b"\n\n")
     if not raw.endswith(b"\n"):
         return b"|-\n%b\n" % lines
     header = b"|+\n" if raw.endswith(b"\n\n") else b"|\n"
