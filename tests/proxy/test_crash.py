@@ -105,11 +105,13 @@ def test_full_disk_leaves_what_was_there_and_the_client_its_answer(
     proxy = start(upstream=upstream.url, mode="record")
     with reverse(proxy) as client:
         assert client.post(CHAT, json=chat("fits")).status_code == 200
+        proxy.wait_for("recorded in")
         before = path.read_bytes()
         # In the middle of the next entry.
         proxy.limit_file_size(len(before) + 200)
         answers = [client.post(CHAT, json=chat(f"does not {n}")) for n in range(2)]
         assert [one.status_code for one in answers] == [200, 200]
+        proxy.wait_for("could not be written", times=2)
         assert path.read_bytes() == before
         proxy.limit_file_size(1 << 30)
         assert client.post(CHAT, json=chat("fits again")).status_code == 200
@@ -138,6 +140,7 @@ def test_file_that_somebody_else_changes_is_left_alone(
     proxy = start(upstream=upstream.url, mode="record")
     with reverse(proxy) as client:
         client.post(CHAT, json=chat("one"))
+        proxy.wait_for("recorded in")
         changed = path.read_bytes() + b"# by hand\n"
         path.write_bytes(changed)
         assert client.post(CHAT, json=chat("two")).status_code == 200

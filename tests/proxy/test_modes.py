@@ -58,6 +58,7 @@ def test_record_replaces_the_old_file_when_the_first_exchange_is_complete(
     proxy.wait_for("not recorded")
     assert path.read_bytes() == before
     _ask(proxy, "old")
+    proxy.wait_for("recorded in")
     assert path.read_bytes() != before
     _ask(proxy, "new")
     assert proxy.stop() == 0

@@ -15,6 +15,7 @@ from mitmvcr.launch.contract import Order
 from mitmvcr.launch.environment import Via
 from mitmvcr.launch.planning import Plan, plan
 from mitmvcr.launch.process import ProxyError, ProxyProcess
+from mitmvcr.launch.trust import system_certificates
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
 
@@ -81,8 +82,10 @@ class _InterruptedError(MitmvcrError):
 def _run(path: str, words: list[str], wanted: Plan) -> int:
     proxy = ProxyProcess.start(wanted.launch, output=2)
     try:
+        trusted = system_certificates(os.environ)  # while the proxy starts
         ready = proxy.wait(meanwhile=_stop_if_signalled)
-        environ = {**os.environ, **wanted.changes(ready, proxy.folder, os.environ)}
+        changes = wanted.changes(ready, proxy.folder, os.environ, certificates=trusted)
+        environ = {**os.environ, **changes}
         watch = _Watch(proxy, words[0])
         status = child.wait(child.start(path, words, environ), watch.look)
     except _InterruptedError:

@@ -30,12 +30,21 @@ class Plan:
     mode: str
     notes: Sequence[str] = ()
 
-    def changes(self, ready: Ready, folder: Path, environ: Mapping[str, str], host: str = "") -> Changes:
+    def changes(
+        self,
+        ready: Ready,
+        folder: Path,
+        environ: Mapping[str, str],
+        host: str = "",
+        certificates: Sequence[bytes] | None = None,
+    ) -> Changes:
         """The variables for a program, once the proxy serves; writes what it is to trust into the folder.
 
-        `host` is the proxy's address as the program has it. Raises MitmvcrError.
+        `host` is the proxy's address as the program has it, `certificates` what `system_certificates` has
+        found already. Raises MitmvcrError.
         """
-        certificates = trust.system_certificates(environ)
+        if certificates is None:
+            certificates = trust.system_certificates(environ)
         files = trust.write(folder, Path(ready.ca), ready.ca_hash, certificates, environ)
         host = host or reachable(self.launch.order.host)
         reverse = [f"http://{host}:{port}" for port in ready.reverse]

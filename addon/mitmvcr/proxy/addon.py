@@ -16,20 +16,23 @@ from mitmproxy.proxy.layers import TCPLayer
 from mitmproxy.proxy.layers.http import HttpStream
 from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+from mitmproxy.tls import TlsData
 
 from mitmvcr import control, summary
 from mitmvcr.errors import MitmvcrError, SettingsError
-from mitmvcr.proxy import mending, options
+from mitmvcr.proxy import mending, options, quicker
 from mitmvcr.proxy.answering import Answering, failed, named
 from mitmvcr.proxy.callers import Callers
 from mitmvcr.proxy.engine import Layers, watchers
 from mitmvcr.proxy.exit import end_quietly, fail_at_exit
-from mitmvcr.proxy.flows import incoming, line, response_of, take_off
+from mitmvcr.proxy.flows import incoming, lead_here, line, response_of, take_off
 from mitmvcr.proxy.guard import guard
+from mitmvcr.proxy.handshakes import Handshakes
 from mitmvcr.proxy.lines import Lines
-from mitmvcr.proxy.naming import CONTROL_HOST, Named, asked_of, control_path, keep_here, take_user
+from mitmvcr.proxy.naming import CONTROL_HOST, Named, asked_of, control_path, take_user
 from mitmvcr.proxy.replies import Replies
 from mitmvcr.proxy.traffic import Traffic
+from mitmvcr.proxy.writing import Writing
 from mitmvcr.sessions import Sessions
 from mitmvcr.settings import Engine, Mode
 
@@ -52,9 +55,11 @@ class VCR:
         self._callers = Callers()
         self._lines = Lines()
         self._answering = Answering(self._lines)
-        self._traffic = Traffic(self._answering, self._lines)
+        self._writing = Writing(self._lines)
+        self._traffic = Traffic(self._answering, self._writing)
         self._replies = Replies(self._sessions, self._answering, self._show_notes)
-        self._layers = Layers(self._replies, self._users)
+        self._handshakes = Handshakes()
+        self._layers = Layers(self._replies, self._users, self._handshakes)
         self._running = False
 
     def _sessions(self) -> Sessions:
@@ -75,11 +80,13 @@ class VCR:
     def load(self, loader: Loader) -> None:
         """Declare the options."""
         mending.mend()
+        quicker.quicken()
         self._given = options.declare(loader)
 
     def configure(self, updated: set[str]) -> None:
         """Check the options and open the default cassette; what is wrong ends the process here."""
         self._layers.forget()
+        self._handshakes.forget()
         changed = {name.removeprefix(options.PREFIX) for name in updated if name.startswith(options.PREFIX)}
         if not changed:
             return
@@ -94,6 +101,7 @@ class VCR:
             if self._table is None:
                 table.open_default()
             else:
+                self._writing.flush()
                 table.take_over(self._table)
         except MitmvcrError as error:
             if self._running:
@@ -109,6 +117,7 @@ class VCR:
         gc.freeze()
         self._layers.forget()
         self._lines.come_first()
+        self._layers.quieten()
         if self._sessions().settings.engine is Engine.LAYER and (why := watchers()):
             print(f"mitmvcr: vcr_engine is 'layer', but {why}: {_INSTEAD}", file=sys.stderr, flush=True)
             fail_at_exit()
@@ -149,6 +158,13 @@ class VCR:
         self._callers.look(layer)
         if self._table is not None:
             self._layers.take(layer)
+
+    def tls_start_client(self, data: TlsData) -> None:
+        """Speak TLS in mitmproxy's place where it is for a recorded host: so it costs less."""
+        address = data.context.server.address
+        reverse = isinstance(data.context.client.proxy_mode, ReverseMode)
+        if self._table is not None and address and (reverse or self._is_ours(address[0])):
+            self._handshakes.start(data)
 
     def client_disconnected(self, client: Client) -> None:
         """Nobody is behind this connection any more."""
@@ -195,6 +211,7 @@ class VCR:
         elif flow.response is not None:
             return
         elif path is not None:
+            self._writing.flush()
             answer = control.handle(self._sessions(), asked_of(asked, path, flow.request.raw_content or b""))
             flow.response = response_of(answer, asked)
         elif exchange is not None:
@@ -204,7 +221,6 @@ class VCR:
                 if wait > 0:
                     await asyncio.sleep(wait)
                 flow.response = response_of(answer, asked)
-                keep_here(asked, flow.response.headers)
 
     @guard
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -216,7 +232,7 @@ class VCR:
             exchange.recording = False
             log.warning("%s: a WebSocket is passed through, not recorded", line(flow))
         exchange.headers_came(flow, flow.response)
-        keep_here(exchange.asked, flow.response.headers)
+        lead_here(exchange.asked, flow.response)
 
     @guard
     def response(self, flow: http.HTTPFlow) -> None:

@@ -10,9 +10,11 @@ from mitmproxy.addonmanager import traverse
 from mitmproxy.connection import Client
 from mitmproxy.log import LegacyLogEvents
 from mitmproxy.proxy import layer
+from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
 
+from mitmvcr.proxy.handshakes import Handshakes, Tunnel
 from mitmvcr.proxy.layer import ReplayLayer
 from mitmvcr.proxy.lines import log as log_lines
 from mitmvcr.proxy.naming import NOBODY, Named
@@ -52,6 +54,13 @@ _HOOKS = (
     "response",
     "error",
 )
+_TUNNEL_HOOKS = (
+    "next_layer",
+    "tls_clienthello",
+    "tls_start_client",
+    "tls_established_client",
+)
+"""What nobody else may want to see for us to speak TLS without mitmproxy's hooks for it."""
 _HTTP1 = (None, b"", b"http/1.1", b"http/1.0")
 _MITMPROXYS = ("mitmproxy.", "mitmvcr.")
 
@@ -63,8 +72,12 @@ def watchers() -> str:
     for name in _OPTIONS:
         if name in ctx.options and ctx.options.has_changed(name):  # type: ignore[no-untyped-call]
             return f"{name} is set"
+    return _hook_of_others(_HOOKS)
+
+
+def _hook_of_others(hooks: Sequence[str]) -> str:
     for addon in _others():
-        for hook in _HOOKS:
+        for hook in hooks:
             if callable(getattr(addon, hook, None)):
                 name = getattr(addon, "__name__", type(addon).__name__)
                 return f"the script or addon {name} has the hook {hook}"
@@ -85,19 +98,37 @@ def _others() -> Iterator[object]:
 class Layers:
     """Puts our layer where it can serve; asks once who watches, and again when options change."""
 
-    def __init__(self, replies: Replies, users: dict[str, Named]) -> None:
+    def __init__(self, replies: Replies, users: dict[str, Named], handshakes: Handshakes) -> None:
         self._replies = replies
         self._users = users
+        self._handshakes = handshakes
         self._on: bool | None = None
+        self._tunnels = False
+        self._heard: bool | None = None
+
+    def quieten(self) -> None:
+        """Keep mitmproxy from running a hook for each line in its log while nobody has that hook.
+
+        It is `add_log`, which is older than Python's logging there (12.2); it wakes the event loop for each.
+        """
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, LegacyLogEvents):
+                handler.addFilter(self._is_heard)
+
+    def _is_heard(self, _line: logging.LogRecord) -> bool:
+        if self._heard is None:
+            self._heard = bool(_hook_of_others(("add_log",)))
+        return self._heard
 
     def forget(self) -> None:
         """Options or addons may have changed."""
-        self._on = None
+        self._on = self._heard = None
 
     def _is_on(self) -> bool:
         settings = self._replies.sessions().settings
         if self._on is None:
             self._on = is_wanted(settings) and not watchers()
+            self._tunnels = self._on and not _hook_of_others(_TUNNEL_HOOKS)
             quiet = self._on and not any(handler.level <= logging.INFO for handler in _handlers())
             log_lines.setLevel(logging.WARNING if quiet else logging.NOTSET)
         return self._on
@@ -109,27 +140,28 @@ class Layers:
             return
         if _PRIOR_KNOWLEDGE.startswith(data[: len(_PRIOR_KNOWLEDGE)]):
             return
-        found = self._place(nextlayer)
-        if found is not None:
-            place, stock = found
-            nextlayer.layer = ReplayLayer(
-                nextlayer.context,
-                place,
-                self._replies,
-                stock=stock,
-                tunnel=self._tunnel(nextlayer.context.client),
-                unsent=unsent,
-            )
+        nextlayer.layer = self._layer(nextlayer.context)
 
-    def _tunnel(self, client: Client) -> Callable[[Named], None]:
-        def opened(user: Named) -> None:
+    def _layer(self, context: Context) -> layer.Layer | None:
+        found = self._place(context)
+        if found is None:
+            return None
+        place, stock = found
+        tunnel = self._tunnel(context)
+        return ReplayLayer(context, place, self._replies, stock=stock, tunnel=tunnel, unsent=unsent)
+
+    def _tunnel(self, context: Context) -> Callable[[Named], layer.Layer]:
+        def inside() -> layer.Layer:
+            return self._layer(context) or layer.NextLayer(context)
+
+        def opened(user: Named) -> layer.Layer:
             if user is not NOBODY:
-                self._users[client.id] = user
+                self._users[context.client.id] = user
+            return Tunnel(context, self._handshakes, inside) if self._tunnels else layer.NextLayer(context)
 
         return opened
 
-    def _place(self, nextlayer: layer.NextLayer) -> tuple[Place, HTTPMode] | None:
-        context = nextlayer.context
+    def _place(self, context: Context) -> tuple[Place, HTTPMode] | None:
         client, layers, address = context.client, context.layers, context.server.address
         place = None
         stock = HTTPMode.transparent

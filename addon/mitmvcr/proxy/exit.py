@@ -17,7 +17,12 @@ def fail_at_exit() -> None:
     registered it runs first, so it lets the others run before it ends the process.
     """
     atexit.unregister(_exit)
-    atexit.register(_exit)
+    atexit.register(_exit, 1)
+
+
+def end_at_once() -> None:
+    """End the process with status 0, or 1 if that is due; Python would first take all apart, bit by bit."""
+    _exit(0)
 
 
 def end_quietly() -> None:
@@ -33,9 +38,10 @@ def _is_no_cancellation(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
-def _exit() -> None:
-    atexit.unregister(_exit)
+def _exit(status: int) -> None:
+    if status:
+        atexit.unregister(_exit)
     atexit._run_exitfuncs()  # noqa: SLF001 - there is no public way to run the ones before us
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(1)
+    os._exit(status)

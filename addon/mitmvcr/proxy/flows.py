@@ -11,7 +11,7 @@ from mitmvcr import capture
 from mitmvcr.answers import Answer
 from mitmvcr.httpfacts import bodiless
 from mitmvcr.proxy.incoming import Incoming
-from mitmvcr.proxy.naming import HEADER, PROXY_AUTHORIZATION
+from mitmvcr.proxy.naming import HEADER, PROXY_AUTHORIZATION, Fields, kept_here
 
 
 def line(flow: http.HTTPFlow) -> str:
@@ -50,8 +50,9 @@ def pairs(headers: http.Headers) -> Iterator[tuple[str, str]]:
 
 def take_off(flow: http.HTTPFlow, asked: Incoming) -> None:
     """Take off the flow what names its cassette, as it is taken off `asked` already."""
-    for name in (HEADER, PROXY_AUTHORIZATION):
-        flow.request.headers.pop(name, None)
+    if len(asked.fields) != len(flow.request.headers.fields):
+        for name in (HEADER, PROXY_AUTHORIZATION):
+            flow.request.headers.pop(name, None)
     if asked.taken:
         flow.request.path = asked.path
 
@@ -65,23 +66,58 @@ def head_of(response: http.Response) -> capture.Head:
 
 def length_of(message: http.Message) -> int | None:
     """The length of the body as it was announced, None if it was not."""
-    length = message.headers.get("Content-Length", "")
-    if length.isdecimal() and "Transfer-Encoding" not in message.headers:
-        return int(length)
-    unannounced = "Transfer-Encoding" in message.headers or message.is_http2 or message.is_http3
+    lengths, is_coded = [], False
+    for name, value in message.headers.fields:
+        lower = name.lower()
+        if lower == b"content-length":
+            lengths.append(value)
+        elif lower == b"transfer-encoding":
+            is_coded = True
+    if len(lengths) == 1 and lengths[0].isdigit() and not is_coded:
+        return int(lengths[0])
+    unannounced = is_coded or message.is_http2 or message.is_http3
     return None if unannounced or isinstance(message, http.Response) else 0
 
 
 def response_of(answer: Answer, asked: Incoming) -> http.Response:
     """What mitmproxy sends for an answer."""
-    headers = _headers(answer.headers)
-    if asked.http_version == "HTTP/1.0" and (asked.header("Connection") or "").lower() == "keep-alive":
-        headers["Connection"] = "keep-alive"  # else such a client waits for the connection's end
+    headers = _headers(told(answer, asked))
     reason = answer.reason.encode("latin-1", "replace")
     body = b"" if asked.method == "HEAD" else answer.body  # an error's too
     # Only a client of HTTP/2 gets them, where names have no capitals; mitmproxy minds that in headers alone.
     trailers = _headers((name.lower(), value) for name, value in answer.trailers) if answer.trailers else None
     return http.Response(b"HTTP/1.1", answer.code, reason, headers, body, trailers, 0.0, 0.0)
+
+
+def assembled(answer: Answer, asked: Incoming) -> bytes:
+    """The bytes that mitmproxy sends to a client of HTTP/1 for the same."""
+    fields = told(answer, asked)
+    lines = [f"HTTP/1.1 {answer.code} ".encode() + answer.reason.encode("latin-1", "replace")]
+    lines += [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in fields]
+    lines.append(b"\r\n")
+    if asked.method != "HEAD":
+        body = answer.body
+        if ("Transfer-Encoding", "chunked") in fields:
+            body = (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
+        lines[-1] += body
+    return b"\r\n".join(lines)
+
+
+def told(answer: Answer, asked: Incoming) -> Fields:
+    """An answer's header fields as this client is told them."""
+    fields = kept_here(asked, answer.headers)
+    if asked.http_version == "HTTP/1.0" and (asked.header("Connection") or "").lower() == "keep-alive":
+        # Else such a client waits for the connection's end.
+        fields = [*(one for one in fields if one[0].lower() != "connection"), ("Connection", "keep-alive")]
+    return fields
+
+
+def lead_here(asked: Incoming, response: http.Response) -> None:
+    """Keep a client that is told upstream's own URLs by upstream itself."""
+    fields = list(pairs(response.headers))
+    kept = kept_here(asked, fields)
+    if kept is not fields:
+        response.headers = _headers(kept)
 
 
 def _headers(fields: Iterable[tuple[str, str]]) -> http.Headers:

@@ -21,11 +21,12 @@ from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from mitmvcr import answers
 from mitmvcr.proxy import heads
 from mitmvcr.proxy.answering import failed
+from mitmvcr.proxy.flows import assembled
 from mitmvcr.proxy.heads import HeadError, NotOursError
 from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.proxy.mending import make_body_reader
 from mitmvcr.proxy.naming import Named
-from mitmvcr.proxy.replies import Known, Place, Replies, assembled
+from mitmvcr.proxy.replies import Known, Place, Replies
 
 Commands: TypeAlias = "Generator[commands.Command, Any, None]"
 
@@ -92,7 +93,8 @@ class ReplayLayer(layer.Layer):
     """Serves one connection.
 
     `stock` is the mode of the HttpLayer that would else stand here. `tunnel` is told the user of a CONNECT
-    that is ours and makes the layer for what is in it, `unsent` tells how many bytes the client has not read yet.
+    that is ours and makes the layer for what is in it, `unsent` tells how many bytes the client has not
+    read yet.
     """
 
     def __init__(  # noqa: PLR0913 - what a connection needs, once

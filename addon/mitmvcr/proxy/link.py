@@ -20,7 +20,6 @@ from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch import folders
 from mitmvcr.launch.contract import GOODBYE, OPENAI, PORT, Order, Ready
 from mitmvcr.launch.environment import is_loopback, origin, rebased, with_path
-from mitmvcr.launch.planning import reachable
 from mitmvcr.proxy.addon import VCR
 from mitmvcr.proxy.authority import Authority
 from mitmvcr.proxy.exit import fail_at_exit
@@ -114,6 +113,8 @@ class Link:
 
     def _invite(self, ready: Ready) -> None:
         """Tell the user in the terminal what to paste into another."""
+        from mitmvcr.launch.planning import reachable  # noqa: PLC0415 - a run has no use for it
+
         host = reachable(self.order.host)
         words = [self.order.hint] if self.order.hint else []
         words += [f"--host {host}"] if not is_loopback(f"http://{host}") else []

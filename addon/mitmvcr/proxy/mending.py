@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import h11
 from h11._readers import ChunkedReader
+from mitmproxy.connection import ConnectionState
+from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http import HttpStream, _http1
 from mitmproxy.proxy.layers.http._events import (
     RequestData,
@@ -17,16 +19,19 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseTrailers,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
+from mitmproxy.proxy.layers.tls import TLSLayer
+from OpenSSL import SSL
 
 from mitmvcr.proxy.bodies import Hold
 
 if TYPE_CHECKING:
-    from mitmproxy.proxy import commands, events
     from mitmproxy.proxy.layers.http._events import HttpEvent
 
 Commands: TypeAlias = "Generator[commands.Command, Any, None]"
 
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9]\b")
+_STREAMING = ("Streaming response from ", "Streaming request to ")
+_NO_ERROR = "TLS Error: (-1, "  # pyOpenSSL's SysCallError where OpenSSL's queue has none
 _QUOTED = re.compile(r": b['\"].*", re.DOTALL)
 
 # What is there before, once for a process: `mend` may be called again.
@@ -34,7 +39,9 @@ _read_headers = Http1Client.read_headers
 _send_upstream = Http1Client.send
 _send_to_client = Http1Server.send
 _make_body_reader = _http1.make_body_reader
+_read_chunk = ChunkedReader.__call__
 _check_body_size = HttpStream.check_body_size
+_receive_tls = TLSLayer.receive_data
 
 
 def mend() -> None:
@@ -44,6 +51,7 @@ def mend() -> None:
     Http1Server.send = send_without_trailers  # type: ignore[method-assign]
     _http1.make_body_reader = make_body_reader
     HttpStream.check_body_size = check_body_size  # type: ignore[method-assign]
+    TLSLayer.receive_data = receive_end  # type: ignore[method-assign]
     logging.getLogger("mitmproxy.proxy.server").addFilter(quote_nothing)
 
 
@@ -60,8 +68,8 @@ def read_final_headers(self: Http1Client, event: events.ConnectionEvent) -> Comm
 
 class _WithoutTrailers(ChunkedReader):
     def __call__(self, buf: Any) -> Any:
-        event = super().__call__(buf)
-        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
+        event = _read_chunk(self, buf)
+        return h11.EndOfMessage() if type(event) is h11.EndOfMessage else event
 
 
 def make_body_reader(expected_size: int | None) -> Any:
@@ -102,8 +110,28 @@ def check_body_size(self: HttpStream, request: bool) -> Generator[commands.Comma
     return False
 
 
+def receive_end(self: TLSLayer, data: bytes) -> Commands:
+    """See the end of TLS 1.3 as Java sends it (JDK 17): `user_canceled` before `close_notify`.
+
+    OpenSSL (3.4, 4.0) knows that it is the end and reports an error; mitmproxy logs that and goes on, while
+    Java waits for its end.
+    """
+    for command in _receive_tls(self, data):
+        is_end = isinstance(command, commands.Log) and command.message.startswith(_NO_ERROR)
+        if not is_end or not self.tls.get_shutdown() & SSL.RECEIVED_SHUTDOWN:
+            yield command
+        elif self.conn.state & ConnectionState.CAN_READ:
+            self.conn.state &= ~ConnectionState.CAN_READ
+            yield from self.event_to_child(events.ConnectionClosed(self.conn))
+
+
 def quote_nothing(record: logging.LogRecord) -> bool:
-    """Take what peers sent out of the log: a head that broke off or can't be read has keys in it."""
+    """Take what peers sent out of the log: a head that broke off or can't be read has keys in it.
+
+    And what is said of each body that streams, which all do here: our own line tells of the request.
+    """
     if isinstance(record.msg, str):
+        if record.msg.startswith(_STREAMING):
+            return False
         record.msg = _QUOTED.sub("", record.msg)
     return True

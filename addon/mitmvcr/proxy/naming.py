@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from urllib.parse import unquote
-
-from mitmproxy import http
 
 from mitmvcr import control
 from mitmvcr.proxy.incoming import Incoming
@@ -20,7 +20,9 @@ PROXY_AUTHORIZATION = "Proxy-Authorization"
 CONTROL_HOST = control.HOST
 CONTROL_PREFIX = "/__vcr__"
 _PREFIX = "/vcr/"
-_LEADING = ("Location", "Content-Location", "Operation-Location")
+Fields: TypeAlias = Sequence[tuple[str, str]]
+
+_LEADING = frozenset(("location", "content-location", "operation-location"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +85,28 @@ def _take_prefix(asked: Incoming) -> Named | None:
     return Named(_decoded(name))
 
 
-def keep_here(asked: Incoming, headers: http.Headers) -> None:
-    """Tell upstream's own URLs as ours, so that who follows one stays with the reverse proxy.
+def kept_here(asked: Incoming, fields: Fields) -> Fields:
+    """An answer's header fields with upstream's own URLs as ours, so that who follows one stays with us.
 
     Else a redirect, or what Azure tells to poll, leads past us to the live API. What is recorded is
     upstream's.
     """
-    if not asked.is_reverse:
-        return
+    if not asked.is_reverse or not any(name.lower() in _LEADING for name, _ in fields):
+        return fields
     if asked.called and asked.tls_port:  # by its server name, which has no port
         ours = f"https://{asked.called}:{asked.tls_port}"
     else:
         ours = f"http://{asked.called}" if asked.called else ""
     upstream = asked.origin
-    for name in _LEADING:
-        value = headers.get(name, "")
-        rest = value[len(upstream) :]
-        if value.lower().startswith(upstream) and rest[:1] in ("", "/", "?", "#"):
-            headers[name] = f"{ours}{asked.taken}{rest}"
+    return [
+        (name, _led(value, upstream, ours + asked.taken) if name.lower() in _LEADING else value)
+        for name, value in fields
+    ]
+
+
+def _led(value: str, upstream: str, ours: str) -> str:
+    rest = value[len(upstream) :]
+    return ours + rest if value.lower().startswith(upstream) and rest[:1] in ("", "/", "?", "#") else value
 
 
 def control_path(asked: Incoming) -> str | None:

@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from mitmproxy.net.http import url
-from mitmproxy.net.http.http1 import assemble_response_head
 
 from mitmvcr import answers, capture, control
-from mitmvcr.answers import Answer
 from mitmvcr.errors import CassetteError, SettingsError, TooLargeError
 from mitmvcr.httpfacts import UNLIMITED
 from mitmvcr.misses import Miss
@@ -24,10 +22,10 @@ from mitmvcr.model import Request
 from mitmvcr.proxy import answering, heads
 from mitmvcr.proxy.answering import Answering
 from mitmvcr.proxy.exchange import too_large
-from mitmvcr.proxy.flows import response_of
+from mitmvcr.proxy.flows import assembled
 from mitmvcr.proxy.heads import Head
 from mitmvcr.proxy.incoming import Incoming
-from mitmvcr.proxy.naming import CONTROL_HOST, NOBODY, Named, asked_of, control_path, keep_here, take_user
+from mitmvcr.proxy.naming import CONTROL_HOST, NOBODY, Named, asked_of, control_path, take_user
 from mitmvcr.sessions import OpenCassette, Session, Sessions
 from mitmvcr.settings import Mode
 
@@ -233,14 +231,3 @@ def _known(place: Place, head: Head, raw: bytes) -> Known:
     shape = (asked.method == "HEAD", asked.http_version, connection, *here)
     digest = hashlib.blake2b(raw + repr(place).encode("utf-8", "surrogateescape"), digest_size=16).digest()
     return Known(head, asked, named, control_path(asked), digest, shape)
-
-
-def assembled(answer: Answer, asked: Incoming) -> bytes:
-    """The answer as it goes over the wire, framed for this request."""
-    response = response_of(answer, asked)
-    keep_here(asked, response.headers)
-    body = response.raw_content or b""
-    if "chunked" in response.headers.get("Transfer-Encoding", "") and asked.method != "HEAD":
-        body = (b"%x\r\n%s\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
-    head: bytes = assemble_response_head(response)  # type: ignore[no-untyped-call]
-    return head + body

@@ -22,7 +22,11 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     from mitmvcr.errors import MitmvcrError  # noqa: PLC0415 - not before the path is set
     from mitmvcr.launch.contract import VARIABLE, Order  # noqa: PLC0415
-    from mitmvcr.proxy import authority, link  # noqa: PLC0415
+    from mitmvcr.proxy import later  # noqa: PLC0415
+
+    later.put_off()
+    from mitmvcr.proxy import authority, link  # noqa: PLC0415 - which import mitmproxy
+    from mitmvcr.proxy.exit import end_at_once  # noqa: PLC0415
 
     del sys.path[0]
     order = Order.from_json(os.environ.pop(VARIABLE))
@@ -38,6 +42,7 @@ def main() -> None:
 
     script = Path(__file__).with_name("script.py")
     getattr(mitmproxy, program)(["-s", str(script), *arguments])
+    end_at_once()
 
 
 if __name__ == "__main__":

@@ -8,14 +8,14 @@ from mitmproxy import http
 
 from mitmvcr import answers
 from mitmvcr.answers import Answer
-from mitmvcr.errors import CassetteError, MitmvcrError, TooLargeError
+from mitmvcr.errors import CassetteError, TooLargeError
 from mitmvcr.httpfacts import UNLIMITED
 from mitmvcr.proxy.answering import Answering
 from mitmvcr.proxy.exchange import Exchange
 from mitmvcr.proxy.flows import line
 from mitmvcr.proxy.incoming import Incoming
-from mitmvcr.proxy.lines import Lines
 from mitmvcr.proxy.naming import Named
+from mitmvcr.proxy.writing import Recorded, Writing
 from mitmvcr.sessions import Forward, Play, Sessions
 
 log = logging.getLogger(__name__)
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 class Traffic:
     """The open exchanges of a process, by flow."""
 
-    def __init__(self, answering: Answering, lines: Lines) -> None:
+    def __init__(self, answering: Answering, writing: Writing) -> None:
         self._open: dict[str, tuple[http.HTTPFlow, Exchange]] = {}
         self._answering = answering
-        self._lines = lines
+        self._writing = writing
 
     def begin(self, flow: http.HTTPFlow, asked: Incoming, named: Named, sessions: Sessions) -> None:
         """A request's headers came that is ours to record or answer."""
@@ -73,7 +73,7 @@ class Traffic:
                 return 0.0, self._answering.missed(miss)
 
     def end(self, flow: http.HTTPFlow, sessions: Sessions | None, *, cut: bool) -> None:
-        """The exchange has ended, whole or not: write it down, or say why not."""
+        """The exchange has ended, whole or not: have it written down, or say why not."""
         _, exchange = self._open.pop(flow.id, (flow, None))
         if sessions is None or exchange is None or exchange.session is None or not exchange.recording:
             return
@@ -84,15 +84,10 @@ class Traffic:
                 cassette.report.cut += 1
                 log.warning("%s: not recorded, it broke off before its end", line(flow))
                 return
-            cassette.record(interaction)
+            self._writing.add(Recorded(flow, interaction, cassette, sessions))
         except TooLargeError as error:
             cassette.report.too_large += 1
             log.warning("%s: not recorded, only passed on: %s", line(flow), error)
-        except MitmvcrError as error:
-            sessions.fail(error)
-            log.warning("%s: not recorded: %s", line(flow), error)
-        else:
-            self._lines.say(f"{line(flow)}: recorded in {cassette.location.path}")
 
     def end_told(self, client: str, sessions: Sessions | None) -> None:
         """This client is gone: no hook will tell of its requests that were answered before they ended."""
@@ -104,3 +99,4 @@ class Traffic:
         """The process ends, and with it what is open."""
         for flow, _ in list(self._open.values()):
             self.end(flow, sessions, cut=True)
+        self._writing.flush()
