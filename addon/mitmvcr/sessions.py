@@ -98,6 +98,7 @@ class OpenCassette:
         self._recorded = library.read(path) if self.replays and path.exists() else None
         self.loaded = self._recorded.loaded if self._recorded else None
         self.interactions = self._recorded.interactions if self._recorded else ()
+        self.size = self._recorded.size if self._recorded else 0  # bytes of what was read
         self.hosts = self._recorded.hosts if self._recorded else frozenset()
         if self._recorded:
             self.memory = Memory({})

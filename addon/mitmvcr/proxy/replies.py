@@ -35,7 +35,10 @@ _HEAD = 4 << 10
 """How many connections' places are remembered, of each so many heads, of no more than so many bytes."""
 _KEYS = 1 << 16
 _ANSWERS = 16 << 20
-"""For each cassette: how many requests' keys, and bytes of answers, are remembered."""
+"""For each cassette: how many requests' keys, and bytes of answers, are remembered; more for a large one."""
+_ANSWERS_EACH = 0.25
+"""A key for each recording, and as many bytes for each of its file: a process with 100,000 takes less than
+twice their file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,24 @@ class _Answer:
 
 @dataclass(slots=True)
 class _Assembled:
-    """What is known of one open cassette's requests and answers; `size` is in bytes."""
+    """What is known of one open cassette's requests and answers; `size` and `limit` are in bytes."""
 
+    most: int
+    limit: int
     keys: dict[bytes, bytes] = field(default_factory=dict)
     answers: dict[tuple[object, ...], _Answer] = field(default_factory=dict)
     size: int = 0
+
+    @classmethod
+    def of(cls, cassette: OpenCassette) -> _Assembled:
+        """Nothing is known of it yet."""
+        most = max(_KEYS, len(cassette.interactions))
+        return cls(most, max(_ANSWERS, int(_ANSWERS_EACH * cassette.size)))
+
+    def let_half_go(self) -> None:
+        """Every other answer: who asks for all in turn, again and again, still finds half of them."""
+        for key in list(self.answers)[::2]:
+            self.size -= len(self.answers.pop(key).data)
 
 
 class Replies:
@@ -154,7 +170,7 @@ class Replies:
             return 0.0, assembled(self._answering.refused(asked.line, str(error), sessions), asked)
         kept = self._assembled.get(session.cassette)
         if kept is None:
-            kept = self._assembled[session.cassette] = _Assembled()
+            kept = self._assembled[session.cassette] = _Assembled.of(session.cassette)
             self._show_notes()
         try:
             number, miss = self._play(known, body, size, session, kept)
@@ -186,7 +202,7 @@ class Replies:
         key = kept.keys.get(seen)
         if key is None:
             key = cassette.key(request())
-            if len(kept.keys) >= _KEYS:
+            if len(kept.keys) >= kept.most:
                 kept.keys.clear()
             kept.keys[seen] = key
         number = cassette.play(key, session.id)
@@ -198,9 +214,8 @@ def _assemble(known: Known, number: int, cassette: OpenCassette, kept: _Assemble
     asked = known.asked
     told = answers.replayed(interaction.response, asked.method, asked.http_version)
     answer = _Answer(interaction.id, cassette.wait(interaction), assembled(told, asked))
-    if kept.size + len(answer.data) > _ANSWERS:
-        kept.answers.clear()
-        kept.size = 0
+    if kept.size + len(answer.data) > kept.limit:
+        kept.let_half_go()
     kept.answers[number, *known.shape] = answer
     kept.size += len(answer.data)
     return answer
