@@ -34,6 +34,7 @@ TABLE = tuple((step, _CLOCKS["CPU"], step, unit) for step, unit in COLUMNS.items
 _ROOT = Path(__file__).parents[1]
 _COUNT = 1_000
 _SIZE = 2_000
+_MANY = 2_000  # cassetter reads no more than some 3,000
 _ASKED = 21  # the first one comes with the load
 _AHEAD = Goal(1.0, "ratio")
 CASSETTER = "0.16.1"
@@ -78,7 +79,7 @@ def run(*, quick: bool) -> tuple[list[Line], list[Result]]:
         found = _rounds(contenders, folder, rounds)
         memory = {name: [size / _COUNT / 1000 for size in figures[MEMORY]] for name, figures in found.items()}
         if not quick:
-            memory = _memory(contenders, folder, 10_000)
+            memory = _memory(contenders, folder, _MANY)
         sizes = list(_sizes(contenders[0], folder, (1, 1_000, 10_000 if quick else 100_000)))
     return list(_lines(contenders, found, memory)), [*_goals(contenders, found, memory), *sizes]
 
