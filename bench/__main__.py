@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help=f"fewer rounds; if no part is given {', '.join(QUICK)} alone: under two minutes in all",
+        help=f"fewer rounds; if no part is given {', '.join(QUICK)} alone: some two minutes in all",
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write the results there, too (not those of scrub)"

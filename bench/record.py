@@ -68,7 +68,7 @@ class Client:
 
 def run(*, quick: bool) -> list[Result]:
     """Streams one by one for the delays, bursts for the CPU; each contender in turn."""
-    starts, streams, bursts = (80, 6, 4) if quick else (400, 40, 30)
+    starts, streams, bursts = (40, 5, 4) if quick else (400, 40, 30)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Upstream.start() as upstream:
         bare = Path(folder, "bare.py")
         bare.write_text(BARE)

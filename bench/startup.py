@@ -46,7 +46,7 @@ HEADERS = {"Authorization": "Bearer " + "k" * 40, "Content-Type": "application/j
 
 def run(*, quick: bool) -> list[Result]:
     """Start each of them in turn, and time them."""
-    rounds = 4 if quick else 15
+    rounds = 3 if quick else 15
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Upstream.start() as upstream:
         root = Path(folder)
         (root / "empty").mkdir()
