@@ -13,7 +13,7 @@ from mitmvcr.errors import MitmvcrError
 from mitmvcr.model import Interaction
 from mitmvcr.proxy import writing
 from mitmvcr.proxy.lines import Lines
-from mitmvcr.proxy.writing import Recorded, Writing
+from mitmvcr.proxy.writing import Ended, Writing
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.sessions import Sessions
 from mitmvcr.settings import Mode, Settings
@@ -29,9 +29,9 @@ def sessions(tmp_path: Path) -> Sessions:
     return Sessions(Settings(dir=tmp_path, mode=Mode.RECORD), Scrubber(Policy()))
 
 
-def _recorded(sessions: Sessions, prompt: str) -> Recorded:
+def _recorded(sessions: Sessions, prompt: str) -> Ended:
     one = build.interaction(chat(prompt), url="https://api.openai.com" + CHAT)
-    return Recorded(tflow.tflow(), one, sessions.get("one").cassette, sessions)
+    return Ended(tflow.tflow(), one, sessions.get("one").cassette, sessions)
 
 
 def _prompts(folder: Path) -> list[bytes]:

@@ -15,7 +15,7 @@ from mitmvcr.proxy.exchange import Exchange
 from mitmvcr.proxy.flows import line
 from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.proxy.naming import Named
-from mitmvcr.proxy.writing import Recorded, Writing
+from mitmvcr.proxy.writing import Ended, Writing
 from mitmvcr.sessions import Forward, Play, Sessions
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Traffic:
                 cassette.report.cut += 1
                 log.warning("%s: not recorded, it broke off before its end", line(flow))
                 return
-            self._writing.add(Recorded(flow, interaction, cassette, sessions))
+            self._writing.add(Ended(flow, interaction, cassette, sessions))
         except TooLargeError as error:
             cassette.report.too_large += 1
             log.warning("%s: not recorded, only passed on: %s", line(flow), error)

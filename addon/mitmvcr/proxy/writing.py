@@ -28,7 +28,7 @@ MOST = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class Ended:
     """An exchange that ended whole, and the cassette that it is for."""
 
     flow: http.HTTPFlow
@@ -42,10 +42,10 @@ class Writing:
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
-        self._waiting: deque[Recorded] = deque()
+        self._waiting: deque[Ended] = deque()
         self._size = 0
 
-    def add(self, recorded: Recorded) -> None:
+    def add(self, recorded: Ended) -> None:
         """Have it written soon."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self.flush)
