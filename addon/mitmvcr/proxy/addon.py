@@ -139,6 +139,14 @@ class VCR:
 
     # A connection's life.
 
+    def client_connected(self, client: Client) -> None:
+        """Serve this machine alone, unless told where to listen: mitmproxy's default is all interfaces."""
+        if not options.is_invited(client):
+            client.error = (
+                "mitmvcr serves this machine alone; --listen-host says where else it may be reached"
+            )
+            log.warning("%s is refused: %s", client.peername[0], client.error)
+
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """The proxy's user names the cassette of everything in this tunnel."""
         if flow.response is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -10,6 +11,8 @@ from typing import NoReturn
 
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
+from mitmproxy.connection import Client
+from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
 
 from mitmvcr.errors import MitmvcrError, SettingsError
 from mitmvcr.scrub import Policy, PolicyError, Scrubber
@@ -84,6 +87,18 @@ def set_mitmproxys_own(mode: Mode) -> None:
     }
     changed = {name: value for name, value in options.items() if getattr(ctx.options, name) != value}
     ctx.options.update(**changed)  # type: ignore[no-untyped-call]
+
+
+def is_invited(client: Client) -> bool:
+    """Whether the client is on this machine, or comes to where somebody wanted the proxy to listen."""
+    address = ipaddress.ip_address(client.peername[0].partition("%")[0])
+    address = getattr(address, "ipv4_mapped", None) or address
+    return (
+        address.is_loopback
+        or not isinstance(client.proxy_mode, (RegularMode, ReverseMode))  # for other machines
+        or client.proxy_mode.custom_listen_host is not None
+        or bool(ctx.options.has_changed("listen_host"))  # type: ignore[no-untyped-call]
+    )
 
 
 def end(problem: MitmvcrError | str) -> NoReturn:
