@@ -408,13 +408,16 @@ class Sessions:
 
     def get(self, name: str | None, session: str = "") -> Session:
         """The session on the named cassette, or on the default one; raises CassetteError."""
+        return Session(self.opened(name), session)
+
+    def opened(self, name: str | None) -> OpenCassette:
+        """The named cassette, or the default one, which is opened if it isn't; raises CassetteError."""
         name = name or self.default
         if name is None:
             raise CassetteError(
                 "no cassette is named and there is no default one: name one in X-VCR-Cassette"
             )
-        opened = self._open.get(name) or self.open(name, self.plan(name))
-        return Session(opened, session)
+        return self._open.get(name) or self.open(name, self.plan(name))
 
     def open(self, name: str, plan: Plan) -> OpenCassette:
         """Open a cassette, or open it anew: all its sessions begin at the start; raises CassetteError."""

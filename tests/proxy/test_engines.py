@@ -91,8 +91,13 @@ def asked(chance: random.Random, way: str) -> bytes:
 
 
 def told(raw: Raw, request: bytes) -> tuple[list[str], bytes]:
-    raw.send(request)
-    head = raw.head()
+    try:
+        raw.send(request)
+        head = raw.head()
+    except (BrokenPipeError, ConnectionResetError):
+        head = []
+    if not head:
+        return [], b""
     fields = dict(line.lower().split(": ", 1) for line in head[1:])
     return head, b"" if request.startswith(b"HEAD ") else raw.read(int(fields["content-length"]))
 
@@ -120,15 +125,20 @@ def test_both_engines_give_the_same_answers_to_the_byte(start: Start, tmp_path: 
     for _ in range(150):
         way = chance.choice(("reverse", "reverse", "url"))
         request = asked(chance, way)
-        answers = {engine: _answer(proxy, way, request) for engine, proxy in proxies.items()}
+        answers = {engine: _answers(proxy, way, request) for engine, proxy in proxies.items()}
         assert answers["layer"] == answers["hooks"], request
-        codes.add(answers["layer"][0][0].split()[1])
+        codes.add(answers["layer"][0][0][0].split()[1])
     assert codes >= {"200", "404", "400"}
 
 
-def _answer(proxy: Proxy, way: str, request: bytes) -> tuple[list[str], bytes]:
-    url = getattr(proxy, way)
-    with talk(url) as raw:
-        head, body = told(raw, request)
+def _answers(proxy: Proxy, way: str, request: bytes) -> list[tuple[list[str], bytes]]:
+    """Of the same request again and again on one connection, as long as that is open."""
+    url, found = getattr(proxy, way), []
     port = url.rpartition(":")[2].encode()
-    return head, re.sub(rb"(?<=:)%b(?=[/\"\\])" % port, b"PORT", body)
+    with talk(url) as raw:
+        for _ in range(3):
+            head, body = told(raw, request)
+            if not head:
+                break
+            found.append((head, re.sub(rb"(?<=:)%b(?=[/\"\\])" % port, b"PORT", body)))
+    return found

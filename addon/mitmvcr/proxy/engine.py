@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from mitmproxy import ctx
 from mitmproxy.addonmanager import traverse
-from mitmproxy.connection import Client
 from mitmproxy.log import LegacyLogEvents
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
 
-from mitmvcr.proxy.handshakes import Handshakes, Tunnel
+from mitmvcr.proxy.handshakes import Handshakes, Session, Tunnel
 from mitmvcr.proxy.layer import ReplayLayer
 from mitmvcr.proxy.lines import log as log_lines
 from mitmvcr.proxy.naming import NOBODY, Named
 from mitmvcr.proxy.replies import Place, Replies
+from mitmvcr.proxy.wire import shorten, unsent
 from mitmvcr.settings import Engine, Mode, Settings
 
 _DUMP = "mitmproxy.tools.dump"
@@ -148,7 +149,13 @@ class Layers:
             return None
         place, stock = found
         tunnel = self._tunnel(context)
-        return ReplayLayer(context, place, self._replies, stock=stock, tunnel=tunnel, unsent=unsent)
+        made = ReplayLayer(context, place, self._replies, stock=stock, tunnel=tunnel, unsent=unsent)
+        session = next((one for one in context.layers if isinstance(one, Session)), None)
+        if session is not None:
+            shorten(context.client, partial(session.at_once, made.at_once))
+        elif not context.client.tls:
+            shorten(context.client, made.at_once)
+        return made
 
     def _tunnel(self, context: Context) -> Callable[[Named], layer.Layer]:
         def inside() -> layer.Layer:
@@ -189,11 +196,3 @@ def _is_tunnel(layers: Sequence[layer.Layer]) -> bool:
 def is_wanted(settings: Settings) -> bool:
     """Whether the settings let our layer serve."""
     return settings.mode is Mode.REPLAY and settings.engine is not Engine.HOOKS
-
-
-def unsent(client: Client) -> int:
-    """Bytes that wait to be read by the client."""
-    handler = ctx.master.addons.get("proxyserver").connections.get(client.id)  # type: ignore[no-untyped-call]
-    io = handler.transports.get(client) if handler else None
-    transport = getattr(io.writer if io else None, "transport", None)
-    return transport.get_write_buffer_size() if transport else 0

@@ -8,6 +8,7 @@ the contexts is mitmproxy's own. Where one of its options for them is set, it se
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from mitmproxy.tls import ClientHello, TlsData
 from OpenSSL import SSL
 
 Commands: TypeAlias = "Generator[commands.Command, Any, None]"
+AtOnce: TypeAlias = "Callable[[bytes], bytes | None]"
+"""What came from a client -> what is sent for it, None where the same data must come as an event."""
 
 _OPTIONS = (
     "add_upstream_certs_to_client_chain",
@@ -40,6 +43,7 @@ _OPTIONS = (
 _HTTP1 = b"http/1.1"
 _SERVER_NAME, _ALPN = 0, 16  # extensions' numbers, RFC 6066 and RFC 7301
 _FIXED = 4 + 2 + 32  # bytes: a handshake message's head, version, random (RFC 8446, 4 and 4.1.2)
+_RECORD = 16 << 10  # bytes, the most that a record has (RFC 8446, 5.1)
 _KEPT = 100  # as many as mitmproxy keeps certificates, `CertStore.STORE_CAP`
 
 
@@ -108,7 +112,7 @@ class Handshakes:
             return None
         context.client.sni, context.client.alpn_offers = name, hello.alpn
         connection = self._connection(context, _HTTP1)
-        return _Session(context, connection, inside) if connection else None
+        return Session(context, connection, inside) if connection else None
 
     def _name(self, hello: Hello, message: bytes) -> str | None:
         """The server name, by mitmproxy's own reading."""
@@ -222,7 +226,7 @@ class Tunnel(layer.Layer):
             return b""
 
 
-class _Session(ClientTLSLayer):
+class Session(ClientTLSLayer):
     """mitmproxy's own layer, which is told what it would run hooks for."""
 
     def __init__(
@@ -232,7 +236,42 @@ class _Session(ClientTLSLayer):
         self.tls = connection
         self.client_hello_parsed = True
         self._inside = inside
+        self._taken = 0
+        self._early = b""
         context.server.tls = True
+
+    def at_once(self, answer: AtOnce, data: bytes) -> bytes | None:
+        """What `answer` makes of this data; both are encrypted here."""
+        if self._taken:
+            return None
+        tls, plain, made = self.tls, b"", None
+        tls.bio_write(data)
+        try:
+            while True:
+                plain += tls.recv(_RECORD)
+        except SSL.WantReadError:
+            made = answer(plain) if plain else None
+        except SSL.Error:
+            pass  # behind a request there was the end, or what is none: that is met up there
+        if made is None:
+            self._taken, self._early = len(data), plain
+            return None
+        with contextlib.suppress(SSL.Error):  # the client is going, as with mitmproxy's own `send_data`
+            tls.sendall(made)
+        sealed = b""
+        with contextlib.suppress(SSL.WantReadError):
+            while True:
+                sealed += tls.bio_read(len(made) + _RECORD)
+        return sealed
+
+    def receive_data(self, data: bytes) -> Commands:
+        """Take what came, after what `at_once` has read of it and could not answer."""
+        new = data[self._taken :]
+        self._taken = max(0, self._taken - len(data))
+        early, self._early = self._early, b""
+        if early:
+            yield from self.event_to_child(events.DataReceived(self.conn, early))
+        yield from super().receive_data(new)
 
     def receive_handshake_data(
         self, data: bytes

@@ -124,11 +124,29 @@ class ReplayLayer(layer.Layer):
         self._closing = False
         self._held = False
         self._child: layer.Layer | None = None
+        self._is_idle = False
+        self._decided: tuple[float, bytes] | None = None
+
+    def at_once(self, data: bytes) -> bytes | None:
+        """The answer to one whole request whose head came before, None where it takes events."""
+        end = data.find(heads.END) + len(heads.END)
+        known = self._place.heads.get(data[:end]) if self._is_idle else None
+        if known is None or known.whole != len(data) - end or not self._replies.is_ours(known):
+            return None
+        try:
+            wait, answer = self._replies.reply(known, data[end:], known.whole)
+        except Exception as error:  # noqa: BLE001 - the one guard at the layer's other edge
+            wait, answer = 0.0, assembled(failed(known.line, error, self._replies.fail), known.asked)
+        if wait <= 0:
+            return answer
+        self._decided = wait, answer
+        return None
 
     def _handle_event(self, event: events.Event) -> Commands:
         if self._child is not None:
             yield from self._child.handle_event(event)
             return
+        self._is_idle = False
         if self._closing:
             return
         if isinstance(event, events.DataReceived):
@@ -171,6 +189,8 @@ class ReplayLayer(layer.Layer):
             self._closing = True
             self._buffer.clear()
             yield commands.CloseConnection(self.context.client)
+        else:
+            self._is_idle = self._request is None and not self._buffer
 
     def _hand_over(self, child: layer.Layer) -> Commands:
         """From here on the connection is another layer's, with all that came and was not answered."""
@@ -252,8 +272,8 @@ class ReplayLayer(layer.Layer):
 
     def _answer(self, known: Known, body: _Body) -> int:
         """Answer a request that is whole, now or in its time; the bytes that are sent now."""
-        wait, data = self._replies.reply(known, body.data, body.size)
-        self._body = None
+        wait, data = self._decided or self._replies.reply(known, body.data, body.size)
+        self._body = self._decided = None
         if wait > 0:
             self._pending = data
             self._timer = commands.RequestWakeup(wait)

@@ -26,7 +26,7 @@ from mitmvcr.proxy.flows import assembled
 from mitmvcr.proxy.heads import Head
 from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.proxy.naming import CONTROL_HOST, NOBODY, Named, asked_of, control_path, take_user
-from mitmvcr.sessions import OpenCassette, Session, Sessions
+from mitmvcr.sessions import OpenCassette, Sessions
 from mitmvcr.settings import Mode
 
 _PLACES = 64
@@ -62,13 +62,19 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A head and what follows from it; `shape` is all that an answer's bytes depend on but the recording."""
+    """A head and what follows from it; `shape` is all that an answer's bytes depend on but the recording.
+
+    `line` is for the log. `whole` are the bytes of a body behind which the next request may come, None where
+    that isn't known from the head.
+    """
 
     head: Head
     asked: Incoming
     named: Named
     control: str | None
     digest: bytes
+    line: str
+    whole: int | None
     shape: tuple[object, ...]
 
 
@@ -165,28 +171,28 @@ class Replies:
             body += b" " * (size - len(body) and 1)  # one that is too large stays so
             return 0.0, assembled(control.handle(sessions, asked_of(asked, known.control, body)), asked)
         try:
-            session = sessions.get(known.named.cassette, known.named.session)
+            cassette = sessions.opened(known.named.cassette)
         except CassetteError as error:
-            return 0.0, assembled(self._answering.refused(asked.line, str(error), sessions), asked)
-        kept = self._assembled.get(session.cassette)
+            return 0.0, assembled(self._answering.refused(known.line, str(error), sessions), asked)
+        kept = self._assembled.get(cassette)
         if kept is None:
-            kept = self._assembled[session.cassette] = _Assembled.of(session.cassette)
+            kept = self._assembled[cassette] = _Assembled.of(cassette)
             self._show_notes()
         try:
-            number, miss = self._play(known, body, size, session, kept)
+            number, miss = self._play(known, body, size, cassette, kept)
         except TooLargeError as error:
-            return 0.0, assembled(self._answering.too_large(asked.line, error, sessions), asked)
+            return 0.0, assembled(self._answering.too_large(known.line, error, sessions), asked)
         if miss is not None:
             return 0.0, assembled(self._answering.missed(miss), asked)
-        answer = kept.answers.get((number, *known.shape)) or _assemble(known, number, session.cassette, kept)
-        self._answering.replayed(asked.line, answer.id)
+        answer = kept.answers.get((number, *known.shape)) or _assemble(known, number, cassette, kept)
+        self._answering.replayed(known.line, answer.id)
         return answer.wait, answer.data
 
     def _play(
-        self, known: Known, body: bytes, size: int, session: Session, kept: _Assembled
+        self, known: Known, body: bytes, size: int, cassette: OpenCassette, kept: _Assembled
     ) -> tuple[int, Miss | None]:
         """The number of the interaction that answers, or why none does; raises TooLargeError."""
-        asked, cassette = known.asked, session.cassette
+        asked, session = known.asked, known.named.session
         limit = self.sessions().settings.max_body or UNLIMITED
         if size > limit:
             raise too_large("request", limit, size)
@@ -205,8 +211,8 @@ class Replies:
             if len(kept.keys) >= kept.most:
                 kept.keys.clear()
             kept.keys[seen] = key
-        number = cassette.play(key, session.id)
-        return (0, cassette.miss(request(), key, session.id)) if number is None else (number, None)
+        number = cassette.play(key, session)
+        return (0, cassette.miss(request(), key, session)) if number is None else (number, None)
 
 
 def _assemble(known: Known, number: int, cassette: OpenCassette, kept: _Assembled) -> _Answer:
@@ -245,4 +251,5 @@ def _known(place: Place, head: Head, raw: bytes) -> Known:
     here = (asked.called, asked.taken) if place.is_reverse else ()
     shape = (asked.method == "HEAD", asked.http_version, connection, *here)
     digest = hashlib.blake2b(raw + repr(place).encode("utf-8", "surrogateescape"), digest_size=16).digest()
-    return Known(head, asked, named, control_path(asked), digest, shape)
+    whole = None if is_tunnel or head.close or head.expects else head.length
+    return Known(head, asked, named, control_path(asked), digest, asked.line, whole, shape)
