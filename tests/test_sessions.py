@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -217,6 +218,29 @@ def test_what_was_scrubbed_on_disk_still_matches(tmp_path: Path) -> None:
     table.close_all()
     assert key.encode() not in (tmp_path / "a.yaml").read_bytes()
     assert isinstance(sessions(tmp_path, mode="replay").get("a").answer(request({"note": key})), Play)
+
+
+def test_a_request_is_not_scrubbed_where_its_very_bytes_are_recorded(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", *(interaction(n, f"{n}") for n in range(3)))
+    table = sessions(tmp_path, mode="replay")
+    assert ask(table, 0) == b"0"
+    with mock.patch.object(Scrubber, "request", side_effect=AssertionError):
+        assert [ask(table, n) for n in (2, 1)] == [b"2", b"1"]
+        with pytest.raises(AssertionError):
+            ask(table, 3)
+
+
+def test_credentials_of_a_request_that_is_recorded_are_looked_out_for_in_others(tmp_path: Path) -> None:
+    path, secret = tmp_path / "a.yaml", "Correct-Horse-Battery"
+    write(path, interaction("old", "old"))
+    table = sessions(tmp_path, mode="new-episodes")
+    ask(table, "warm")  # which makes the keys
+    asked = request("old", headers={"Authorization": [f"Bearer {secret}"]})
+    assert answer_of(table.get("a").answer(asked)) == b"old"
+    record(table, {"note": f"she said {secret}!"})
+    table.close_all()
+    assert secret.encode() not in path.read_bytes()
+    assert b"she said REDACTED-" in path.read_bytes()
 
 
 def test_no_secret_that_a_foreign_cassette_has_is_shown_in_a_miss_or_a_report(tmp_path: Path) -> None:

@@ -100,21 +100,31 @@ class Matcher:
 
         That of a request which was seen before costs a hash of its bytes.
         """
+        seen = self._seen(request)
+        key = self._known.get(seen) if seen else None
+        if key is None:
+            key = _digest(self._parts(request))
+            if seen:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[seen] = key
+        return key
+
+    def known(self, request: Request) -> bytes | None:
+        """The key if one was made of the same bytes, be they scrubbed or have no need to be."""
+        return self._known.get(self._seen(request))
+
+    def _seen(self, request: Request) -> bytes:
+        """A hash of all that the key can depend on; empty where functions of the user's see more."""
         names = _headers_of(self.fields)
         if names is None:
-            return _digest(self._parts(request))
+            return b""
         values = ["\n".join(request.headers.get(name, ())) for name in names]
         content_type = first_value(request.headers, "Content-Type")
         told = repr((request.method, request.url, content_type, *values)).encode()
         seen = hashlib.blake2b(told, digest_size=16)
         seen.update(request.body)
-        known = self._known.get(seen.digest())
-        if known is None:
-            known = _digest(self._parts(request))
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[seen.digest()] = known
-        return known
+        return seen.digest()
 
     @property
     def asks_functions(self) -> bool:

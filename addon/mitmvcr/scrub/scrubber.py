@@ -64,9 +64,13 @@ class Scrubber:
             if kind:
                 memory.track(unquote_to_bytes(value), kind)
 
+    def track(self, request: Request, memory: Memory) -> None:
+        """Track the credentials in a request's headers."""
+        self._track_headers(request.headers, self._request_headers, memory)
+
     def request(self, request: Request, memory: Memory) -> Request:
         """The request without secrets; the same object if it had none."""
-        self._track_headers(request.headers, self._request_headers, memory)
+        self.track(request, memory)
         request = _decoded_request(request)
         cleaner = Cleaner(self._scanner, self._custom, memory)
         cleaner.look_over(self._request_texts(request))
