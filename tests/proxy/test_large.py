@@ -112,6 +112,31 @@ def test_large_bodies_pass_both_ways_in_little_memory_and_are_not_recorded(
     assert "4 too large (not recorded)" in proxy.lines[-1]
 
 
+@pytest.mark.parametrize("way", [REVERSE_PLAIN, FORWARD_PLAIN], ids=lambda way: way.name)
+def test_errors_of_any_length_pass_in_little_memory(tmp_path: Path, way: Way) -> None:
+    """They wait for their end, as long as they aren't large."""
+    small, large = 1 * MB, 200 * MB
+
+    def refused(size: int) -> Iterator[bytes]:
+        return (part.replace(b" 200 OK", b" 500 No") for part in _chunked(size))
+
+    answers: list[Answering] = [_OK, lambda: refused(small), lambda: refused(large), _OK]
+    with Wire(*answers) as upstream, way.start(tmp_path, upstream, mode="record") as proxy:
+        with way.client(proxy, upstream) as client:
+            assert client.post(CHAT, json=chat()).text == "ok"
+            before = _peak(proxy)
+            _download(client, small, "/v1/files/small/content")
+            _download(client, large)
+            grown = _peak(proxy) - before
+            assert client.post(CHAT, json=chat()).text == "ok"
+        assert proxy.stop() == 0, proxy.output
+    assert grown < 64 * MB
+    first, error, last = recordings(tmp_path)
+    assert (error.response.code, error.response.body) == (500, _PIECE)
+    assert first.response.body == last.response.body == b"ok"
+    assert _said(proxy) == [f"answer has {large:,} bytes, and vcr_max_body is 33,554,432"]
+
+
 @pytest.mark.parametrize(
     "way", [REVERSE_PLAIN, FORWARD_TLS, FORWARD_H2, REVERSE_H2], ids=lambda way: way.name
 )

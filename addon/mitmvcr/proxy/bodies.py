@@ -51,10 +51,10 @@ class Tee:
 
 @dataclass(slots=True)
 class Hold:
-    """A request that waits for its end, since a cassette may answer it; for mitmproxy's `request.stream`.
+    """A body that waits for its end, as a request does that a cassette may answer; for `message.stream`.
 
     It is false, so mitmproxy gathers the body; `mending` looks here what to do with one of more than
-    `limit` bytes: it goes upstream through the tee that `go_on` gives, or, without that, is dropped.
+    `limit` bytes: it goes on through the tee that `go_on` gives, or, without that, is dropped.
     """
 
     limit: int

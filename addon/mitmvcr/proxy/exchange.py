@@ -106,16 +106,19 @@ class Exchange:
             self._head = head_of(response)
             self._download = Tee(self.limit, length_of(response))
         frame(flow.request, response)
-        if not self._comes_whole(response):
-            response.stream = self._download or True
+        tee = self._download
+        if tee is not None and self._comes_whole(response):
+            response.stream = Hold(_SMALL, lambda: tee)
+        else:
+            response.stream = tee or True
 
     def _comes_whole(self, response: http.Response) -> bool:
-        """Whether the client gets the answer at once, behind its last byte.
+        """Whether the client gets the answer at once, behind its last byte, if it isn't large.
 
         openai-node 7 hangs up on one that it will retry as soon as it has read the headers; then
         nothing but what is here already can be recorded.
         """
-        return self.recording and response.status_code >= 300 and (length_of(response) or 0) <= _SMALL
+        return response.status_code >= 300 and (length_of(response) or 0) <= _SMALL
 
     def interaction(self, flow: http.HTTPFlow, *, cut: bool = False) -> Interaction | None:
         """What is recorded of it; None if it did not end whole.

@@ -16,6 +16,7 @@ from mitmproxy.proxy.layers.http._events import (
     RequestData,
     RequestHeaders,
     RequestTrailers,
+    ResponseData,
     ResponseTrailers,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
@@ -95,18 +96,22 @@ def send_framed(self: Http1Client, event: HttpEvent) -> Commands:
 
 
 def check_body_size(self: HttpStream, request: bool) -> Generator[commands.Command, Any, bool]:
-    """Keep no more of a request that waits for an answer than it may hold."""
-    hold = self.flow.request.stream if request else None
-    if not isinstance(hold, Hold) or len(self.request_body_buf) <= hold.limit:
+    """Keep no more of a body than it may hold that waits: a request for an answer, an answer for its end."""
+    message = self.flow.request if request else self.flow.response
+    hold = message.stream if message is not None else None
+    waiting = self.request_body_buf if request else self.response_body_buf
+    if message is None or not isinstance(hold, Hold) or len(waiting) <= hold.limit:
         return (yield from _check_body_size(self, request))
-    body = bytes(self.request_body_buf)
-    self.request_body_buf.clear()  # type: ignore[no-untyped-call]
+    body = bytes(waiting)
+    waiting.clear()  # type: ignore[no-untyped-call]
     if hold.go_on is None:
         hold.dropped += len(body)
-    else:  # as mitmproxy does for its own stream_large_bodies
-        self.flow.request.stream = hold.go_on()
-        yield from self.start_request_stream()
-        yield from self.handle_event(RequestData(self.stream_id, body))
+        return False
+    # As mitmproxy does for its own stream_large_bodies.
+    message.stream = hold.go_on()
+    yield from self.start_request_stream() if request else self.start_response_stream()
+    data = RequestData(self.stream_id, body) if request else ResponseData(self.stream_id, body)
+    yield from self.handle_event(data)
     return False
 
 
