@@ -61,6 +61,18 @@ def test_a_new_request_follows_the_one_before_it_and_a_gone_one_goes() -> None:
     assert [one.id for one in govcr.load(govcr.dump(now)).interactions] == [0, 1, 2]
 
 
+def test_new_answers_and_new_requests_have_the_host_that_the_file_s_layout_has() -> None:
+    def there(one: Interaction) -> Interaction:
+        return govcr.with_host(one, govcr.Dialect.STOCK)
+
+    stock = [there(exchange(asked)) for asked in ("a", "b", "c")]
+    before = govcr.load(govcr.dump(Cassette(stock), "stock"))
+    now = settled(before, exchange("b", "news"), exchange("new"), exchange("a"), exchange("c"))
+    wanted = [stock[0], there(exchange("b", "news")), there(exchange("new")), stock[2]]
+    assert now == govcr.dump(Cassette(wanted), "stock")
+    assert b"host: api.openai.com\n" in now
+
+
 def test_replacements_keep_their_numbers_where_secrets_are_seen_in_another_order() -> None:
     before = cassette(
         exchange({"as": "REDACTED-org-1"}, {"of": "REDACTED-org-1"}),

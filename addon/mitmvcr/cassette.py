@@ -14,9 +14,8 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from mitmvcr import formats
 from mitmvcr.errors import CassetteError, FormatError
@@ -205,14 +204,10 @@ class Writer:
 
     def emit(self, interaction: Interaction) -> bytes:
         """The bytes that `append` would write for this interaction, in the file's own layout."""
-        stock = self._dialect is govcr.Dialect.STOCK
+        dialect = self._dialect
         if self._layout is not None and self._layout.source is not None and self._layout.interactions:
-            stock = self._layout.source.indent == 4
-        # http.Request.Host: the URL's host with http.NewRequest, empty with openai-go, whose
-        # requests start from a relative URL; the two dialects' own programs differ so.
-        host = urlsplit(interaction.request.url).netloc if stock else ""
-        if interaction.request.host != host:
-            interaction = replace(interaction, request=replace(interaction.request, host=host))
+            dialect = govcr.dialect_of(self._layout)
+        interaction = govcr.with_host(interaction, dialect)
         if self._layout is None:
             return govcr.emit_interaction(interaction, self.next_id, self._dialect)
         return govcr.entry(interaction, self.next_id, self._layout)

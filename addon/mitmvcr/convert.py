@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.formats import GO_VCR, Format, govcr, har, vcrpy
@@ -60,7 +59,7 @@ def convert(source: Format, cassette: Cassette, target: Target, scrubber: Scrubb
     memory = Memory.resume(cassette) if _may_have_marks(cassette) else Memory()
     clean = scrubbed(cassette.interactions, scrubber, memory)
     if target.name == GO_VCR.name:
-        named = clean if source is GO_VCR else [_with_host(one, target.dialect) for one in clean]
+        named = clean if source is GO_VCR else [govcr.with_host(one, target.dialect) for one in clean]
         return _as_govcr(replace(cassette, interactions=named, source=None), target.dialect, scrubber, memory)
     dump, losses = _OTHERS[target.name]
     data = dump(Cassette(clean))
@@ -107,15 +106,6 @@ def _pass_gate(scrubber: Scrubber, text: bytes, interaction: Interaction, memory
     if findings:
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
         raise ConvertError(f"interaction {interaction.id}: {findings[0]}{more}")
-
-
-def _with_host(interaction: Interaction, dialect: Dialect) -> Interaction:
-    # http.Request.Host: the URL's host with http.NewRequest, empty with openai-go, whose
-    # requests start from a relative URL; the two dialects' own programs differ so.
-    if dialect is not Dialect.STOCK:
-        return interaction
-    host = urlsplit(interaction.request.url).netloc
-    return replace(interaction, request=replace(interaction.request, host=host))
 
 
 def _pairs(headers: Values) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from mitmvcr.formats import govcr
 from mitmvcr.model import Cassette, Interaction, Node, Plain, Request, Response
 from mitmvcr.scrub.memory import MARK, strings
 
@@ -29,9 +30,9 @@ def settle(before: Cassette, now: Sequence[Interaction], key: Callable[[Request]
     """
     pairs = list(_paired(before.interactions, now, key))
     numbers = _numbers(before.interactions, pairs)
-    settled = []
+    settled, dialect = [], govcr.dialect_of(before)
     for old, new in _ordered(pairs):
-        renamed = _renamed(new, numbers)
+        renamed = govcr.with_host(_renamed(new, numbers), dialect)
         same = old is not None and _says_the_same(before.interactions[old], renamed)
         settled.append(before.interactions[old] if same and old is not None else renamed)
     return replace(before, interactions=tuple(settled))

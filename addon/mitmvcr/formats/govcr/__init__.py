@@ -7,6 +7,9 @@ is recorded without it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from urllib.parse import urlsplit
+
 from mitmvcr.formats.govcr.emit import HEAD, emit_document, emit_interaction
 from mitmvcr.formats.govcr.scalars import Dialect
 from mitmvcr.model import Cassette, Interaction
@@ -15,12 +18,14 @@ __all__ = [
     "HEAD",
     "Dialect",
     "appendable",
+    "dialect_of",
     "dump",
     "emit_document",
     "emit_interaction",
     "entry",
     "load",
     "recover",
+    "with_host",
 ]
 
 
@@ -71,3 +76,20 @@ def appendable(cassette: Cassette) -> bytes | None:
     from mitmvcr.formats.govcr import rewrite  # noqa: PLC0415
 
     return rewrite.appendable(cassette)
+
+
+def dialect_of(cassette: Cassette) -> Dialect:
+    """The dialect whose layout the cassette's text has."""
+    return Dialect.STOCK if cassette.source is not None and cassette.source.indent == 4 else Dialect.CHARM
+
+
+def with_host(interaction: Interaction, dialect: Dialect) -> Interaction:
+    """The interaction with the request's `host` as programs have it that record in this dialect.
+
+    That is http.Request.Host: the URL's host with http.NewRequest, empty with openai-go (`charm`), whose
+    requests start from a relative URL.
+    """
+    host = urlsplit(interaction.request.url).netloc if dialect is Dialect.STOCK else ""
+    if interaction.request.host == host:
+        return interaction
+    return replace(interaction, request=replace(interaction.request, host=host))
