@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import json
@@ -24,6 +25,7 @@ from mitmproxy.connection import Client, ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.server import TimeoutWatchdog
 from OpenSSL import SSL
 
 from mitmvcr.model import Interaction
@@ -32,6 +34,7 @@ from mitmvcr.proxy.handshakes import Session
 from mitmvcr.proxy.layer import ReplayLayer
 from mitmvcr.proxy.lines import Lines, log
 from mitmvcr.proxy.replies import Place, Replies
+from mitmvcr.proxy.wire import Wire
 from tests import build
 from tests.conftest import Start
 from tests.harness import Proxy
@@ -216,7 +219,61 @@ def _until(
             return made or b""
 
 
-# In one process: the layers alone, and how data may come.
+# In one process: the wire alone, then the layers, and how data may come.
+
+
+class _Transport(asyncio.Transport):
+    """Remembers what is written; its protocol is that of a stream."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        super().__init__()
+        self._protocol: asyncio.BaseProtocol = asyncio.StreamReaderProtocol(reader)
+        self.written: list[bytes] = []
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._protocol
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
+
+
+def test_wire_leaves_to_the_stream_what_must_wait_behind_other_things() -> None:
+    async def talk() -> None:
+        reader = asyncio.StreamReader()
+        transport = _Transport(reader)
+        wire = Wire(transport, reader, TimeoutWatchdog(600, asyncio.Event().wait))
+        wire.answer = lambda data: data.upper() if data != b"unknown" else None
+        wire.data_received(b"a")
+        assert transport.written == [b"A"]
+        wire.data_received(b"unknown")
+        wire.data_received(b"b")  # behind what the stream's reader hasn't read yet
+        assert await reader.read(100) == b"unknownb"
+        wire.data_received(b"c")
+        wire.pause_writing()
+        wire.data_received(b"d")
+        assert await reader.read(100) == b"d"
+        wire.resume_writing()
+        wire.data_received(b"e")
+        assert transport.written == [b"A", b"C", b"E"]
+        wire.eof_received()
+        assert await reader.read() == b""
+        wire.connection_lost(None)
+
+    asyncio.run(asyncio.wait_for(talk(), 20))
+
+
+@pytest.mark.parametrize("error", [None, ConnectionResetError()])
+def test_wire_tells_the_stream_how_the_connection_ends(error: Exception | None) -> None:
+    async def talk() -> None:
+        reader = asyncio.StreamReader()
+        transport = _Transport(reader)
+        wire = Wire(transport, reader, TimeoutWatchdog(600, asyncio.Event().wait))
+        wire.connection_lost(error)
+        with pytest.raises(ConnectionResetError) if error else contextlib.nullcontext():
+            assert await reader.read() == b""
+
+    asyncio.run(asyncio.wait_for(talk(), 20))
+
 
 _COUNT = 3
 
@@ -420,11 +477,13 @@ def test_what_breaks_while_a_request_is_answered_is_told(
     replies: Replies, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = _Client(replies, None)
-    client.send(post("0"), [], [])
+    for _ in range(2):
+        client.send(post("0"), [], [])
+        assert client.answers() == [0]
     with monkeypatch.context() as patch:
         patch.setattr(replies, "reply", lambda *_: 1 / 0)
         client.send(post("0"), [], [])
-    assert b"HTTP/1.1 500 " in client.server.out
+    assert client.server.out.startswith(b"HTTP/1.1 500 ")
     assert b"vcr_internal_error" in client.server.out
     assert "ZeroDivisionError" in caplog.text
     client.server.out = b""

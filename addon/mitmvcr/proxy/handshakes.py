@@ -26,9 +26,9 @@ from mitmproxy.proxy.layers.tls import ClientTLSLayer, TlsEstablishedClientHook,
 from mitmproxy.tls import ClientHello, TlsData
 from OpenSSL import SSL
 
+from mitmvcr.proxy.wire import AtOnce
+
 Commands: TypeAlias = "Generator[commands.Command, Any, None]"
-AtOnce: TypeAlias = "Callable[[bytes], bytes | None]"
-"""What came from a client -> what is sent for it, None where the same data must come as an event."""
 
 _OPTIONS = (
     "add_upstream_certs_to_client_chain",

@@ -7,13 +7,15 @@ more than an answer that is known costs us.
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, cast
+from collections.abc import Callable
+from typing import Protocol, TypeAlias, cast
 
 from mitmproxy import ctx
 from mitmproxy.connection import Client
 from mitmproxy.proxy.server import ConnectionHandler, TimeoutWatchdog
 
-from mitmvcr.proxy.handshakes import AtOnce
+AtOnce: TypeAlias = "Callable[[bytes], bytes | None]"
+"""What came from a client -> what is sent for it, None where the same data must come as an event."""
 
 
 class _Streamed(Protocol):
