@@ -7,6 +7,7 @@ Transfer-Encoding, codings other than chunked, folded lines, bare LF, and blanks
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import httptools
 from mitmproxy.net.http import url
@@ -17,6 +18,26 @@ LIMIT = 256 << 10
 """Bytes of a head; h11 and most servers take less."""
 
 END = b"\r\n\r\n"
+
+
+_LENGTHS = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
+_DIGITS = 15
+
+Shape: TypeAlias = "bytes | tuple[bytes, bytes]"
+"""A head, or what stands before and behind the digits of its Content-Length."""
+
+
+def shape_of(raw: bytes) -> tuple[Shape, int | None]:
+    """A head less its Content-Length, in which many are alike, and that; the head and None if it has none."""
+    for name in _LENGTHS:
+        at = raw.find(name)
+        if at >= 0:
+            at += len(name)
+            end = raw.find(b"\r\n", at)
+            digits = raw[at:end]
+            if digits.isdigit() and len(digits) <= _DIGITS:
+                return (raw[:at], raw[end:]), int(digits)
+    return raw, None
 
 
 class HeadError(MitmvcrError):

@@ -130,11 +130,14 @@ class ReplayLayer(layer.Layer):
     def at_once(self, data: bytes) -> bytes | None:
         """The answer to one whole request whose head came before, None where it takes events."""
         end = data.find(heads.END) + len(heads.END)
-        known = self._place.heads.get(data[:end]) if self._is_idle else None
-        if known is None or known.whole != len(data) - end or not self._replies.is_ours(known):
+        plain = self._replies.plain(self._place, data[:end]) if self._is_idle else None
+        if plain is None:
+            return None
+        known, length = plain
+        if length != len(data) - end or not self._replies.is_ours(known):
             return None
         try:
-            wait, answer = self._replies.reply(known, data[end:], known.whole)
+            wait, answer = self._replies.reply(known, data[end:], length)
         except Exception as error:  # noqa: BLE001 - the one guard at the layer's other edge
             wait, answer = 0.0, assembled(failed(known.line, error, self._replies.fail), known.asked)
         if wait <= 0:
@@ -247,7 +250,7 @@ class ReplayLayer(layer.Layer):
     def _begin(self, raw: bytes) -> layer.Layer | None:
         """A request's head is there: serve it, or say who does."""
         try:
-            known = self._replies.known(self._place, raw)
+            known, length = self._replies.known(self._place, raw)
         except NotOursError:
             return self._stocks()
         if self._place.is_reverse and self._place.called is None:
@@ -261,7 +264,7 @@ class ReplayLayer(layer.Layer):
             self._out.append(_CONNECTED)
             return self._tunnel(known.named)
         self._request = known
-        self._body = _Body(known.head.length, self._replies.limit(known))
+        self._body = _Body(length, self._replies.limit(known))
         if known.head.expects and not self._buffer:
             self._out.append(_CONTINUE)
         return None

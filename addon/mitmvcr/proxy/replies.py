@@ -23,7 +23,7 @@ from mitmvcr.proxy import answering, heads
 from mitmvcr.proxy.answering import Answering
 from mitmvcr.proxy.exchange import too_large
 from mitmvcr.proxy.flows import assembled
-from mitmvcr.proxy.heads import Head
+from mitmvcr.proxy.heads import Head, Shape
 from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.proxy.naming import CONTROL_HOST, NOBODY, Named, asked_of, control_path, take_user
 from mitmvcr.sessions import OpenCassette, Sessions
@@ -57,15 +57,15 @@ class Place:
     rewrites_host: bool = False
     called: str | None = None
     user: Named = NOBODY
-    heads: dict[bytes, Known] = field(default_factory=dict, compare=False, repr=False)
+    heads: dict[Shape, Known] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A head and what follows from it; `shape` is all that an answer's bytes depend on but the recording.
+    """A head and what follows from it but for its length; that in `head` is the first one's.
 
-    `line` is for the log. `whole` are the bytes of a body behind which the next request may come, None where
-    that isn't known from the head.
+    `shape` is all that an answer's bytes depend on but the recording. `line` is for the log. `is_plain`:
+    nothing is sent but an answer, and another request may follow.
     """
 
     head: Head
@@ -74,7 +74,7 @@ class Known:
     control: str | None
     digest: bytes
     line: str
-    whole: int | None
+    is_plain: bool
     shape: tuple[object, ...]
 
 
@@ -127,16 +127,25 @@ class Replies:
             self._places.clear()
         return self._places.setdefault(place, place)
 
-    def known(self, place: Place, raw: bytes) -> Known:
-        """What a head says at this place; raises HeadError and NotOursError."""
-        known = place.heads.get(raw)
+    def known(self, place: Place, raw: bytes) -> tuple[Known, int | None]:
+        """What a head says at this place, and the length of its body; raises HeadError and NotOursError."""
+        shape, length = heads.shape_of(raw)
+        known = place.heads.get(shape)
         if known is None:
-            known = _known(place, heads.parse(raw), raw)
+            known = _known(place, heads.parse(raw), shape)
             if len(raw) <= _HEAD:
                 if len(place.heads) >= _HEADS:
                     place.heads.clear()
-                place.heads[raw] = known
-        return known
+                place.heads[shape] = known
+        return known, known.head.length if length is None else length
+
+    def plain(self, place: Place, raw: bytes) -> tuple[Known, int | None] | None:
+        """The same, if one like it came before, and it needs an answer and no more."""
+        shape, length = heads.shape_of(raw)
+        known = place.heads.get(shape)
+        if known is None or not known.is_plain:
+            return None
+        return known, known.head.length if length is None else length
 
     def is_ours(self, known: Known) -> bool:
         """Whether we answer this; else it is mitmproxy's and its hooks', as where the addon was reloaded."""
@@ -227,7 +236,7 @@ def _assemble(known: Known, number: int, cassette: OpenCassette, kept: _Assemble
     return answer
 
 
-def _known(place: Place, head: Head, raw: bytes) -> Known:
+def _known(place: Place, head: Head, like: Shape) -> Known:
     asked = Incoming(
         head.method,
         place.scheme or head.scheme,
@@ -250,6 +259,7 @@ def _known(place: Place, head: Head, raw: bytes) -> Known:
     connection = (asked.header("Connection") or "").lower() == "keep-alive"
     here = (asked.called, asked.taken) if place.is_reverse else ()
     shape = (asked.method == "HEAD", asked.http_version, connection, *here)
-    digest = hashlib.blake2b(raw + repr(place).encode("utf-8", "surrogateescape"), digest_size=16).digest()
-    whole = None if is_tunnel or head.close or head.expects else head.length
-    return Known(head, asked, named, control_path(asked), digest, asked.line, whole, shape)
+    told = repr((like, place)).encode("utf-8", "surrogateescape")
+    digest = hashlib.blake2b(told, digest_size=16).digest()
+    is_plain = not (is_tunnel or head.close or head.expects)
+    return Known(head, asked, named, control_path(asked), digest, asked.line, is_plain, shape)
