@@ -42,7 +42,7 @@ class Proxy:
     """mitmdump in a process of its own, on free loopback ports; `upstream` adds a reverse listener.
 
     It is there when it listens, or when it has ended (`ended`). `options` are the addon's, without
-    `vcr_`; `listeners` takes the place of the two `--mode`s.
+    `vcr_`; `listeners` takes the place of the two `--mode`s, `ca_folder` that of `confdir()`.
     """
 
     def __init__(
@@ -53,10 +53,12 @@ class Proxy:
         script: Path | None = SCRIPT,
         env: dict[str, str] | None = None,
         listeners: Sequence[str] | None = None,
+        ca_folder: Path | None = None,
         **options: str | Path,
     ) -> None:
         self.folder = folder
-        command = [str(MITMDUMP), "--listen-host", "127.0.0.1", "--set", f"confdir={confdir()}"]
+        self._confdir = ca_folder or confdir()
+        command = [str(MITMDUMP), "--listen-host", "127.0.0.1", "--set", f"confdir={self._confdir}"]
         command += ["-s", str(script)] if script else []
         if listeners is None:
             # mitmproxy refuses two listeners on one address, port 0 or not; another name for it is fine
@@ -148,7 +150,7 @@ class Proxy:
     @property
     def ca(self) -> Path:
         """The certificate that a client must trust in forward mode."""
-        return confdir() / "mitmproxy-ca-cert.pem"
+        return self._confdir / "mitmproxy-ca-cert.pem"
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
         """End the proxy; its exit status."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import socket
 import ssl
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.certs import CertStore
@@ -213,6 +216,61 @@ def test_host_that_is_not_recorded_gets_what_it_has_itself(
         assert connection.recv(1 << 12).startswith(b"HTTP/1.1 200 ")
         with trusting(tls_upstream.ca).wrap_socket(connection, server_hostname=host.partition(":")[0]):
             pass  # the stand-in's certificate, by the stand-in's CA
+
+
+def _elliptic_ca(folder: Path) -> Path:
+    """A folder with a CA whose key is an elliptic curve's, as somebody may bring it to mitmproxy."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An elliptic CA")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .issuer_name(name)
+        .subject_name(name)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .public_key(key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(_CA_KEY_USAGE, critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    encoding = serialization.Encoding.PEM
+    private = key.private_bytes(
+        encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ) + certificate.public_bytes(encoding)
+    folder.mkdir()
+    (folder / "mitmproxy-ca.pem").write_bytes(private)
+    (folder / "mitmproxy-ca-cert.pem").write_bytes(certificate.public_bytes(encoding))
+    return folder
+
+
+_CA_KEY_USAGE = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
+@ENGINES
+def test_ca_with_an_elliptic_key_signs_what_clients_verify(start: Start, tmp_path: Path, engine: str) -> None:
+    folder = _elliptic_ca(tmp_path / "ca")
+    try:
+        CertStore.from_store(folder, "mitmproxy", 2048)
+    except (TypeError, ValueError, AssertionError):
+        pytest.skip("this mitmproxy takes RSA keys only")
+    proxy = _replays(start, tmp_path, engine=engine, ca_folder=folder)
+    for most in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        with _tls(proxy, _context(proxy, "http/1.1", most=most)) as connection:
+            assert isinstance(_leaf(connection).public_key(), ec.EllipticCurvePublicKey)
+            assert _said(connection) == HOST
 
 
 def _skip_unless_mitmproxy_can_look_at_versions() -> None:

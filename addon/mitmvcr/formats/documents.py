@@ -30,6 +30,7 @@ MAX_ALIASED = 64_000_000
 """Characters and values that a document's aliases may stand for."""
 
 _MAX_COMMAS = 20_000_000
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def read_json(data: bytes) -> Value:
         reason = f"not JSON: {error.msg}" + (" (is the file cut short?)" if cut else "")
         raise FormatError(reason, error.lineno) from None
     except RecursionError:
-        raise FormatError(f"nested more than {MAX_DEPTH} levels deep") from None
+        raise FormatError(_TOO_DEEP) from None
     except ValueError as error:
         if isinstance(error, FormatError):
             raise
@@ -113,7 +114,7 @@ def _check_depth(value: Value) -> None:
         ]
         if not level:
             return
-    raise FormatError(f"nested more than {MAX_DEPTH} levels deep")
+    raise FormatError(_TOO_DEEP)
 
 
 def _object(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
@@ -155,6 +156,8 @@ class _Composer:
             yield from self._entries()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
+            if mark is not None and is_too_deep(self._data, mark.line):
+                raise FormatError(_TOO_DEEP, mark.line + 1) from None
             cut = mark is not None and self._data.count(b"\n", 0) <= mark.line + 1
             reason = " ".join(filter(None, (error.context, error.problem)))
             reason = f"not YAML: {reason}" + (" (is the file cut short?)" if cut else "")
@@ -208,7 +211,7 @@ class _Composer:
         if self._values > MAX_VALUES:
             raise FormatError(f"more than {MAX_VALUES:,} values in one file: split it", _line(event))
         if depth > MAX_DEPTH:
-            raise FormatError(f"nested more than {MAX_DEPTH} levels deep", _line(event))
+            raise FormatError(_TOO_DEEP, _line(event))
         before = self._weight
         if isinstance(event, yaml.ScalarEvent):
             self._weight += 1 + len(event.value)
@@ -250,6 +253,16 @@ class _Composer:
         if self._aliased > MAX_ALIASED:
             raise FormatError("aliases that stand for too much: write out what they stand for", _line(event))
         return value
+
+
+def is_too_deep(data: bytes, line: int) -> bool:
+    """Whether depth is why libyaml gave up at this line, which counts from 0.
+
+    Newer ones refuse deep nesting themselves, before the events that tell of it; their words are theirs to
+    change, so the brackets that the line leaves open are counted, those in quotes with them.
+    """
+    text = data.split(b"\n", line + 1)[line]
+    return text.count(b"[") + text.count(b"{") - text.count(b"]") - text.count(b"}") > MAX_DEPTH
 
 
 def _line(event: yaml.Event) -> int:

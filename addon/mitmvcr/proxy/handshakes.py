@@ -174,9 +174,14 @@ class Handshakes:
 
 
 def reissued(
-    old: x509.Certificate, ca: rsa.RSAPrivateKey, key: ec.EllipticCurvePrivateKey
+    old: x509.Certificate,
+    ca: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey,
+    key: ec.EllipticCurvePrivateKey,
 ) -> x509.Certificate:
-    """A certificate of mitmproxy's anew, for another key; mitmproxy makes them for the CA's own."""
+    """A certificate of mitmproxy's anew, for another key; mitmproxy makes them for the CA's own.
+
+    mitmproxy makes its CA with an RSA key; from 12.3 on a user's own may have an elliptic curve's.
+    """
     builder = (
         x509.CertificateBuilder()
         .issuer_name(old.issuer)
