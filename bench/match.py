@@ -10,11 +10,11 @@ from pathlib import Path
 
 from bench.exchanges import URL
 from bench.measure import Goal, Result, cpu, in_turn
+from mitmvcr.config.settings import Settings
 from mitmvcr.formats.govcr import HEAD, Dialect, emit_interaction
 from mitmvcr.model import Interaction, Request, Response
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.sessions import Play, Sessions
-from mitmvcr.settings import Settings
 from tests.formats.real_vcrpy import VCRRequest, vcr
 
 PEER = "VCR.py, 10 recordings, or as named"

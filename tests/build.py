@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mitmvcr.config.settings import Settings
 from mitmvcr.formats import govcr
-from mitmvcr.httpfacts import form_values
+from mitmvcr.http.go_rules import form_values
 from mitmvcr.model import Cassette, Interaction, Request, Response
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.sessions import Sessions
-from mitmvcr.settings import Settings
 
 CHAT = "https://api.openai.com/v1/chat/completions"
 

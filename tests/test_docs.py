@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr.settings import OPTIONS, Settings, read_toml
+from mitmvcr.config.settings import OPTIONS, Settings, read_toml
 from tests.conftest import Start
 from tests.harness import ROOT
 

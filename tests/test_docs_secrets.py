@@ -10,11 +10,11 @@ import yaml
 
 from mitmvcr import inplace
 from mitmvcr.cli import main
+from mitmvcr.config.settings import Settings, read_toml
 from mitmvcr.formats import vcrpy
 from mitmvcr.model import Cassette, Request, Response
 from mitmvcr.model import Interaction as Exchange
 from mitmvcr.scrub import Policy
-from mitmvcr.settings import Settings, read_toml
 
 ROOT = Path(__file__).parents[1]
 DOCS = (ROOT / "docs" / "secrets.md").read_text()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mitmvcr import functions
+from mitmvcr.config import user_functions
 from mitmvcr.errors import SettingsError
 from mitmvcr.matching import Matcher, MatchError, NotJSON, canonical_json, parse_json
 from mitmvcr.model import Request
@@ -524,7 +524,7 @@ def test_a_function_that_fails_is_named_with_the_request_in_one_line(
 )
 def test_a_function_that_is_not_there_is_a_setting_that_is_wrong(entry: str, shown: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        functions.load(entry)
+        user_functions.load(entry)
     assert shown in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -532,7 +532,7 @@ def test_a_function_that_is_not_there_is_a_setting_that_is_wrong(entry: str, sho
 def test_a_file_that_can_not_be_run_is_a_setting_that_is_wrong(tmp_path: Path) -> None:
     for code, shown in (("def key(:", "SyntaxError"), ("1 / 0", "ZeroDivisionError")):
         with pytest.raises(SettingsError, match=shown) as caught:
-            functions.load(keys(tmp_path, code))
+            user_functions.load(keys(tmp_path, code))
         assert "\n" not in str(caught.value)
 
 

@@ -12,9 +12,9 @@ import openapi_spec_validator
 import pytest
 
 from mitmvcr import control, openapi
+from mitmvcr.config.settings import PER_CASSETTE
 from mitmvcr.control import Asked
 from mitmvcr.sessions import Sessions
-from mitmvcr.settings import PER_CASSETTE
 from tests.build import as_body, interaction, request, sessions, write
 from tests.harness import ROOT
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mitmvcr.config.settings import Repeat
 from mitmvcr.matching import MatchError
 from mitmvcr.player import Index, Player
-from mitmvcr.settings import Repeat
 
 KEYS = [b"a", b"b", b"a", b"c", b"a"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from mitmvcr.httpfacts import HOP_BY_HOP, bodiless, canonical_header
+from mitmvcr.http.go_rules import HOP_BY_HOP, bodiless, canonical_header
 from mitmvcr.model import Response
 
 _NOT_REPLAYED = HOP_BY_HOP | {"Content-Length"}

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mitmvcr.errors import TooLargeError
-from mitmvcr.httpfacts import (
+from mitmvcr.http.go_rules import (
     HOP_BY_HOP,
     UNLIMITED,
     bodiless,

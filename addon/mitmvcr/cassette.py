@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitmvcr import formats
+from mitmvcr.config.settings import SUFFIXES
 from mitmvcr.errors import CassetteError, FormatError
 from mitmvcr.formats import govcr
 from mitmvcr.formats.sniffing import HEAD, sniff
 from mitmvcr.model import Cassette, Interaction
-from mitmvcr.settings import SUFFIXES
 
 SUFFIX = ".yaml"
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")

@@ -13,7 +13,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from mitmvcr.differences import NOTHING, Leaf, in_json, leaves
-from mitmvcr.httpfacts import first_value
+from mitmvcr.http.go_rules import first_value
 from mitmvcr.matching import Matcher, NotJSON, parse_json
 from mitmvcr.model import Interaction, Response, Values
 from mitmvcr.streams import Answer, is_stream, read_answer

@@ -16,8 +16,8 @@ from enum import Enum
 from typing import Final, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from mitmvcr import functions
-from mitmvcr.httpfacts import canonical_header, first_value
+from mitmvcr.config import user_functions
+from mitmvcr.http.go_rules import canonical_header, first_value
 from mitmvcr.matching import DEFAULT_PORTS, Matcher
 from mitmvcr.model import Request
 from mitmvcr.scrub import collapse
@@ -138,7 +138,7 @@ def _in_head(recorded: Request, asked: Request, matcher: Matcher) -> Iterator[Le
             if one != other:
                 yield Leaf("headers", (header,), one, other)
         elif name.startswith("py:"):
-            told, told_now = (_value(functions.load(name)(side)) for side in (recorded, asked))
+            told, told_now = (_value(user_functions.load(name)(side)) for side in (recorded, asked))
             if told != told_now:
                 yield Leaf("py", (name.removeprefix("py:"),), told or NOTHING, told_now or NOTHING)
 

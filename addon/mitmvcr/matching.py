@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import SplitResult, parse_qsl, unquote_plus, urlsplit
 
-from mitmvcr import functions
+from mitmvcr.config import user_functions
 from mitmvcr.errors import MitmvcrError
-from mitmvcr.httpfacts import canonical_header, first_value
+from mitmvcr.http.go_rules import canonical_header, first_value
 from mitmvcr.model import Request
 from mitmvcr.scrub import collapse
 
@@ -263,7 +263,7 @@ def _digest(parts: Iterable[bytes]) -> bytes:
 def _told_by(entry: str, request: Request) -> bytes:
     """What a function of the user's tells to match the request by: text, bytes, or what JSON can hold."""
     try:
-        value = functions.load(entry)(request)
+        value = user_functions.load(entry)(request)
         match value:
             case str():
                 return b"text " + _bytes(value)

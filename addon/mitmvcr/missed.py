@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mitmvcr import reports
-from mitmvcr.settings import Mode, Table
+from mitmvcr.config.settings import Mode, Table
 
 _SPECIAL = re.compile(r"[*?\[]")
 

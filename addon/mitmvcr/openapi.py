@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mitmvcr.settings import MODE_ALIASES, Mode, Repeat
+from mitmvcr.config.settings import MODE_ALIASES, Mode, Repeat
 
 Schema = dict[str, object]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from mitmvcr import cassette as disk
 from mitmvcr import reports
+from mitmvcr.config.settings import SUFFIXES
 from mitmvcr.errors import CassetteError, MitmvcrError
-from mitmvcr.settings import SUFFIXES
 
 _NOT_LOOKED_INTO = frozenset({"node_modules", "__pycache__", "site-packages"})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from mitmvcr.settings import Repeat
+from mitmvcr.config.settings import Repeat
 
 _AT_ONCE = 32
 """How many keys are made at once: they cost less together, and who looks for one of the first needs few."""

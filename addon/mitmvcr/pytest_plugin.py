@@ -232,14 +232,14 @@ class State:
         )
 
     def _toml(self) -> dict[str, str]:
-        from mitmvcr.settings import read_toml  # noqa: PLC0415 - as above
+        from mitmvcr.config.settings import read_toml  # noqa: PLC0415 - as above
 
         config = self.config.rootpath / "mitmvcr.toml"
         return read_toml(config) if config.exists() else {}
 
     def mode(self, toml: Mapping[str, str]) -> str:
         """The session's mode: as the command line has it, or mitmvcr.toml; else by whether this is CI."""
-        from mitmvcr.settings import Mode, parse_mode  # noqa: PLC0415 - as above
+        from mitmvcr.config.settings import Mode, parse_mode  # noqa: PLC0415 - as above
 
         word = self.config.getoption("--record-mode") or toml.get("mode")
         if not word:

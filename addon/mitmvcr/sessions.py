@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mitmvcr import cassette as disk
-from mitmvcr import formats, functions
+from mitmvcr import formats
 from mitmvcr.cassette import Loaded, Location, Lock, Writer
+from mitmvcr.config import user_functions
+from mitmvcr.config.settings import Mode, Plan, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError, SettingsError
 from mitmvcr.formats import govcr
 from mitmvcr.formats.govcr import Dialect
@@ -28,7 +30,6 @@ from mitmvcr.player import Index, Player
 from mitmvcr.recorder import Recorder
 from mitmvcr.reports import KEPT, Report, Unused
 from mitmvcr.scrub import Memory, Scrubber
-from mitmvcr.settings import Mode, Plan, Settings
 
 DEFAULT_NAME = "default"
 
@@ -325,7 +326,7 @@ class Sessions:
                 self._check_match(plan)
                 for name in plan.matching.match:
                     if name.startswith("py:"):
-                        functions.load(name)
+                        user_functions.load(name)
             except SettingsError as error:
                 raise SettingsError(f"{place}: {error}") from None
             if self.settings.mode is Mode.REPLAY and plan.mode is not Mode.REPLAY:

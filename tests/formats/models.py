@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from mitmvcr.formats import wire
+from mitmvcr.formats import recorded_http
 from mitmvcr.model import Cassette, Interaction
 
 METHODS = st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"])
@@ -31,10 +31,10 @@ HEADERS = st.dictionaries(
 
 @st.composite
 def interactions(draw: st.DrawFn) -> Interaction:
-    request = wire.request(draw(METHODS), draw(URLS), draw(HEADERS), draw(BODIES))
+    request = recorded_http.request(draw(METHODS), draw(URLS), draw(HEADERS), draw(BODIES))
     code = draw(st.sampled_from([200, 201, 204, 400, 429, 500, 599]))
     content_type = {"Content-Type": [draw(st.sampled_from(["application/json", "text/plain", "audio/mpeg"]))]}
-    response = wire.response(code, "", draw(HEADERS) | content_type, draw(BODIES))
+    response = recorded_http.response(code, "", draw(HEADERS) | content_type, draw(BODIES))
     return Interaction(request, response)
 
 

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitmvcr.errors import FormatError
-from mitmvcr.formats import documents, vcrpy
+from mitmvcr.formats import vcrpy, yaml_json
 from mitmvcr.model import Cassette, Interaction, Request, Response
 from tests.formats.models import CASSETTES
 from tests.formats.real_vcrpy import VCRRequest, deserialize, jsonserializer, serialize, vcr, yamlserializer
@@ -438,7 +438,7 @@ def test_yaml_bomb_is_refused_at_once() -> None:
 
 
 def test_too_many_values_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "MAX_VALUES", 20)
+    monkeypatch.setattr(yaml_json, "MAX_VALUES", 20)
     assert "more than 20 values" in str(refusal(cassette() * 3))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr.httpfacts import canonical_header, status_text
+from mitmvcr.http.go_rules import canonical_header, status_text
 from mitmvcr.model import Interaction
 from tests.conftest import check_discretion
 from tests.proxy.talk import CHAT, RESPONSES, WAYS, Case, Told, Way, ask, chat, direct, posts, recordings

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from mitmproxy.test import tflow
 
+from mitmvcr.config.settings import Mode, Settings
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.model import Interaction
 from mitmvcr.proxy import writing
@@ -16,7 +17,6 @@ from mitmvcr.proxy.lines import Lines
 from mitmvcr.proxy.writing import Ended, Writing
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.sessions import Sessions
-from mitmvcr.settings import Mode, Settings
 from tests import build
 from tests.conftest import Start
 from tests.harness import Proxy

@@ -120,10 +120,10 @@ def _split(paths: Sequence[Path], *, check: bool) -> tuple[Sequence[Path], Path 
 
 def _how(given: argparse.Namespace, name: str, root: Path | None) -> How:
     from mitmvcr.batch import How  # noqa: PLC0415 - as in run
+    from mitmvcr.config.settings import Settings  # noqa: PLC0415
     from mitmvcr.convert import Target  # noqa: PLC0415
     from mitmvcr.formats.govcr import Dialect  # noqa: PLC0415
     from mitmvcr.scrub import Policy  # noqa: PLC0415
-    from mitmvcr.settings import Settings  # noqa: PLC0415
 
     checked = Settings.parse(
         {"keep_headers": given.keep_headers, "redact": given.redact, "allow": given.allow}

@@ -189,8 +189,8 @@ class _Shown:
 
 
 def _matcher(ignore: str) -> Matcher:
+    from mitmvcr.config.settings import parse_matching  # noqa: PLC0415
     from mitmvcr.matching import Matcher  # noqa: PLC0415 - as in _read
-    from mitmvcr.settings import parse_matching  # noqa: PLC0415
 
     return Matcher(("method", "url", "body"), parse_matching({"ignore": ignore}).ignore)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mitmvcr.cli import flags
+from mitmvcr.config.settings import Mode, parse_mode
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch import folders
 from mitmvcr.launch.contract import OPENAI, Ready
 from mitmvcr.launch.environment import Changes, Via
 from mitmvcr.launch.planning import Plan, plan
-from mitmvcr.settings import Mode, parse_mode
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
 

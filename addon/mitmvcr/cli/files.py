@@ -45,8 +45,8 @@ def positive(text: str) -> int:
 
 def policy_of(given: argparse.Namespace) -> Policy:
     """What mitmvcr.toml here says, and over it the command line; raises SettingsError and PolicyError."""
+    from mitmvcr.config.settings import Settings, read_toml  # noqa: PLC0415
     from mitmvcr.scrub import Policy  # noqa: PLC0415 - the help needs none of it
-    from mitmvcr.settings import Settings, read_toml  # noqa: PLC0415
 
     config = Path("mitmvcr.toml")
     texts = read_toml(config) if config.exists() else {}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from mitmvcr.config.settings import OPTIONS
 from mitmvcr.errors import SettingsError
 from mitmvcr.launch.contract import PORT
 from mitmvcr.launch.environment import Via
-from mitmvcr.settings import OPTIONS
 
 _LAST_PORT = 65535
 

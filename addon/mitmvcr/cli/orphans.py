@@ -86,7 +86,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _places(given: argparse.Namespace) -> tuple[Path, list[Path]]:
     """The folder and the reports: as given, else as mitmvcr.toml here says; raises MitmvcrError."""
-    from mitmvcr.settings import Settings, read_toml  # noqa: PLC0415 - the help needs none of it
+    from mitmvcr.config.settings import Settings, read_toml  # noqa: PLC0415 - the help needs none of it
 
     config = Path("mitmvcr.toml")
     settings = Settings.parse(read_toml(config) if config.exists() else {})

@@ -84,8 +84,8 @@ def run(given: argparse.Namespace) -> int:
 
 def _load(name: str, folder: str | None) -> Loaded:
     from mitmvcr import cassette  # noqa: PLC0415 - it brings PyYAML, which the help doesn't need
+    from mitmvcr.config.settings import Settings, read_toml  # noqa: PLC0415
     from mitmvcr.errors import FormatError  # noqa: PLC0415
-    from mitmvcr.settings import Settings, read_toml  # noqa: PLC0415
 
     path = Path(name)
     if not path.exists():
@@ -412,7 +412,7 @@ def _differences(original: Interaction, shown: Interaction) -> str:
 
 
 def _content_type(headers: Values) -> str:
-    from mitmvcr.httpfacts import first_value  # noqa: PLC0415 - as in _load
+    from mitmvcr.http.go_rules import first_value  # noqa: PLC0415 - as in _load
 
     return first_value(headers, "Content-Type")
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from mitmvcr.config.settings import Repeat
 from mitmvcr.errors import FormatError
 from mitmvcr.formats import govcr, sniffing
 from mitmvcr.model import Cassette
-from mitmvcr.settings import Repeat
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from urllib.parse import urlencode
 
 import mitmvcr
 from mitmvcr.errors import FormatError
-from mitmvcr.formats import documents, wire
-from mitmvcr.formats.documents import Value
-from mitmvcr.httpfacts import bodiless, first_value, status_text
+from mitmvcr.formats import recorded_http, yaml_json
+from mitmvcr.formats.yaml_json import Value
+from mitmvcr.http.go_rules import bodiless, first_value, status_text
 from mitmvcr.model import Cassette, Interaction, Request, Response, Values
 
 _UNKNOWN_TIME = "1970-01-01T00:00:00.000Z"
@@ -36,13 +36,13 @@ def load(data: bytes) -> Cassette:
 
     Entries that can't be served (no answer, a WebSocket, a body that wasn't saved) are in `notes`.
     """
-    document = documents.mapping(documents.read_json(data), "the document")
+    document = yaml_json.mapping(yaml_json.read_json(data), "the document")
     if "log" not in document:
         raise FormatError("no HAR: it has no 'log'")
-    log = documents.mapping(document["log"], "log")
+    log = yaml_json.mapping(document["log"], "log")
     listed = log.get("entries")
     if not isinstance(listed, list):
-        raise FormatError(f"log.entries is {documents.kind(listed)}, not a list")
+        raise FormatError(f"log.entries is {yaml_json.kind(listed)}, not a list")
     creator = log.get("creator")
     reader = _Reader(isinstance(creator, dict) and creator.get("name") == "mitmproxy")
     interactions: list[Interaction] = []
@@ -50,7 +50,7 @@ def load(data: bytes) -> Cassette:
     for index, entry in enumerate(listed):
         place = f"entry {index}"
         try:
-            request, response = reader.entry(documents.mapping(entry, place), place)
+            request, response = reader.entry(yaml_json.mapping(entry, place), place)
         except _NotHTTP as reason:
             notes.append(f"{place} is left out: {reason}")
         else:
@@ -65,12 +65,12 @@ class _Reader:
     mitmproxy: bool
 
     def entry(self, entry: dict[str, Value], place: str) -> tuple[Request, Response]:
-        asked = documents.mapping(entry.get("request"), f"{place}: request")
-        answered = documents.mapping(entry.get("response"), f"{place}: response")
-        url = documents.text(asked.get("url"), f"{place}: request.url").partition("#")[0]
-        method = documents.text(asked.get("method"), f"{place}: request.method")
-        code = documents.integer(answered.get("status", 0), f"{place}: response.status")
-        if not wire.is_http(url) or not method or method == "CONNECT":
+        asked = yaml_json.mapping(entry.get("request"), f"{place}: request")
+        answered = yaml_json.mapping(entry.get("response"), f"{place}: response")
+        url = yaml_json.text(asked.get("url"), f"{place}: request.url").partition("#")[0]
+        method = yaml_json.text(asked.get("method"), f"{place}: request.method")
+        code = yaml_json.integer(answered.get("status", 0), f"{place}: response.status")
+        if not recorded_http.is_http(url) or not method or method == "CONNECT":
             raise _NotHTTP(f"{method or 'no method'} {url[:80]!r} is no request over HTTP")
         if "_webSocketMessages" in entry or code == 101:
             raise _NotHTTP("it is a WebSocket")
@@ -81,17 +81,17 @@ class _Reader:
         return request, replace(response, duration=_duration(entry.get("timings"), place))
 
     def _request(self, method: str, url: str, asked: dict[str, Value], place: str) -> Request:
-        headers = wire.headers(_headers(asked.get("headers"), f"{place}: request.headers"))
+        headers = recorded_http.headers(_headers(asked.get("headers"), f"{place}: request.headers"))
         posted = asked.get("postData")
         if posted is None:
-            return wire.request(method, url, headers, b"")
-        data = documents.mapping(posted, f"{place}: request.postData")
-        media_type = documents.text(data.get("mimeType"), f"{place}: request.postData.mimeType")
+            return recorded_http.request(method, url, headers, b"")
+        data = yaml_json.mapping(posted, f"{place}: request.postData")
+        media_type = yaml_json.text(data.get("mimeType"), f"{place}: request.postData.mimeType")
         given = data.get("text")
         if given is None and data.get("params"):
             body = _form(data["params"], media_type, f"{place}: request.postData.params")
         else:
-            text = documents.text(given, f"{place}: request.postData.text")
+            text = yaml_json.text(given, f"{place}: request.postData.text")
             # Not in HAR 1.2, but what writes binary bodies at all writes them so.
             coded = data.get("encoding") == "base64"
             content_type = first_value(headers, "Content-Type") or media_type
@@ -102,26 +102,26 @@ class _Reader:
             )
         if media_type and body:
             headers.setdefault("Content-Type", [media_type])
-        return wire.request(method, url, headers, body)
+        return recorded_http.request(method, url, headers, body)
 
     def _response(self, method: str, code: int, answered: dict[str, Value], place: str) -> Response:
-        headers = wire.headers(_headers(answered.get("headers"), f"{place}: response.headers"))
+        headers = recorded_http.headers(_headers(answered.get("headers"), f"{place}: response.headers"))
         given = answered.get("content")
-        content = {} if given is None else documents.mapping(given, f"{place}: response.content")
+        content = {} if given is None else yaml_json.mapping(given, f"{place}: response.content")
         size = content.get("size")
         if content.get("text") is None and isinstance(size, int) and size > 0 and not bodiless(method, code):
             raise _NotHTTP("its answer's body was not saved")
-        text = documents.text(content.get("text"), f"{place}: response.content.text")
-        media_type = documents.text(content.get("mimeType"), f"{place}: response.content.mimeType")
-        if documents.text(content.get("encoding"), f"{place}: response.content.encoding") == "base64":
+        text = yaml_json.text(content.get("text"), f"{place}: response.content.text")
+        media_type = yaml_json.text(content.get("mimeType"), f"{place}: response.content.mimeType")
+        if yaml_json.text(content.get("encoding"), f"{place}: response.content.encoding") == "base64":
             body = _unbase64(text, f"{place}: response.content.text")
         else:
             body = self._encode(text, first_value(headers, "Content-Type") or media_type)
         if media_type and media_type != "x-unknown":  # Chrome's word for none
             headers.setdefault("Content-Type", [media_type])
-        reason = documents.text(answered.get("statusText"), f"{place}: response.statusText")
-        response = wire.response(code, reason, headers, body)
-        version = documents.text(answered.get("httpVersion"), f"{place}: response.httpVersion")
+        reason = yaml_json.text(answered.get("statusText"), f"{place}: response.statusText")
+        response = recorded_http.response(code, reason, headers, body)
+        version = yaml_json.text(answered.get("httpVersion"), f"{place}: response.httpVersion")
         found = _HTTP_2_OR_3.fullmatch(version.strip())
         if found:
             return replace(response, proto=f"HTTP/{found[1]}.0", proto_major=int(found[1]), proto_minor=0)
@@ -139,16 +139,16 @@ def _headers(value: Value, place: str) -> list[tuple[str, Sequence[str]]]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise FormatError(f"{place} is {documents.kind(value)}, not a list")
+        raise FormatError(f"{place} is {yaml_json.kind(value)}, not a list")
     pairs: list[tuple[str, Sequence[str]]] = []
     for item in value:
         if isinstance(item, list) and len(item) == 2:  # as Slack writes them
             name, given = item
         else:
-            header = documents.mapping(item, f"{place}: an item")
+            header = yaml_json.mapping(item, f"{place}: an item")
             name, given = header.get("name"), header.get("value")
         # Chrome puts several values of Set-Cookie on lines of one.
-        pairs.append((documents.text(name, place), documents.text(given, place).split("\n")))
+        pairs.append((yaml_json.text(name, place), yaml_json.text(given, place).split("\n")))
     return pairs
 
 
@@ -156,9 +156,9 @@ def _form(value: Value, media_type: str, place: str) -> bytes:
     if media_type.startswith("multipart/"):
         raise _NotHTTP("its request's multipart body was not saved")
     if not isinstance(value, list):
-        raise FormatError(f"{place} is {documents.kind(value)}, not a list")
-    params = [documents.mapping(item, place) for item in value]
-    pairs = [(documents.text(p.get("name"), place), documents.text(p.get("value"), place)) for p in params]
+        raise FormatError(f"{place} is {yaml_json.kind(value)}, not a list")
+    params = [yaml_json.mapping(item, place) for item in value]
+    pairs = [(yaml_json.text(p.get("name"), place), yaml_json.text(p.get("value"), place)) for p in params]
     return urlencode(pairs, errors="surrogateescape").encode()
 
 
@@ -183,7 +183,7 @@ def _duration(timings: Value, place: str) -> int:
     if wait is None:
         return 0
     if isinstance(wait, bool) or not isinstance(wait, int | float):
-        raise FormatError(f"{place}: timings.wait is {documents.kind(wait)}, not a number")
+        raise FormatError(f"{place}: timings.wait is {yaml_json.kind(wait)}, not a number")
     # Go's durations end at 2^63 nanoseconds.
     return round(wait * 1_000_000) if math.isfinite(wait) and 0 < wait < 9.2e12 else 0
 

@@ -12,8 +12,8 @@ from typing import TypeGuard
 from urllib.parse import urlencode, urlsplit
 
 from mitmvcr.errors import FormatError
-from mitmvcr.formats import documents, wire
-from mitmvcr.formats.documents import Value
+from mitmvcr.formats import recorded_http, yaml_json
+from mitmvcr.formats.yaml_json import Value
 from mitmvcr.model import Cassette, Interaction, Request, Response
 
 # Arguments that the SDK keeps for itself (openai-python, make_request_options); extra_* go elsewhere.
@@ -32,7 +32,7 @@ def load(data: bytes) -> Cassette:
 
     A recording that can't be served over HTTP gives no interaction but a note.
     """
-    record = documents.read_json(data)
+    record = yaml_json.read_json(data)
     if not _is_recording(record):
         raise FormatError("no recording of llama-stack: it has no request and response")
     return _load(record)
@@ -48,7 +48,7 @@ def load_directory(files: Iterable[tuple[str, bytes]]) -> Cassette:
     others: list[str] = []
     for name, data in files:
         try:
-            record = documents.read_json(data)
+            record = yaml_json.read_json(data)
             if _is_recording(record):
                 found[name] = _load(record)
             else:
@@ -84,9 +84,9 @@ def _load(record: dict[str, Value]) -> Cassette:
 
 
 def _interaction(record: dict[str, Value]) -> Interaction:
-    asked = documents.mapping(record["request"], "request")
-    answered = documents.mapping(record["response"], "response")
-    url = documents.text(asked.get("url"), "request.url")
+    asked = yaml_json.mapping(record["request"], "request")
+    answered = yaml_json.mapping(record["response"], "response")
+    url = yaml_json.text(asked.get("url"), "request.url")
     _check_servable(url, asked, answered)
     request = _request(url, asked)
     path = urlsplit(request.url).path
@@ -98,7 +98,7 @@ def _check_servable(url: str, asked: dict[str, Value], answered: dict[str, Value
         parts = urlsplit(url)
     except ValueError:
         raise FormatError(f"request.url is {url[:80]!r}, which is no URL") from None
-    endpoint = documents.text(asked.get("endpoint"), "request.endpoint")
+    endpoint = yaml_json.text(asked.get("endpoint"), "request.endpoint")
     path = parts.path.rstrip("/")
     if parts.scheme == "tool" or endpoint.startswith("/tools") or "/tool-runtime/" in path:
         raise _NotServable(f"a call of a tool ({url[:80]}), not of OpenAI's API")
@@ -108,44 +108,44 @@ def _check_servable(url: str, asked: dict[str, Value], answered: dict[str, Value
         raise _NotServable("a call of Google's /interactions, not in OpenAI's API")
     if path.endswith("/v1/messages") or endpoint.endswith("/v1/messages"):
         raise _NotServable("a call of Anthropic's /v1/messages, not in OpenAI's API")
-    if not wire.is_http(url):
+    if not recorded_http.is_http(url):
         raise _NotServable(f"its URL is {url[:80]!r}, which is not HTTP's")
 
 
 def _request(url: str, asked: dict[str, Value]) -> Request:
     body = asked.get("body")
-    arguments = {} if body is None else documents.mapping(body, "request.body")
+    arguments = {} if body is None else yaml_json.mapping(body, "request.body")
     headers = _request_headers(asked.get("headers"), arguments.get("extra_headers"))
     # Recorders put the endpoint, /v1/…, behind a base URL that has the /v1 already.
     url = _with_query(url.replace("/v1/v1/", "/v1/"), arguments.get("extra_query"))
-    method = documents.text(asked.get("method"), "request.method").upper() or "POST"
+    method = yaml_json.text(asked.get("method"), "request.method").upper() or "POST"
     sent = {name: _plain(value) for name, value in arguments.items() if name not in _NOT_SENT}
     extra = arguments.get("extra_body")
     if extra is not None:
-        sent |= documents.mapping(_plain(extra), "request.body.extra_body")
+        sent |= yaml_json.mapping(_plain(extra), "request.body.extra_body")
     if urlsplit(url).path.endswith(_GET) and not sent:
         method = "GET"
     if method in ("GET", "HEAD", "DELETE") and not sent:
-        return wire.request(method, url, headers, b"")
+        return recorded_http.request(method, url, headers, b"")
     headers.setdefault("Content-Type", ["application/json"])
-    return wire.request(method, url, headers, _json(sent))
+    return recorded_http.request(method, url, headers, _json(sent))
 
 
 def _request_headers(*several: Value) -> dict[str, list[str]]:
     pairs: dict[str, Sequence[str]] = {}
     for headers in several:
         if headers is not None:
-            for name, value in documents.mapping(headers, "request.headers").items():
-                pairs[name] = [documents.text(value, f"request.headers.{name}")]
-    return wire.headers(pairs.items())
+            for name, value in yaml_json.mapping(headers, "request.headers").items():
+                pairs[name] = [yaml_json.text(value, f"request.headers.{name}")]
+    return recorded_http.headers(pairs.items())
 
 
 def _with_query(url: str, extra: Value) -> str:
     if not extra:
         return url
-    pairs = documents.mapping(extra, "request.body.extra_query")
+    pairs = yaml_json.mapping(extra, "request.body.extra_query")
     query = urlencode(
-        {name: documents.text(value, "request.body.extra_query") for name, value in pairs.items()}
+        {name: yaml_json.text(value, "request.body.extra_query") for name, value in pairs.items()}
     )
     return f"{url}{'&' if '?' in url else '?'}{query}"
 
@@ -170,7 +170,7 @@ def _error(answered: dict[str, Value]) -> Response:
     if not isinstance(exception, dict) or exception.get("status_code") is None:
         what = answered.get("exception_message") or "no message"
         raise _NotServable(f"an exception that was no answer of the server ({str(what)[:80]})")
-    code = documents.integer(exception["status_code"], "response.exception_data.status_code")
+    code = yaml_json.integer(exception["status_code"], "response.exception_data.status_code")
     if not 100 <= code <= 999:
         raise FormatError(f"response.exception_data.status_code is {code}, which HTTP doesn't have")
     response = _answer(code, "application/json", _json({"error": _plain(exception.get("body"))}))
@@ -179,7 +179,7 @@ def _error(answered: dict[str, Value]) -> Response:
 
 
 def _answer(code: int, content_type: str, body: bytes) -> Response:
-    return wire.response(code, "", {"Content-Type": [content_type]}, body)
+    return recorded_http.response(code, "", {"Content-Type": [content_type]}, body)
 
 
 def _event(chunk: Value) -> bytes:
@@ -208,4 +208,4 @@ def _plain(value: Value) -> Value:
 
 
 def _json(value: Value) -> bytes:
-    return documents.json_bytes(value, None, compact=True)
+    return yaml_json.json_bytes(value, None, compact=True)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import yaml
 
 from mitmvcr.errors import FormatError
-from mitmvcr.formats import documents, wire
-from mitmvcr.formats.documents import Value
-from mitmvcr.httpfacts import status_text
+from mitmvcr.formats import recorded_http, yaml_json
+from mitmvcr.formats.yaml_json import Value
+from mitmvcr.http.go_rules import status_text
 from mitmvcr.model import Cassette, Interaction, Plain, Request, Response
 
 VERSION = 1
@@ -50,9 +50,9 @@ def load(data: bytes) -> Cassette:
         raise FormatError(reason, 1)
     reader = _Reader()
     # LangChain's serializer keeps requests and responses in two lists.
-    pairs: dict[str, list[documents.Entry]] = {}
+    pairs: dict[str, list[yaml_json.Entry]] = {}
     keys: set[str] = set()
-    for entry in documents.entries(data):
+    for entry in yaml_json.entries(data):
         keys.add(entry.key)
         if entry.key == "interactions":
             reader.add(entry)
@@ -71,13 +71,13 @@ def load(data: bytes) -> Cassette:
     return Cassette(tuple(reader.interactions), notes=tuple(reader.notes))
 
 
-def _check_list(entry: documents.Entry) -> None:
-    if entry.index < 0 and entry.value != [] and not documents.is_null(entry.value):
-        raise FormatError(f"{entry.key} is {documents.kind(entry.value)}, not a list", entry.line)
+def _check_list(entry: yaml_json.Entry) -> None:
+    if entry.index < 0 and entry.value != [] and not yaml_json.is_null(entry.value):
+        raise FormatError(f"{entry.key} is {yaml_json.kind(entry.value)}, not a list", entry.line)
 
 
-def _check_version(entry: documents.Entry) -> None:
-    version = documents.integer(entry.value, "version", entry.line)
+def _check_version(entry: yaml_json.Entry) -> None:
+    version = yaml_json.integer(entry.value, "version", entry.line)
     if version != VERSION:
         raise FormatError(f"version {version}: VCR.py's cassettes have version {VERSION}", entry.line)
 
@@ -97,16 +97,16 @@ class _Reader:
             raise FormatError(reason, self.last_left_out.line)
         self.notes.append("there is no version at its end, as VCR.py writes one: the file may be cut short")
 
-    def add(self, entry: documents.Entry) -> None:
+    def add(self, entry: yaml_json.Entry) -> None:
         _check_list(entry)
         if entry.index < 0:
             return
         place = _Place(f"interaction {entry.index}", entry.line)
-        value = documents.as_plain_data(entry.value, entry.line)
-        pair = documents.mapping(value, place.name, entry.line)
+        value = yaml_json.as_plain_data(entry.value, entry.line)
+        pair = yaml_json.mapping(value, place.name, entry.line)
         self._add(pair.get("request"), pair.get("response"), place)
 
-    def add_pairs(self, requests: Sequence[documents.Entry], responses: Sequence[documents.Entry]) -> None:
+    def add_pairs(self, requests: Sequence[yaml_json.Entry], responses: Sequence[yaml_json.Entry]) -> None:
         if len(requests) != len(responses):
             raise FormatError(f"{len(requests)} requests and {len(responses)} responses: they go in pairs")
         for asked, answered in zip(requests, responses, strict=True):
@@ -129,18 +129,18 @@ class _Reader:
 def _request(value: Value, place: _Place) -> Request:
     if not isinstance(value, dict) or not ({"method", "uri"} & value.keys()):
         raise _NotHTTP("it has no request with a method and a URI")
-    url = documents.text(value.get("uri"), place.of("request.uri"), place.line)
-    method = documents.text(value.get("method"), place.of("request.method"), place.line)
-    if not wire.is_http(url):
+    url = yaml_json.text(value.get("uri"), place.of("request.uri"), place.line)
+    method = yaml_json.text(value.get("method"), place.of("request.method"), place.line)
+    if not recorded_http.is_http(url):
         raise _NotHTTP(f"its URI is {url[:80]!r}, which is not HTTP's")
     if not method:
         raise _NotHTTP("its request has no method")
-    headers = wire.headers(_headers(value.get("headers"), place.of("request.headers"), place.line))
-    if "parsed_body" in value and documents.is_null(value.get("body")):
+    headers = recorded_http.headers(_headers(value.get("headers"), place.of("request.headers"), place.line))
+    if "parsed_body" in value and yaml_json.is_null(value.get("body")):
         body = _parsed(value["parsed_body"], place)
     else:
         body = _body(value.get("body"), place.of("request.body"), place.line)
-    return wire.request(method, url, headers, body)
+    return recorded_http.request(method, url, headers, body)
 
 
 def _response(value: Value, place: _Place) -> Response:
@@ -149,57 +149,57 @@ def _response(value: Value, place: _Place) -> Response:
     if "status" in value:
         code, reason = _status(value["status"], place)
     else:  # vcrpy 2.1 to 5 wrote httpx's responses so
-        code, reason = documents.integer(value["status_code"], place.of("status_code"), place.line), ""
+        code, reason = yaml_json.integer(value["status_code"], place.of("status_code"), place.line), ""
     if not 100 <= code <= 999:
         raise _NotHTTP(f"its status is {code}, which HTTP doesn't have")
-    headers = wire.headers(_headers(value.get("headers"), place.of("response.headers"), place.line))
+    headers = recorded_http.headers(_headers(value.get("headers"), place.of("response.headers"), place.line))
     content = value.get("body", value.get("content"))
-    if "parsed_body" in value and documents.is_null(content):
+    if "parsed_body" in value and yaml_json.is_null(content):
         # A serializer that PydanticAI's tests made known keeps JSON as YAML; json.dumps is its way back.
         body = _parsed(value["parsed_body"], place)
     else:
         body = _body(content, place.of("response.body"), place.line)
-    return wire.response(code, reason, headers, body)
+    return recorded_http.response(code, reason, headers, body)
 
 
 def _status(value: Value, place: _Place) -> tuple[int, str]:
     if isinstance(value, dict):
-        code = documents.integer(value.get("code"), place.of("response.status.code"), place.line)
-        reason = documents.text(value.get("message"), place.of("response.status.message"), place.line)
+        code = yaml_json.integer(value.get("code"), place.of("response.status.code"), place.line)
+        reason = yaml_json.text(value.get("message"), place.of("response.status.message"), place.line)
         return code, reason
-    return documents.integer(value, place.of("response.status"), place.line), ""
+    return yaml_json.integer(value, place.of("response.status"), place.line), ""
 
 
 def _headers(value: Value, place: str, line: int | None) -> Iterable[tuple[str, list[str]]]:
-    if documents.is_null(value):
+    if yaml_json.is_null(value):
         return
-    for name, given in documents.mapping(documents.as_plain_data(value, line), place, line).items():
-        values = documents.as_plain_data(given, line)
+    for name, given in yaml_json.mapping(yaml_json.as_plain_data(value, line), place, line).items():
+        values = yaml_json.as_plain_data(given, line)
         items = values if isinstance(values, list) else [values]
         yield (
-            documents.text(name, place, line),
-            [documents.text(item, f"{place}.{name}", line) for item in items if not documents.is_null(item)],
+            yaml_json.text(name, place, line),
+            [yaml_json.text(item, f"{place}.{name}", line) for item in items if not yaml_json.is_null(item)],
         )
 
 
 def _parsed(value: Value, place: _Place) -> bytes:
-    return b"" if documents.is_null(value) else documents.json_bytes(value, place.line, compact=False)
+    return b"" if yaml_json.is_null(value) else yaml_json.json_bytes(value, place.line, compact=False)
 
 
 def _body(value: Value, place: str, line: int | None) -> bytes:
     """A body's bytes: of text, binary, an iterator's parts, `string` in a mapping, or a mapping itself."""
-    plain = documents.as_plain_data(value, line)
+    plain = yaml_json.as_plain_data(value, line)
     if isinstance(plain, bytes):
         return plain
     if isinstance(plain, dict):
         if "string" in plain and plain.keys() <= {"string", "encoding"}:
             return _body(plain["string"], f"{place}.string", line)
-        return documents.json_bytes(plain, line, compact=False) if plain else b""
+        return yaml_json.json_bytes(plain, line, compact=False) if plain else b""
     if isinstance(plain, list):
         return b"".join(_body(part, place, line) for part in plain)
     if isinstance(plain, str) and not isinstance(plain, Plain):
         return _text_body(plain)
-    return documents.encode(documents.text(plain, place, line))
+    return yaml_json.encode(yaml_json.text(plain, place, line))
 
 
 def _text_body(text: str) -> bytes:
@@ -209,7 +209,7 @@ def _text_body(text: str) -> bytes:
             return text.encode("latin-1")
         except UnicodeEncodeError:
             pass
-    return documents.encode(text)
+    return yaml_json.encode(text)
 
 
 def dump(cassette: Cassette) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from mitmvcr.httpfacts import canonical_header
+from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.inplace.tree import BARE, JSON, Items, Leaf, Node, Pairs, leaves
 
 

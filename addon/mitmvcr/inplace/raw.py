@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mitmvcr.formats import documents
+from mitmvcr.formats import yaml_json
 from mitmvcr.inplace.tree import BARE, JSON, Leaf
 
 
@@ -195,7 +195,7 @@ def _json(leaf: Leaf, data: bytes) -> Iterator[Bit]:
 def _json_marks(data: bytes, start: int, end: int) -> Iterator[Bit]:
     for found in _JSON_MARK.finditer(data, start, end):
         character: str = json.loads(b'"' + found.group() + b'"')
-        yield documents.encode(character), *found.span(), False
+        yield yaml_json.encode(character), *found.span(), False
 
 
 def _bare(leaf: Leaf, data: bytes) -> Iterator[Bit]:

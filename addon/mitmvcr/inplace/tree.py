@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from mitmvcr.errors import FormatError
-from mitmvcr.formats import documents
+from mitmvcr.formats import yaml_json
 from mitmvcr.formats.govcr.events import Events, Fault, end_of, start_of
 from mitmvcr.formats.govcr.spans import Offsets
 
@@ -71,7 +71,7 @@ class Pairs:
 def read(data: bytes) -> Node:
     """The document; raises FormatError."""
     if is_json(data):
-        documents.read_json(data)  # says what is wrong, so that the reader below need not
+        yaml_json.read_json(data)  # says what is wrong, so that the reader below need not
         return _read_json(data)
     try:
         return _read_yaml(data)
@@ -137,7 +137,7 @@ def _close(outer: Items | Pairs, done: Items | Pairs, end: int) -> None:
 def _json_text(mark: bytes) -> bytes:
     if b"\\" not in mark:
         return mark[1:-1]
-    return documents.encode(json.loads(mark))
+    return yaml_json.encode(json.loads(mark))
 
 
 _PROPERTIES = re.compile(rb"(?:[!&][^\s]*\s+)*")
@@ -162,8 +162,8 @@ def _read_yaml(data: bytes) -> Node:
             at = offsets.byte(start_of(event))
             _put(open_[-1], keys, Leaf(b"", at, at, BARE))
         elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-            if len(open_) > documents.MAX_DEPTH:
-                raise FormatError(f"nested more than {documents.MAX_DEPTH} levels deep")
+            if len(open_) > yaml_json.MAX_DEPTH:
+                raise FormatError(f"nested more than {yaml_json.MAX_DEPTH} levels deep")
             at = offsets.byte(start_of(event))
             inner = Pairs(at, at) if kind is yaml.MappingStartEvent else Items(at, at)
             if isinstance(open_[-1], Pairs) and keys[-1] is None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mitmvcr.config.settings import DEFAULTS, read_toml
 from mitmvcr.errors import SettingsError
 from mitmvcr.launch import environment, trust
 from mitmvcr.launch.contract import Order, Ready
 from mitmvcr.launch.environment import Changes, Via
 from mitmvcr.launch.process import Launch
-from mitmvcr.settings import DEFAULTS, read_toml
 
 CONFIG = "mitmvcr.toml"
 

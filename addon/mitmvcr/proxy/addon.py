@@ -19,6 +19,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tls import TlsData
 
 from mitmvcr import control, summary
+from mitmvcr.config.settings import Engine, Mode
 from mitmvcr.errors import MitmvcrError, SettingsError
 from mitmvcr.proxy import mending, options, quicker
 from mitmvcr.proxy.answering import Answering, failed, named
@@ -34,7 +35,6 @@ from mitmvcr.proxy.replies import Replies
 from mitmvcr.proxy.traffic import Traffic
 from mitmvcr.proxy.writing import Writing
 from mitmvcr.sessions import Sessions
-from mitmvcr.settings import Engine, Mode
 
 # Nothing is logged as an error: mitmproxy's ErrorCheck ends a process that logs one between its ports'
 # opening and the end of `running`, when the first requests may be here already (11.0 to 12.2).

@@ -14,13 +14,13 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
 
+from mitmvcr.config.settings import Engine, Mode, Settings
 from mitmvcr.proxy.handshakes import Handshakes, Session, Tunnel
 from mitmvcr.proxy.layer import ReplayLayer
 from mitmvcr.proxy.lines import log as log_lines
 from mitmvcr.proxy.naming import NOBODY, Named
 from mitmvcr.proxy.replies import Place, Replies
 from mitmvcr.proxy.wire import shorten, unsent
-from mitmvcr.settings import Engine, Mode, Settings
 
 _DUMP = "mitmproxy.tools.dump"
 _PRIOR_KNOWLEDGE = b"PRI * HTTP/2.0"

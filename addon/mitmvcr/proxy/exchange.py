@@ -9,7 +9,7 @@ from mitmproxy import http
 
 from mitmvcr import capture
 from mitmvcr.errors import TooLargeError
-from mitmvcr.httpfacts import UNLIMITED
+from mitmvcr.http.go_rules import UNLIMITED
 from mitmvcr.model import Interaction, Request
 from mitmvcr.proxy.bodies import Hold, Tee
 from mitmvcr.proxy.flows import frame, head_of, incoming, length_of, pairs

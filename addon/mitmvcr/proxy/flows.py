@@ -9,7 +9,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 
 from mitmvcr import capture
 from mitmvcr.answers import Answer
-from mitmvcr.httpfacts import bodiless
+from mitmvcr.http.go_rules import bodiless
 from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.proxy.naming import HEADER, PROXY_AUTHORIZATION, Fields, kept_here
 

@@ -14,9 +14,9 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
 from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
 
+from mitmvcr.config.settings import DEFAULTS, OPTIONS, Mode, Settings, read_tables, read_toml
 from mitmvcr.errors import MitmvcrError, SettingsError
 from mitmvcr.scrub import Policy, PolicyError, Scrubber
-from mitmvcr.settings import DEFAULTS, OPTIONS, Mode, Settings, read_tables, read_toml
 
 PREFIX = "vcr_"
 CONFIG = Path("mitmvcr.toml")

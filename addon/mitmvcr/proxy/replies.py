@@ -15,8 +15,9 @@ from weakref import WeakKeyDictionary
 from mitmproxy.net.http import url
 
 from mitmvcr import answers, capture, control
+from mitmvcr.config.settings import Mode
 from mitmvcr.errors import CassetteError, SettingsError, TooLargeError
-from mitmvcr.httpfacts import UNLIMITED
+from mitmvcr.http.go_rules import UNLIMITED
 from mitmvcr.misses import Miss
 from mitmvcr.model import Request
 from mitmvcr.proxy import answering, heads
@@ -27,7 +28,6 @@ from mitmvcr.proxy.heads import Head, Shape
 from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.proxy.naming import CONTROL_HOST, NOBODY, Named, asked_of, control_path, take_user
 from mitmvcr.sessions import OpenCassette, Sessions
-from mitmvcr.settings import Mode
 
 _PLACES = 64
 _HEADS = 256

@@ -9,7 +9,7 @@ from mitmproxy import http
 from mitmvcr import answers
 from mitmvcr.answers import Answer
 from mitmvcr.errors import CassetteError, TooLargeError
-from mitmvcr.httpfacts import UNLIMITED
+from mitmvcr.http.go_rules import UNLIMITED
 from mitmvcr.proxy.answering import Answering
 from mitmvcr.proxy.exchange import Exchange
 from mitmvcr.proxy.flows import line

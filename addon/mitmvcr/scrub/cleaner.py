@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mitmvcr.httpfacts import canonical_header
+from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Plain, Values
 from mitmvcr.scrub.custom import Custom
 from mitmvcr.scrub.detect import Secret, are_clear, find_secrets

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from mitmvcr.config.settings import check_json_path
 from mitmvcr.errors import SettingsError
 from mitmvcr.model import Interaction
 from mitmvcr.scrub.hits import Hit
@@ -17,7 +18,6 @@ from mitmvcr.scrub.memory import MARK
 from mitmvcr.scrub.phrases import ALWAYS, EMAILS, HOME_PATHS, Finder, Guarded
 from mitmvcr.scrub.policy import Policy, PolicyError
 from mitmvcr.scrub.views import is_stream
-from mitmvcr.settings import check_json_path
 
 _LINE = re.compile(rb"^(?:data:[ \t]?)?([\[{][^\r\n]*)", re.MULTILINE)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from mitmvcr.httpfacts import canonical_header
+from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Values
 from mitmvcr.scrub.detect import Secret, find_secrets, is_clear
 from mitmvcr.scrub.headers import HeaderList

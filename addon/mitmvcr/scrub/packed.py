@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from mitmvcr.errors import MitmvcrError, TooLargeError
-from mitmvcr.httpfacts import decode_body
+from mitmvcr.http.go_rules import decode_body
 
 if TYPE_CHECKING:
     from bz2 import BZ2Decompressor

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mitmvcr.config.settings import Settings
 from mitmvcr.errors import MitmvcrError
-from mitmvcr.settings import Settings
 
 
 class PolicyError(MitmvcrError):

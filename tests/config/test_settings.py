@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr.errors import SettingsError
-from mitmvcr.settings import (
+from mitmvcr.config.settings import (
     DEFAULTS,
     OPTIONS,
     PER_CASSETTE,
@@ -19,6 +18,7 @@ from mitmvcr.settings import (
     read_tables,
     read_toml,
 )
+from mitmvcr.errors import SettingsError
 from tests.harness import ROOT
 
 

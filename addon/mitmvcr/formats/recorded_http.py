@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from mitmvcr.httpfacts import (
+from mitmvcr.http.go_rules import (
     HOP_BY_HOP,
     canonical_header,
     decode_body,

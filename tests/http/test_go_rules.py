@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitmvcr import httpfacts
+from mitmvcr.http import go_rules
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -51,20 +51,20 @@ ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     ],
 )
 def test_header_names_are_spelled_as_go_spells_them(name: str, canonical: str) -> None:
-    assert httpfacts.canonical_header(name) == canonical
+    assert go_rules.canonical_header(name) == canonical
 
 
 @given(st.text(alphabet="abcXYZ019-_!~", min_size=1))
 def test_a_canonical_name_stays_as_it_is_and_case_makes_no_difference(name: str) -> None:
-    canonical = httpfacts.canonical_header(name)
-    assert httpfacts.canonical_header(canonical) == canonical
-    assert httpfacts.canonical_header(name.upper()) == canonical
+    canonical = go_rules.canonical_header(name)
+    assert go_rules.canonical_header(canonical) == canonical
+    assert go_rules.canonical_header(name.upper()) == canonical
     assert canonical.lower() == name.lower()
 
 
 def test_more_names_than_are_remembered_are_still_spelled_right() -> None:
     names = [f"x-made-up-{number}" for number in range(3000)]
-    assert [httpfacts.canonical_header(name) for name in names] == [f"X-Made-Up-{n}" for n in range(3000)]
+    assert [go_rules.canonical_header(name) for name in names] == [f"X-Made-Up-{n}" for n in range(3000)]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_more_names_than_are_remembered_are_still_spelled_right() -> None:
      (422, "Unprocessable Entity"), (429, "Too Many Requests"), (299, ""), (520, "")],
 )  # fmt: skip
 def test_status_texts_are_those_of_go(code: int, text: str) -> None:
-    assert httpfacts.status_text(code) == text
+    assert go_rules.status_text(code) == text
 
 
 @pytest.mark.parametrize(
@@ -82,20 +82,20 @@ def test_status_texts_are_those_of_go(code: int, text: str) -> None:
      ("GET", 200, False), ("DELETE", 205, False), ("POST", 500, False)],
 )  # fmt: skip
 def test_answers_that_have_no_body(method: str, code: int, without: bool) -> None:
-    assert httpfacts.bodiless(method, code) is without
+    assert go_rules.bodiless(method, code) is without
 
 
 @pytest.mark.parametrize("coding", ENCODERS)
 @given(body=st.binary(min_size=1))
 def test_a_coded_body_comes_back(coding: str, body: bytes) -> None:
     coded = ENCODERS[coding](body)
-    assert httpfacts.decode_body(coded, coding) == body
-    assert httpfacts.decode_body(coded, f" {coding.upper()} ") == body
+    assert go_rules.decode_body(coded, coding) == body
+    assert go_rules.decode_body(coded, f" {coding.upper()} ") == body
 
 
 @given(st.binary())
 def test_deflate_is_read_without_a_zlib_frame_too(body: bytes) -> None:
-    assert httpfacts.decode_body(raw_deflate(body), "deflate") == body
+    assert go_rules.decode_body(raw_deflate(body), "deflate") == body
 
 
 @given(st.lists(st.sampled_from(sorted(ENCODERS)), max_size=4), st.binary())
@@ -103,38 +103,38 @@ def test_stacked_codings_come_off_in_reverse_order(codings: list[str], body: byt
     coded = body
     for coding in codings:
         coded = ENCODERS[coding](coded)
-    assert httpfacts.decode_body(coded, ", ".join(["identity", *codings])) == body
+    assert go_rules.decode_body(coded, ", ".join(["identity", *codings])) == body
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=4))
 def test_several_members_are_one_body(coding: str, members: list[bytes]) -> None:
     coded = b"".join(map(ENCODERS[coding], members))
-    assert httpfacts.decode_body(coded, coding) == b"".join(members)
+    assert go_rules.decode_body(coded, coding) == b"".join(members)
 
 
 @pytest.mark.parametrize("coding", [*ENCODERS, "compress", "made-up"])
 def test_what_is_not_in_its_coding_is_none(coding: str) -> None:
-    assert httpfacts.decode_body(b'{"plain": "JSON"}', coding) is None
+    assert go_rules.decode_body(b'{"plain": "JSON"}', coding) is None
 
 
 @pytest.mark.parametrize("coding", ENCODERS)
 def test_every_cut_of_a_coded_body_is_none_and_never_half_a_body(coding: str) -> None:
     coded = ENCODERS[coding](bytes(range(256)) * 3)
     for cut in range(1, len(coded)):
-        assert httpfacts.decode_body(coded[:cut], coding) is None, cut
+        assert go_rules.decode_body(coded[:cut], coding) is None, cut
 
 
 @pytest.mark.parametrize("coding", [*ENCODERS, ""])
 def test_an_empty_body_is_empty_in_every_coding(coding: str) -> None:
-    assert httpfacts.decode_body(b"", coding) == b""
+    assert go_rules.decode_body(b"", coding) == b""
 
 
 @pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "br", "zstd"])
 def test_of_a_cut_body_everything_that_was_flushed_is_read(coding: str) -> None:
     flushed = flushing(coding, [b"first event\n\n", b"second event\n\n"])
-    assert httpfacts.decode_partial(flushed, coding) == b"first event\n\nsecond event\n\n"
-    cut = httpfacts.decode_partial(flushed[:-3], coding)
+    assert go_rules.decode_partial(flushed, coding) == b"first event\n\nsecond event\n\n"
+    cut = go_rules.decode_partial(flushed[:-3], coding)
     assert cut is not None
     assert cut.startswith(b"first event\n\n")
 
@@ -142,13 +142,13 @@ def test_of_a_cut_body_everything_that_was_flushed_is_read(coding: str) -> None:
 def test_of_a_cut_body_in_stacked_codings_everything_that_was_flushed_is_read() -> None:
     inner = flushing("gzip", [b"first event\n\n", b"second event\n\n"])
     outer = flushing("br", [inner])
-    assert httpfacts.decode_partial(outer, "gzip, br") == b"first event\n\nsecond event\n\n"
-    assert httpfacts.decode_partial(inner, "identity, gzip") == b"first event\n\nsecond event\n\n"
+    assert go_rules.decode_partial(outer, "gzip, br") == b"first event\n\nsecond event\n\n"
+    assert go_rules.decode_partial(inner, "identity, gzip") == b"first event\n\nsecond event\n\n"
 
 
 def test_of_a_cut_body_all_members_are_read() -> None:
     assert (
-        httpfacts.decode_partial(gzip.compress(b"one ", mtime=0) + flushing("gzip", [b"two"]), "gzip")
+        go_rules.decode_partial(gzip.compress(b"one ", mtime=0) + flushing("gzip", [b"two"]), "gzip")
         == b"one two"
     )
 
@@ -190,12 +190,12 @@ FORM = "application/x-www-form-urlencoded"
     ],
 )
 def test_the_form_has_the_query_as_go_parses_it(url: str, form: dict[str, list[str]]) -> None:
-    assert httpfacts.form_values("GET", url, "", b"") == form
+    assert go_rules.form_values("GET", url, "", b"") == form
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 def test_the_form_has_the_values_of_an_urlencoded_body_before_those_of_the_query(method: str) -> None:
-    form = httpfacts.form_values(
+    form = go_rules.form_values(
         method, "https://h/p?a=query", f"{FORM.upper()}; charset=utf-8", b"a=body&b=2"
     )
     assert form == {"a": ["body", "query"], "b": ["2"]}
@@ -205,10 +205,10 @@ def test_the_form_has_the_values_of_an_urlencoded_body_before_those_of_the_query
     ("method", "content_type"), [("GET", FORM), ("DELETE", FORM), ("POST", "application/json"), ("POST", "")]
 )
 def test_no_other_body_is_a_form(method: str, content_type: str) -> None:
-    assert httpfacts.form_values(method, "https://h/p", content_type, b"a=1") == {}
+    assert go_rules.form_values(method, "https://h/p", content_type, b"a=1") == {}
 
 
 def test_the_first_value_of_a_header() -> None:
-    assert httpfacts.first_value({"A": ["1", "2"], "B": []}, "A") == "1"
-    assert httpfacts.first_value({"A": ["1", "2"], "B": []}, "B") == ""
-    assert httpfacts.first_value({}, "A") == ""
+    assert go_rules.first_value({"A": ["1", "2"], "B": []}, "A") == "1"
+    assert go_rules.first_value({"A": ["1", "2"], "B": []}, "B") == ""
+    assert go_rules.first_value({}, "A") == ""
