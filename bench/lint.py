@@ -17,10 +17,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "addon"))
 
 from bench.scrub import best, json_exchange, stream_exchange
-from mitmvcr import inplace, sweep
+from mitmvcr import sweep
 from mitmvcr.formats import govcr, har, vcrpy
 from mitmvcr.model import Cassette, Interaction
 from mitmvcr.scrub import Memory, Policy
+from mitmvcr.scrub.files import file_secrets
 
 COUNT = 500
 FILES = 300
@@ -62,7 +63,7 @@ def look_through(top: Path) -> None:
 
 
 def main() -> None:
-    rules = inplace.Rules(Policy())
+    rules = file_secrets.Rules(Policy())
     gc.disable()
     for leaking in (False, True):
         cassette = Cassette(tuple(exchanges(leaking=leaking)))
@@ -72,7 +73,7 @@ def main() -> None:
             ("stock", govcr.dump(cassette, govcr.Dialect.STOCK)),
             ("HAR", har.dump(cassette)),
         ):
-            seconds = best([partial(inplace.examine, data, rules, Memory({}))], 5)
+            seconds = best([partial(file_secrets.examine, data, rules, Memory({}))], 5)
             what = "a cookie in each" if leaking else "no secret"
             print(f"{name:8}{what:18}{len(data) / seconds / 1e6:6.1f} MB/s")
     with tempfile.TemporaryDirectory() as name:

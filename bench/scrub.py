@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "addon"))
 
 from mitmvcr.model import Interaction, Request, Response
 from mitmvcr.scrub import Memory, Policy, Scrubber
-from mitmvcr.scrub.detect import find_secrets
-from mitmvcr.scrub.scan import Scanner
+from mitmvcr.scrub.detect.scan import Scanner
+from mitmvcr.scrub.detect.search import find_secrets
 
 WORDS = (  # noqa: SIM905 - a list of words is read as a sentence
     "the a of to and in that it is was for on are with as at be this have from or by not but what all "

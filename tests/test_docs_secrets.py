@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mitmvcr import inplace
 from mitmvcr.cli import main
 from mitmvcr.config.settings import Settings, read_toml
 from mitmvcr.formats import vcrpy
 from mitmvcr.model import Cassette, Request, Response
 from mitmvcr.model import Interaction as Exchange
 from mitmvcr.scrub import Policy
+from mitmvcr.scrub.files import file_secrets
 
 ROOT = Path(__file__).parents[1]
 DOCS = (ROOT / "docs" / "secrets.md").read_text()
@@ -35,7 +35,7 @@ def test_settings_are_accepted_and_do_what_is_said(tmp_path: Path) -> None:
     )
     one = Exchange(Request("POST", "https://h/v1", body=body), Response(200, "200 OK"))
     data = vcrpy.dump(Cassette((one,)))
-    clean = inplace.scrub(data, inplace.Rules(policy), inplace.memory_for([data], {})).data
+    clean = file_secrets.scrub(data, file_secrets.Rules(policy), file_secrets.memory_for([data], {})).data
     for gone in (b"u-1", b"ACME", b"a@example.org", b"alice", b"ticket-12345"):
         assert gone not in clean
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 
-from mitmvcr import inplace, parallel
+from mitmvcr import parallel
 from mitmvcr.cassette import locked
 from mitmvcr.errors import CassetteError, MitmvcrError
 from mitmvcr.formats import FOLDER, sniffing
 from mitmvcr.scrub import Policy
+from mitmvcr.scrub.files import file_secrets
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json", ".har", ".gz", ""})
 _NOT_LOOKED_INTO = frozenset({"node_modules", "__pycache__", "site-packages"})
@@ -53,7 +54,7 @@ class Row:
     """What came of a file: `problem` says why it could not be done, empty if it could."""
 
     path: Path
-    findings: tuple[inplace.Finding, ...] = ()
+    findings: tuple[file_secrets.Finding, ...] = ()
     replaced: Mapping[str, int] = field(default_factory=dict)
     problem: str = ""
     is_cassette: bool = True
@@ -100,8 +101,8 @@ def _lost(file: File) -> Row:
 
 
 @lru_cache(maxsize=1)
-def _rules(policy: Policy) -> inplace.Rules:
-    return inplace.Rules(policy)
+def _rules(policy: Policy) -> file_secrets.Rules:
+    return file_secrets.Rules(policy)
 
 
 def do(unit: Sequence[File], task: Task) -> list[Row]:
@@ -114,7 +115,7 @@ class _Shared:
     """The one memory of a folder of llama-stack's recordings."""
 
     def __init__(self, contents: Sequence[bytes], environ: Mapping[str, str]) -> None:
-        self.memory = inplace.memory_for(contents, environ)
+        self.memory = file_secrets.memory_for(contents, environ)
 
 
 def _folder_memories(unit: Sequence[File], task: Task) -> dict[Path, _Shared]:
@@ -137,10 +138,10 @@ def _row(file: File, task: Task, folders: Mapping[Path, _Shared]) -> Row:
         return Row(file.path, problem=problem, is_cassette=False)
     try:
         shared = folders.get(file.path.parent) if format_ == FOLDER.name else None
-        memory = shared.memory if shared else inplace.memory_for([data], task.environ)
+        memory = shared.memory if shared else file_secrets.memory_for([data], task.environ)
         if not task.scrub:
-            return Row(file.path, tuple(inplace.examine(data, _rules(task.policy), memory)))
-        done = inplace.scrub(data, _rules(task.policy), memory)
+            return Row(file.path, tuple(file_secrets.examine(data, _rules(task.policy), memory)))
+        done = file_secrets.scrub(data, _rules(task.policy), memory)
         if done.replaced and task.write:
             _replace(file.path.resolve(), data, done.data)
     except (MitmvcrError, OSError) as error:

@@ -12,8 +12,7 @@ import zstandard
 
 from mitmvcr.formats import govcr
 from mitmvcr.model import Cassette, Interaction, Request, Response
-
-from .planting import KINDS, exchange, memory, scrubber
+from tests.scrub.planting import KINDS, exchange, memory, scrubber
 
 SCRUBBER = scrubber()
 SECRET = KINDS["github"](random.Random(5))

@@ -15,8 +15,7 @@ import pytest
 from mitmvcr.formats import govcr
 from mitmvcr.model import Cassette, Interaction
 from tests.go.build import build, needs_go
-
-from .planting import exchange, memory, scrubber, sse
+from tests.scrub.planting import exchange, memory, scrubber, sse
 
 # Patterns so loose that what they generate is nobody's secret: a command line with any text in it, a
 # manifest, JSON inside of Base64 with backslashes; and Java, PHP and XML that is told by its file's name.

@@ -8,8 +8,7 @@ import pytest
 
 from mitmvcr.model import Interaction, Request, Response
 from mitmvcr.scrub import PolicyError
-
-from .planting import exchange, memory, scrubber
+from tests.scrub.planting import exchange, memory, scrubber
 
 REQUEST = {
     "Accept": ["*/*"], "Content-Type": ["application/json"], "User-Agent": ["x"], "OpenAI-Beta": ["a=b"],

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from mitmvcr.formats import govcr
 from mitmvcr.model import Cassette, Interaction
-
-from .planting import KINDS, PLACES, all_text, exchange, memory, pem, scrubber, sse
+from tests.scrub.planting import KINDS, PLACES, all_text, exchange, memory, pem, scrubber, sse
 
 SCRUBBER = scrubber()
 

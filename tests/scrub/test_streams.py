@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .planting import KINDS, exchange, memory, scrubber, sse
+from tests.scrub.planting import KINDS, exchange, memory, scrubber, sse
 
 SCRUBBER = scrubber()
 SECRET = KINDS["openai-project-key"](random.Random(11))

@@ -12,8 +12,7 @@ import pytest
 
 from mitmvcr.model import Request
 from mitmvcr.scrub import Memory, Scrubber
-
-from .planting import CHAT, KINDS, PLACES, exchange, pem, scrubber, sse
+from tests.scrub.planting import CHAT, KINDS, PLACES, exchange, pem, scrubber, sse
 
 _RNG = random.Random(7)
 SECRETS = [make(_RNG) for make in KINDS.values()]

@@ -12,8 +12,7 @@ import pytest
 
 from mitmvcr.formats import govcr, llamastack, vcrpy
 from tests.formats.seeds import seed
-
-from .planting import ALNUM, HEX, exchange, memory, scrubber
+from tests.scrub.planting import ALNUM, HEX, exchange, memory, scrubber
 
 SCRUBBER = scrubber()
 PREFIXES = (

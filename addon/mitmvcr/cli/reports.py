@@ -12,7 +12,7 @@ from mitmvcr import __version__
 from mitmvcr.cli.terminal import printable
 
 if TYPE_CHECKING:
-    from mitmvcr.inplace import Finding
+    from mitmvcr.scrub.files.file_secrets import Finding
     from mitmvcr.sweep import Row
 
 

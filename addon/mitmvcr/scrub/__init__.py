@@ -17,7 +17,7 @@ gate        the last look at what is about to be written
 
 from mitmvcr.scrub.gate import Finding
 from mitmvcr.scrub.memory import Memory, collapse
+from mitmvcr.scrub.model import Scrubber
 from mitmvcr.scrub.policy import Policy, PolicyError
-from mitmvcr.scrub.scrubber import Scrubber
 
 __all__ = ["Finding", "Memory", "Policy", "PolicyError", "Scrubber", "collapse"]

@@ -9,13 +9,13 @@ from functools import lru_cache
 
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Values
-from mitmvcr.scrub.detect import Secret, find_secrets, is_clear
+from mitmvcr.scrub.detect.archives import PackedError, coding_of, members, unpacked
+from mitmvcr.scrub.detect.readings import unescaped, unfolded
+from mitmvcr.scrub.detect.scan import Scanner
+from mitmvcr.scrub.detect.search import Secret, find_secrets, is_clear
+from mitmvcr.scrub.detect.seen_values import Watch, squeeze
 from mitmvcr.scrub.headers import HeaderList
 from mitmvcr.scrub.memory import MARK
-from mitmvcr.scrub.packed import PackedError, coding_of, members, unpacked
-from mitmvcr.scrub.scan import Scanner
-from mitmvcr.scrub.tracked import Watch, squeeze
-from mitmvcr.scrub.views import unescaped, unfolded
 
 
 @dataclass(frozen=True, slots=True)

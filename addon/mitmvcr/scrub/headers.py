@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from mitmvcr.scrub.phrases import decode_base64
 from mitmvcr.scrub.policy import PolicyError
+from mitmvcr.scrub.rules.phrases import decode_base64
 
 KEEP_REQUEST = frozenset({"accept", "content-type", "user-agent", "openai-beta"})
 """Request headers that are kept by default, in lower case (design, section 12)."""

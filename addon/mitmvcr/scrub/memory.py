@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from mitmvcr.model import Cassette, Interaction, Node
+from mitmvcr.scrub.detect.seen_values import Watch
 from mitmvcr.scrub.headers import credentials
-from mitmvcr.scrub.tracked import Watch
 
 MARK = re.compile(rb"REDACTED-([a-z][a-z0-9]*)-([0-9]+)")
 """A replacement: its kind and its number in the cassette."""

@@ -12,12 +12,12 @@ from fnmatch import fnmatchcase
 from mitmvcr.config.settings import check_json_path
 from mitmvcr.errors import SettingsError
 from mitmvcr.model import Interaction
-from mitmvcr.scrub.hits import Hit
-from mitmvcr.scrub.jsonspans import leaves
+from mitmvcr.scrub.detect.hits import Hit
+from mitmvcr.scrub.detect.json_leaves import leaves
+from mitmvcr.scrub.detect.readings import is_stream
 from mitmvcr.scrub.memory import MARK
-from mitmvcr.scrub.phrases import ALWAYS, EMAILS, HOME_PATHS, Finder, Guarded
 from mitmvcr.scrub.policy import Policy, PolicyError
-from mitmvcr.scrub.views import is_stream
+from mitmvcr.scrub.rules.phrases import ALWAYS, EMAILS, HOME_PATHS, Finder, Guarded
 
 _LINE = re.compile(rb"^(?:data:[ \t]?)?([\[{][^\r\n]*)", re.MULTILINE)
 

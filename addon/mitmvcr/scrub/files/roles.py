@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mitmvcr.http.go_rules import canonical_header
-from mitmvcr.inplace.tree import BARE, JSON, Items, Leaf, Node, Pairs, leaves
+from mitmvcr.scrub.files.document import BARE, JSON, Items, Leaf, Node, Pairs, leaves
 
 
 class Role(Enum):

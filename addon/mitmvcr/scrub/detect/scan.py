@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Sequence
 
-from mitmvcr.scrub.context import GENERIC, is_no_word, looks_random, named_kinds
-from mitmvcr.scrub.dummies import is_dummy
-from mitmvcr.scrub.hits import Hit, entropy
+from mitmvcr.scrub.detect.hits import Hit, entropy
+from mitmvcr.scrub.detect.tokens import BASE64, BLOB, BREAK, SHORTEST, Span, blobs, token_runs
 from mitmvcr.scrub.memory import MARK
-from mitmvcr.scrub.phrases import ALWAYS, Guarded, decode_base64
-from mitmvcr.scrub.rules import RULES, Rule
-from mitmvcr.scrub.runs import BASE64, BLOB, BREAK, SHORTEST, Span, blobs, token_runs
+from mitmvcr.scrub.placeholders import is_dummy
+from mitmvcr.scrub.rules.names import GENERIC, is_no_word, looks_random, named_kinds
+from mitmvcr.scrub.rules.phrases import ALWAYS, Guarded, decode_base64
+from mitmvcr.scrub.rules.shapes import RULES, Rule
 
 KEPT_IDS = (
     b"call_", b"resp_", b"chatcmpl-", b"msg_", b"rs_", b"file-", b"batch_", b"ft:", b"asst_", b"thread_",

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from mitmvcr import formats
 from mitmvcr.errors import FormatError, MitmvcrError
 from mitmvcr.http.go_rules import canonical_header
-from mitmvcr.inplace.find import Finder, Result
-from mitmvcr.inplace.parts import Message, Part, Role
 from mitmvcr.model import Interaction, Request, Response, Values
+from mitmvcr.scrub.files.finder import Finder, Result
+from mitmvcr.scrub.files.roles import Message, Part, Role
 
 Function = Callable[[Interaction], Interaction]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mitmvcr.scrub.dummies import is_dummy
 from mitmvcr.scrub.headers import denied_kind
 from mitmvcr.scrub.memory import MARK
+from mitmvcr.scrub.placeholders import is_dummy
 
 # Counts of tokens, in every provider's rate limits; Azure's name of a model's deployment; CORS; caches' and
 # requests' own names (SDKs make a new Idempotency-Key for each request).

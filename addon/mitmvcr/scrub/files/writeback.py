@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mitmvcr.formats import yaml_json
-from mitmvcr.inplace.tree import BARE, JSON, Leaf
+from mitmvcr.scrub.files.document import BARE, JSON, Leaf
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from mitmvcr.formats import govcr
 from mitmvcr.model import Cassette, Interaction, Request, Response
 from mitmvcr.scrub import Memory, collapse
-
-from .planting import all_text, exchange, memory, scrubber
+from tests.scrub.planting import all_text, exchange, memory, scrubber
 
 SCRUBBER = scrubber()
 VALUE = "Zq7-plain.value_91xKw"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mitmvcr.scrub.rules import as_kind, compiled
+from mitmvcr.scrub.rules.shapes import as_kind, compiled
 
 _OPERATORS = b"=>:|,"
 _FILL = b" \t\r\n'\"`\\"

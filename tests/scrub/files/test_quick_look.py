@@ -10,14 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mitmvcr.scrub import Memory, detect
-from mitmvcr.scrub.detect import are_clear, find_secrets, is_clear
-from mitmvcr.scrub.rules import RULES
-from mitmvcr.scrub.scan import Scanner
-from mitmvcr.scrub.tracked import Watch
-from mitmvcr.scrub.views import is_stream, joined, joined_texts, unescaped, wide
-
-from .planting import KINDS
+from mitmvcr.scrub import Memory
+from mitmvcr.scrub.detect import search
+from mitmvcr.scrub.detect.readings import is_stream, joined, joined_texts, unescaped, wide
+from mitmvcr.scrub.detect.scan import Scanner
+from mitmvcr.scrub.detect.search import are_clear, find_secrets, is_clear
+from mitmvcr.scrub.detect.seen_values import Watch
+from mitmvcr.scrub.rules.shapes import RULES
+from tests.scrub.planting import KINDS
 
 RANDOM = random.Random(5)
 SECRETS = [make(RANDOM).encode() for make in KINDS.values()]
@@ -75,10 +75,10 @@ def readings(data: bytes) -> Iterator[bytes]:
 
 @pytest.fixture(params=[0, 4096], ids=["in pieces", "as it is"], autouse=True, scope="module")
 def _worth(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = detect._WORTH_SPLITTING
-    detect._WORTH_SPLITTING = request.param
+    before = search._WORTH_SPLITTING
+    search._WORTH_SPLITTING = request.param
     yield
-    detect._WORTH_SPLITTING = before
+    search._WORTH_SPLITTING = before
 
 
 @given(st.lists(texts | events, min_size=1, max_size=4))
@@ -90,7 +90,7 @@ def test_whatever_was_read_before_what_is_there_is_found(several: list[bytes]) -
     known = watch()
     for text in several:
         found = find_secrets(text, SCANNER, known)
-        there = any(list(detect._hits(one, SCANNER, watch())) for one in readings(text))
+        there = any(list(search._hits(one, SCANNER, watch())) for one in readings(text))
         if b"encrypted_content" not in text:
             assert bool(found) == there
 

@@ -16,14 +16,14 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from mitmvcr.inplace.find import Rules
-from mitmvcr.inplace.placeholders import credential_kind
-from mitmvcr.inplace.tree import is_json
-from mitmvcr.scrub.detect import find_secrets
+from mitmvcr.scrub.detect.archives import PackedError, coding_of, has_archives, is_text, unpacked
+from mitmvcr.scrub.detect.readings import unfolded
+from mitmvcr.scrub.detect.search import find_secrets
+from mitmvcr.scrub.files.document import is_json
+from mitmvcr.scrub.files.finder import Rules
+from mitmvcr.scrub.files.harmless_headers import credential_kind
 from mitmvcr.scrub.memory import MARK, Memory
-from mitmvcr.scrub.packed import PackedError, coding_of, has_archives, is_text, unpacked
-from mitmvcr.scrub.pairs import secret_parameter
-from mitmvcr.scrub.views import unfolded
+from mitmvcr.scrub.parameters import secret_parameter
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,17 +18,17 @@ from urllib.parse import unquote_to_bytes
 import brotli
 import zstandard
 
-from mitmvcr.inplace.parts import Message, Part, Role
-from mitmvcr.inplace.placeholders import cookie_values, credential_kind
-from mitmvcr.inplace.raw import Written, rewritten, rewritten_base64
-from mitmvcr.scrub.custom import Custom, compile_custom
-from mitmvcr.scrub.detect import Secret, find_secrets
+from mitmvcr.scrub.detect.archives import PackedError, coding_of, is_text, members, unpacked
+from mitmvcr.scrub.detect.scan import Scanner
+from mitmvcr.scrub.detect.search import Secret, find_secrets
+from mitmvcr.scrub.files.harmless_headers import cookie_values, credential_kind
+from mitmvcr.scrub.files.roles import Message, Part, Role
+from mitmvcr.scrub.files.writeback import Written, rewritten, rewritten_base64
 from mitmvcr.scrub.headers import Fate, compile_headers, credentials
 from mitmvcr.scrub.memory import MARK, Memory
-from mitmvcr.scrub.packed import PackedError, coding_of, is_text, members, unpacked
-from mitmvcr.scrub.pairs import secret_parameter
+from mitmvcr.scrub.parameters import secret_parameter
 from mitmvcr.scrub.policy import Policy
-from mitmvcr.scrub.scan import Scanner
+from mitmvcr.scrub.user_rules import Custom, compile_custom
 
 _SHORTEST = 4
 _FUNCTION = "custom-function"

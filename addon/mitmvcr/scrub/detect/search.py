@@ -6,11 +6,11 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mitmvcr.scrub.hits import Hit
-from mitmvcr.scrub.runs import BREAK, ESCAPED_RUN, Span, token_runs
-from mitmvcr.scrub.scan import Scanner
-from mitmvcr.scrub.tracked import Clear, Watch
-from mitmvcr.scrub.views import Joined, Unescaped, is_stream, joined, joined_texts, unescaped, wide
+from mitmvcr.scrub.detect.hits import Hit
+from mitmvcr.scrub.detect.readings import Joined, Unescaped, is_stream, joined, joined_texts, unescaped, wide
+from mitmvcr.scrub.detect.scan import Scanner
+from mitmvcr.scrub.detect.seen_values import Clear, Watch
+from mitmvcr.scrub.detect.tokens import BREAK, ESCAPED_RUN, Span, token_runs
 
 _PROTECTED = b'encrypted_content"'
 

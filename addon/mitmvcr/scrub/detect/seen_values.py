@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote_from_bytes
 
-from mitmvcr.scrub.hits import Hit
-from mitmvcr.scrub.runs import SHORTEST, longest_token
+from mitmvcr.scrub.detect.hits import Hit
+from mitmvcr.scrub.detect.tokens import SHORTEST, longest_token
 
 _CODED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 _URLSAFE = bytes.maketrans(b"+/", b"-_")

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mitmvcr.scrub.dummies import is_dummy
-
-from .planting import KINDS, exchange, memory, scrubber
+from mitmvcr.scrub.placeholders import is_dummy
+from tests.scrub.planting import KINDS, exchange, memory, scrubber
 
 SK = "sk-"
 DUMMIES = [

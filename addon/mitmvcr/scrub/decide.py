@@ -7,12 +7,12 @@ from typing import Any
 
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Plain, Values
-from mitmvcr.scrub.custom import Custom
-from mitmvcr.scrub.detect import Secret, are_clear, find_secrets
+from mitmvcr.scrub.detect.scan import Scanner
+from mitmvcr.scrub.detect.search import Secret, are_clear, find_secrets
 from mitmvcr.scrub.headers import Fate, HeaderList
 from mitmvcr.scrub.memory import MARK, Memory
-from mitmvcr.scrub.pairs import scrub_pairs, scrub_url, secret_parameter
-from mitmvcr.scrub.scan import Scanner
+from mitmvcr.scrub.parameters import scrub_pairs, scrub_url, secret_parameter
+from mitmvcr.scrub.user_rules import Custom
 
 
 class Cleaner:

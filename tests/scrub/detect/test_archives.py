@@ -15,10 +15,9 @@ from collections.abc import Callable
 import pytest
 import zstandard
 
-from mitmvcr.scrub import packed
-from mitmvcr.scrub.packed import PackedError, members, unpacked
-
-from .planting import KINDS, exchange, memory, scrubber
+from mitmvcr.scrub.detect import archives
+from mitmvcr.scrub.detect.archives import PackedError, members, unpacked
+from tests.scrub.planting import KINDS, exchange, memory, scrubber
 
 SECRET = KINDS["github"](random.Random(6)).encode()
 
@@ -100,7 +99,7 @@ def test_archive_that_cannot_be_read_is_refused(broken: str) -> None:
 
 @pytest.mark.parametrize("packer", ["zip", "gzip", "zstd", "bzip2", "xz"])
 def test_bomb_is_refused_within_bounds(packer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed, "LIMIT", 1_000_000)
+    monkeypatch.setattr(archives, "LIMIT", 1_000_000)
     bomb = PACKERS[packer](bytes(50_000_000))
     tracemalloc.start()
     with pytest.raises(PackedError, match=r"more than 1,000,000"):

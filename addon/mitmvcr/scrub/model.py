@@ -8,15 +8,15 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from mitmvcr.model import Interaction, Request, Response, Values
-from mitmvcr.scrub.cleaner import Cleaner, encode
-from mitmvcr.scrub.custom import compile_custom
+from mitmvcr.scrub.decide import Cleaner, encode
+from mitmvcr.scrub.detect.archives import PackedError, unpacked
+from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.gate import Finding, content_coding, examine, header_findings
 from mitmvcr.scrub.headers import Fate, HeaderList, compile_headers, denied_kind
 from mitmvcr.scrub.memory import Memory, strings
-from mitmvcr.scrub.packed import PackedError, unpacked
-from mitmvcr.scrub.pairs import secret_parameter
+from mitmvcr.scrub.parameters import secret_parameter
 from mitmvcr.scrub.policy import Policy
-from mitmvcr.scrub.scan import Scanner
+from mitmvcr.scrub.user_rules import compile_custom
 
 _FORM = "application/x-www-form-urlencoded"
 _APART = b"\x01" * 64

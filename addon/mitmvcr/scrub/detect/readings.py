@@ -10,8 +10,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mitmvcr.scrub.jsonspans import leaves
-from mitmvcr.scrub.runs import Span
+from mitmvcr.scrub.detect.json_leaves import leaves
+from mitmvcr.scrub.detect.tokens import Span
 
 _ESCAPE = re.compile(
     rb"\\{1,8}u00([2-7][0-9A-Fa-f])|\\{1,8}x([2-7][0-9A-Fa-f])|%(?:25){0,2}([2-7][0-9A-Fa-f])|\\{1,8}(/)"

@@ -24,12 +24,12 @@ from dataclasses import dataclass, replace
 from mitmvcr import formats
 from mitmvcr.errors import FormatError, MitmvcrError
 from mitmvcr.formats import sniffing
-from mitmvcr.inplace import functions, pieces, tree
-from mitmvcr.inplace.find import Edit, Finder, Hit, Rules
-from mitmvcr.inplace.parts import Message, messages, messages_of_lines
-from mitmvcr.inplace.sieve import Suspicion, is_credential_name, suspect
 from mitmvcr.model import Cassette, Interaction, Source
 from mitmvcr.scrub import Memory
+from mitmvcr.scrub.files import document, entries, function_edits
+from mitmvcr.scrub.files.finder import Edit, Finder, Hit, Rules
+from mitmvcr.scrub.files.quick_look import Suspicion, is_credential_name, suspect
+from mitmvcr.scrub.files.roles import Message, messages, messages_of_lines
 from mitmvcr.scrub.gate import mask
 
 __all__ = ["Finding", "Rules", "Scrubbed", "StuckError", "examine", "memory_for", "scrub"]
@@ -138,7 +138,7 @@ def apply(data: bytes, edits: Sequence[Edit]) -> bytes:
 def _by_function(data: bytes, rules: Rules, memory: Memory) -> tuple[list[Hit], list[Edit]]:
     if not rules.custom.functions:
         return [], []
-    results = functions.look(data, _messages(data), rules.custom.functions, Finder(data, rules, memory))
+    results = function_edits.look(data, _messages(data), rules.custom.functions, Finder(data, rules, memory))
     return [hit for one in results for hit in one.hits], [edit for one in results for edit in one.edits]
 
 
@@ -164,8 +164,8 @@ def _named(data: bytes, suspicion: Suspicion) -> list[Message] | None:
     """What is to be read for secrets that a name tells, if it is not the whole file that must be."""
     if suspicion.untold:
         return None
-    if not suspicion.in_parameters and not tree.is_json(data):
-        found = pieces.headers(data, is_credential_name)
+    if not suspicion.in_parameters and not document.is_json(data):
+        found = entries.headers(data, is_credential_name)
         if found is not None:
             return found
     return None if suspicion.in_text else _messages(data)
@@ -173,15 +173,15 @@ def _named(data: bytes, suspicion: Suspicion) -> list[Message] | None:
 
 def _bad_entries(data: bytes, rules: Rules, memory: Memory) -> list[Message]:
     """The messages of the entries that need to be read; of all, if these can't be told apart."""
-    if tree.is_json(data):
+    if document.is_json(data):
         return _messages(data)
-    credentials = pieces.headers(data, is_credential_name)
+    credentials = entries.headers(data, is_credential_name)
     if credentials is None:
         return _messages(data)
     for message in credentials:
         Finder(data, rules, memory).track(message)
     try:
-        found = pieces.entries(data, lambda piece: bool(suspect(piece, rules, memory)))
+        found = entries.entries(data, lambda piece: bool(suspect(piece, rules, memory)))
     except FormatError:
         found = None
     return _messages(data) if found is None else found
@@ -189,7 +189,7 @@ def _bad_entries(data: bytes, rules: Rules, memory: Memory) -> list[Message]:
 
 def _messages(data: bytes) -> list[Message]:
     try:
-        return messages(tree.read(data))
+        return messages(document.read(data))
     except FormatError:
         # Some that go-vcr v4.0.5 wrote are YAML to it alone.
         if sniffing.sniff(data) != formats.GO_VCR.name:

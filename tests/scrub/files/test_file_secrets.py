@@ -20,18 +20,19 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mitmvcr import formats, inplace
+from mitmvcr import formats
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.formats import govcr, har, vcrpy
-from mitmvcr.inplace import raw, tree
-from mitmvcr.inplace.sieve import Suspicion
 from mitmvcr.model import Cassette, Interaction
-from mitmvcr.scrub import Memory, Policy, packed
+from mitmvcr.scrub import Memory, Policy
+from mitmvcr.scrub.detect import archives
+from mitmvcr.scrub.files import document, file_secrets, writeback
+from mitmvcr.scrub.files.quick_look import Suspicion
 from mitmvcr.scrub.memory import MARK
 from tests.formats.seeds import seed
 from tests.scrub.planting import KINDS, PLACES, exchange, pem, sse
 
-RULES = inplace.Rules(Policy())
+RULES = file_secrets.Rules(Policy())
 KEY = "sk-" + "proj-" + "Ab3dE5" * 12
 COOKIE = "__cf_bm=" + "x7Qz" * 20
 CHAT = "https://api.openai.com/v1/chat/completions"
@@ -92,15 +93,15 @@ def written(one: Interaction, writer: str) -> bytes:
 
 
 def memory(data: bytes = b"") -> Memory:
-    return inplace.memory_for([data], {})
+    return file_secrets.memory_for([data], {})
 
 
-def lint(data: bytes, rules: inplace.Rules = RULES) -> list[inplace.Finding]:
-    return inplace.examine(data, rules, memory(data))
+def lint(data: bytes, rules: file_secrets.Rules = RULES) -> list[file_secrets.Finding]:
+    return file_secrets.examine(data, rules, memory(data))
 
 
-def scrub(data: bytes, rules: inplace.Rules = RULES) -> bytes:
-    return inplace.scrub(data, rules, memory(data)).data
+def scrub(data: bytes, rules: file_secrets.Rules = RULES) -> bytes:
+    return file_secrets.scrub(data, rules, memory(data)).data
 
 
 def unpacked(data: bytes) -> bytes:
@@ -181,9 +182,9 @@ def test_place_of_every_part_of_a_scalar_is_found(text: str, style: str | None, 
     )
     marked = f"{text}{KEY}{text}"
     data = yaml.dump({"interactions": [{"a": marked}, marked]}, Dumper=Dumper, width=width).encode()
-    for leaf in tree.leaves(tree.read(data)):
+    for leaf in document.leaves(document.read(data)):
         at = leaf.value.find(KEY.encode())
-        written = raw.Written.of(leaf, data)
+        written = writeback.Written.of(leaf, data)
         if at < 0 or written is None:
             assert leaf.style in (">", "|") or at < 0
             continue
@@ -191,7 +192,7 @@ def test_place_of_every_part_of_a_scalar_is_found(text: str, style: str | None, 
         assert re.sub(rb"\\\n *\\?", b"", data[start:end]) == KEY.encode()
         changed = data[:start] + b"NEW" + data[end:]
         assert text.encode() == b"" or b"NEW" in changed
-        others = [one.value for one in tree.leaves(tree.read(changed))]
+        others = [one.value for one in document.leaves(document.read(changed))]
         assert leaf.value.replace(KEY.encode(), b"NEW") in others
 
 
@@ -409,15 +410,15 @@ def test_numbers_go_on_behind_those_that_are_there() -> None:
 
 def test_what_is_allowed_is_no_finding() -> None:
     data = vcrpy.dump(Cassette((exchange(b"", json.dumps({"a": KEY}).encode()),)))
-    rules = inplace.Rules(Policy(allow=("openai-key@response.body",)))
+    rules = file_secrets.Rules(Policy(allow=("openai-key@response.body",)))
     assert lint(data, rules) == []
     assert scrub(data, rules) == data
-    assert lint(data, inplace.Rules(Policy(allow=("openai-key@request.body",))))
+    assert lint(data, file_secrets.Rules(Policy(allow=("openai-key@request.body",))))
 
 
 def test_rules_of_the_user_hold() -> None:
     body = json.dumps({"user": "alice", "note": "ticket ABC-1234", "mail": "a.b@example.org"}).encode()
-    rules = inplace.Rules(Policy(redact=("$.user", r"[A-Z]{3}-\d{4}"), emails=True))
+    rules = file_secrets.Rules(Policy(redact=("$.user", r"[A-Z]{3}-\d{4}"), emails=True))
     for name, write in WRITERS.items():
         clean = scrub(write(exchange(body, body)), rules)
         text = values(clean)
@@ -500,10 +501,10 @@ def test_body_that_cannot_be_looked_into_is_said_and_stays(data: bytes) -> None:
     (finding,) = lint(data)
     assert (finding.rule, finding.field) == ("unreadable-body", "response.body")
     assert "can't be looked into" in finding.sample
-    done = inplace.scrub(data, RULES, Memory({}))
+    done = file_secrets.scrub(data, RULES, Memory({}))
     assert (done.data, dict(done.replaced)) == (data, {})
     assert "unreadable-body in response.body" in done.stuck[0]
-    assert lint(data, inplace.Rules(Policy(allow=("unreadable-body@response.body",)))) == []
+    assert lint(data, file_secrets.Rules(Policy(allow=("unreadable-body@response.body",)))) == []
 
 
 def test_image_whose_recorder_left_a_content_encoding_is_no_finding() -> None:
@@ -516,7 +517,7 @@ def test_secret_in_an_archive_is_said_and_others_are_replaced() -> None:
         archive.writestr("a.txt", KEY * 9)
     data = binary(out.getvalue(), x_session_id="aB3dE5gH7jK9mN1pQ3sT5vX7")
     assert {finding.rule for finding in lint(data)} == {"denied-header", "openai-key"}
-    done = inplace.scrub(data, RULES, Memory({}))
+    done = file_secrets.scrub(data, RULES, Memory({}))
     assert b"aB3dE5gH7jK9mN1pQ3sT5vX7" not in done.data
     assert done.stuck == ("openai-key in response.body: it is in an archive: record it anew",)
 
@@ -534,8 +535,8 @@ def test_secret_in_utf_16_is_replaced(writer: str, coding: str) -> None:
 
 
 def test_bomb_in_a_cassette_is_said_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed, "LIMIT", 1_000_000)
-    monkeypatch.setattr(packed.unpacked, "__defaults__", (1_000_000,))
+    monkeypatch.setattr(archives, "LIMIT", 1_000_000)
+    monkeypatch.setattr(archives.unpacked, "__defaults__", (1_000_000,))
     (finding,) = lint(binary(gzip.compress(bytes(30_000_000)), content_encoding="gzip"))
     assert "more than 1,000,000 bytes" in finding.sample
 
@@ -577,9 +578,9 @@ def test_quick_look_misses_nothing_that_reading_each_value_finds(
     assert lint(data) == looked_through(data)
 
 
-def looked_through(data: bytes) -> list[inplace.Finding]:
+def looked_through(data: bytes) -> list[file_secrets.Finding]:
     """The findings without the quick look: each value is read."""
-    with mock.patch.object(inplace, "suspect", return_value=Suspicion(untold=True)):
+    with mock.patch.object(file_secrets, "suspect", return_value=Suspicion(untold=True)):
         return lint(data)
 
 
@@ -614,7 +615,7 @@ def fail(_one: Interaction) -> Interaction:
 def test_functions_of_the_user_hold() -> None:
     body = json.dumps({"name": "Ada Lovelace", "note": f"it's \u00e9\n{KEY}"}).encode()
     one = headers(exchange(body, body, url=CHAT + "?user=ada"), {"User-Agent": "ada/1.0"}, {})
-    rules = inplace.Rules(Policy(redact=("py:tests.test_inplace:shout",)))
+    rules = file_secrets.Rules(Policy(redact=("py:tests.scrub.files.test_file_secrets:shout",)))
     for name, write in WRITERS.items():
         data = write(one)
         found = {(finding.rule, finding.field) for finding in lint(data, rules)}
@@ -632,6 +633,6 @@ def test_functions_of_the_user_hold() -> None:
 
 
 def test_function_that_fails_is_named() -> None:
-    rules = inplace.Rules(Policy(redact=("py:tests.test_inplace:fail",)))
+    rules = file_secrets.Rules(Policy(redact=("py:tests.scrub.files.test_file_secrets:fail",)))
     with pytest.raises(MitmvcrError, match="fail of redact failed: KeyError"):
         lint(WRITERS["charm"](exchange(b"{}", b"{}")), rules)

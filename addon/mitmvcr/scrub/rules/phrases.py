@@ -9,8 +9,8 @@ import binascii
 import re
 from collections.abc import Callable, Iterator
 
-from mitmvcr.scrub.dummies import is_dummy
-from mitmvcr.scrub.hits import Hit, entropy
+from mitmvcr.scrub.detect.hits import Hit, entropy
+from mitmvcr.scrub.placeholders import is_dummy
 
 Finder = Callable[[bytes], Iterator[Hit]]
 

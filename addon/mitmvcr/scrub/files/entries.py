@@ -10,8 +10,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
-from mitmvcr.inplace.parts import Message, messages
-from mitmvcr.inplace.tree import Items, Leaf, Node, Pairs, read
+from mitmvcr.scrub.files.document import Items, Leaf, Node, Pairs, read
+from mitmvcr.scrub.files.roles import Message, messages
 
 _FIRST = re.compile(rb"^interactions:[ \t]*\r?\n( *)- (?:id|request|response):", re.MULTILINE)
 # All begin with what `re` can search for quickly.
