@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mitmvcr import formats
-from mitmvcr.cassette import Writer
 from mitmvcr.config.settings import Settings
 from mitmvcr.formats import govcr, vcrpy
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Cassette, Interaction, Request
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.sessions import Play, Sessions
+from mitmvcr.store.cassette import Writer
 
 LOAD, FIRST, MATCH, SAVE = "load", "load and first answer", "match", "save"
 EACH, APPEND = "load, each made", "append one by one"

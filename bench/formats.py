@@ -10,10 +10,10 @@ import yaml
 
 from bench.exchanges import many
 from bench.measure import Goal, Result, cpu, in_turn
-from mitmvcr.cassette import Writer
 from mitmvcr.formats import govcr
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Cassette, Interaction
+from mitmvcr.store.cassette import Writer
 
 PEER = "PyYAML (C), append no. 2"
 _ROUNDS = 50

@@ -10,7 +10,7 @@ import pytest
 
 from mitmvcr import __version__, control
 from mitmvcr.control import Asked
-from mitmvcr.misses import Miss
+from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Interaction
 from mitmvcr.sessions import Play, Sessions
 from tests.build import as_body, interaction, request, response, sessions, write

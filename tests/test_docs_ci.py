@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mitmvcr.cassette import read
+from mitmvcr.store.cassette import read
 from tests.harness import ROOT
 from tests.plugin.runs import home
 from tests.upstream.server import Upstream

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from mitmvcr.junit import as_xml
-from mitmvcr.misses import Miss
+from mitmvcr.misses.explain import Miss
 from mitmvcr.reports import Report, Unused
 from tests.build import CHAT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mitmvcr.ledger import Ledger
-from mitmvcr.misses import Miss
+from mitmvcr.misses.explain import Miss
 from mitmvcr.reports import KEPT, Report, Unused
 from tests.build import interaction, request, sessions, write
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from mitmvcr.cassette import read
 from mitmvcr.cli import main
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Interaction, Request, Response
+from mitmvcr.store.cassette import read
 from tests.build import write
 from tests.formats.real_vcrpy import VCRRequest, serialize, yamlserializer
 from tests.go.build import HERE as GO

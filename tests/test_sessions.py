@@ -9,14 +9,14 @@ from unittest import mock
 
 import pytest
 
-from mitmvcr import cassette
 from mitmvcr.config.settings import Matching, Mode, Plan, Repeat, Settings, read_tables
 from mitmvcr.errors import CassetteError, SettingsError
-from mitmvcr.misses import Miss
+from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Interaction
 from mitmvcr.reports import KEPT
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.sessions import Forward, Play, Sessions, Verdict
+from mitmvcr.store import cassette
 from mitmvcr.summary import lines
 from tests.build import CHAT, interaction, request, response, sessions, write
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mitmvcr import summary
-from mitmvcr.misses import Miss
+from mitmvcr.misses.explain import Miss
 from mitmvcr.reports import Report, Unused
 from tests.build import CHAT, interaction, request, sessions, write
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mitmvcr import __version__
-from mitmvcr.cassette import read
+from mitmvcr.store.cassette import read
 from tests.build import interaction, write
 from tests.conftest import Start
 from tests.harness import ROOT

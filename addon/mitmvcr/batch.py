@@ -13,12 +13,12 @@ from enum import Enum
 from functools import lru_cache, partial
 from pathlib import Path
 
-from mitmvcr import cassette as disk
 from mitmvcr import formats, parallel
 from mitmvcr.convert import SUFFIXES, Target, convert, skipped
 from mitmvcr.errors import CassetteError, FormatError, MitmvcrError
 from mitmvcr.formats import sniffing
 from mitmvcr.scrub import Policy, Scrubber
+from mitmvcr.store import cassette as disk
 
 _READ_SUFFIXES = (".yaml.gz", ".yml.gz", ".json.gz", ".har.gz", ".yaml", ".yml", ".json", ".har")
 _FILES = (".yaml", ".yml", ".json", ".har", ".gz")

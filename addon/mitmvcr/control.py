@@ -12,8 +12,8 @@ from typing import NoReturn
 from urllib.parse import quote, unquote, urlsplit
 
 from mitmvcr import __version__, openapi, reports
-from mitmvcr.answers import Answer, error
 from mitmvcr.errors import MitmvcrError
+from mitmvcr.replay.served_response import Answer, error
 from mitmvcr.sessions import OpenCassette, Sessions
 
 HOST = "mitmvcr.local"

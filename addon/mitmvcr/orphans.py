@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitmvcr import cassette as disk
 from mitmvcr import reports
 from mitmvcr.config.settings import SUFFIXES
 from mitmvcr.errors import CassetteError, MitmvcrError
+from mitmvcr.store import cassette as disk
 
 _NOT_LOOKED_INTO = frozenset({"node_modules", "__pycache__", "site-packages"})
 

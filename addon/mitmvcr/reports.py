@@ -17,7 +17,7 @@ from typing import Any
 
 from mitmvcr import __version__
 from mitmvcr.errors import MitmvcrError
-from mitmvcr.misses import Miss
+from mitmvcr.misses.explain import Miss
 
 VERSION = 1
 """Of the JSON report's schema."""

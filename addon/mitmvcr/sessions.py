@@ -13,23 +13,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mitmvcr import cassette as disk
 from mitmvcr import formats
-from mitmvcr.cassette import Loaded, Location, Lock, Writer
 from mitmvcr.config import user_functions
 from mitmvcr.config.settings import Mode, Plan, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError, SettingsError
 from mitmvcr.formats import govcr
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.ledger import Ledger
-from mitmvcr.library import Library
-from mitmvcr.matching import Matcher
-from mitmvcr.misses import Miss, Recordings, explain
+from mitmvcr.misses.explain import Miss, Recordings, explain
 from mitmvcr.model import Cassette, Interaction, Request
-from mitmvcr.player import Index, Player
-from mitmvcr.recorder import Recorder
+from mitmvcr.recording.recorder import Recorder
+from mitmvcr.replay.matcher import Matcher
+from mitmvcr.replay.player import Index, Player
 from mitmvcr.reports import KEPT, Report, Unused
 from mitmvcr.scrub import Memory, Scrubber
+from mitmvcr.store import cassette as disk
+from mitmvcr.store.cache import Library
+from mitmvcr.store.cassette import Loaded, Location, Lock, Writer
 
 DEFAULT_NAME = "default"
 
@@ -279,12 +279,12 @@ class OpenCassette:
 
     def _settle(self, before: Cassette, recorder: Recorder) -> None:
         """Make the file's diff to what was there before what upstream has changed."""
-        from mitmvcr import rerecord  # noqa: PLC0415 - who records anew needs it, at the end
+        from mitmvcr.recording import settle  # noqa: PLC0415 - who records anew needs it, at the end
 
         # Where it fails the file is a good recording, in the order in which the exchanges ended.
         with contextlib.suppress(MitmvcrError):
             now = disk.read(self.location.path).cassette.interactions
-            recorder.rewrite(govcr.dump(rerecord.settle(before, now, self.key)))
+            recorder.rewrite(govcr.dump(settle.settle(before, now, self.key)))
 
 
 @dataclass(frozen=True, slots=True)

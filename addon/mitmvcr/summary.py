@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from mitmvcr.differences import printable
-from mitmvcr.misses import Miss
+from mitmvcr.compare.request_diff import printable
+from mitmvcr.misses.explain import Miss
 from mitmvcr.reports import KEPT, Report, as_json, has_failed, write
 from mitmvcr.sessions import Sessions
 

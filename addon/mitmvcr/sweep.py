@@ -14,11 +14,11 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from mitmvcr import parallel
-from mitmvcr.cassette import locked
 from mitmvcr.errors import CassetteError, MitmvcrError
 from mitmvcr.formats import FOLDER, sniffing
 from mitmvcr.scrub import Policy
 from mitmvcr.scrub.files import file_secrets
+from mitmvcr.store.cassette import locked
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json", ".har", ".gz", ""})
 _NOT_LOOKED_INTO = frozenset({"node_modules", "__pycache__", "site-packages"})

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr import cassette
 from mitmvcr.cli import main
 from mitmvcr.formats import govcr, har, vcrpy
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Cassette, Interaction
+from mitmvcr.store import cassette
 from tests.build import write
 from tests.cli.command import COMMAND, ENV, KEY, exchange, mitmvcr, write_llamastack, write_vcrpy
 from tests.formats.real_vcrpy import deserialize, yamlserializer

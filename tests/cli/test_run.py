@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr.cassette import read
+from mitmvcr.store.cassette import read
 from tests.build import interaction, write
 from tests.cli.running import ASK, PATIENCE, PROGRAM, clean, run, run_command, started
 from tests.launch.test_process import is_gone, wait_until_gone

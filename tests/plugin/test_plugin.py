@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr.cassette import read
+from mitmvcr.store.cassette import read
 from tests.plugin.runs import CLIENT, module, run
 from tests.upstream.server import Upstream
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from mitmvcr.cassette import read
+from mitmvcr.store.cassette import read
 from tests.conftest import Start
 from tests.upstream.server import Upstream
 

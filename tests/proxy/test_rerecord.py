@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mitmvcr.cassette import read
+from mitmvcr.store.cassette import read
 from tests.conftest import Start
 from tests.harness import Proxy
 from tests.upstream.server import Upstream

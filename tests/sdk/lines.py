@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mitmvcr.cassette import read
 from mitmvcr.launch import trust
 from mitmvcr.launch.environment import Endpoints, Via, changes
 from mitmvcr.model import Interaction
+from mitmvcr.store.cassette import read
 from tests.conftest import Start
 from tests.harness import Proxy
 from tests.proxy.talk import HEADERS, KEY

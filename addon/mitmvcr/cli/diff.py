@@ -15,10 +15,10 @@ from mitmvcr.cli import terminal
 from mitmvcr.errors import CassetteError, SettingsError
 
 if TYPE_CHECKING:
-    from mitmvcr.comparing import Pair
-    from mitmvcr.differences import Leaf
-    from mitmvcr.matching import Matcher
+    from mitmvcr.compare.cassette_diff import Pair
+    from mitmvcr.compare.request_diff import Leaf
     from mitmvcr.model import Interaction
+    from mitmvcr.replay.matcher import Matcher
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
 
@@ -92,9 +92,9 @@ def _sides(files: Sequence[str], *, git: bool) -> tuple[tuple[str, str], tuple[s
 
 
 def _read(path: str, name: str) -> tuple[Interaction, ...]:
-    from mitmvcr import cassette  # noqa: PLC0415 - it brings PyYAML, which the help doesn't need
     from mitmvcr.convert import scrubbed  # noqa: PLC0415
     from mitmvcr.scrub import Memory, Policy, Scrubber  # noqa: PLC0415
+    from mitmvcr.store import cassette  # noqa: PLC0415 - it brings PyYAML, which the help doesn't need
 
     if path == os.devnull:
         return ()
@@ -114,7 +114,7 @@ class _Shown:
 
     @classmethod
     def of(cls, names: tuple[str, str], paths: tuple[str, str], ignore: str, *, full: bool) -> _Shown:
-        from mitmvcr.comparing import compare  # noqa: PLC0415 - as in _read
+        from mitmvcr.compare.cassette_diff import compare  # noqa: PLC0415 - as in _read
 
         sides = (_read(paths[0], names[0]), _read(paths[1], names[1]))
         return cls(names, sides, compare(*sides, _matcher(ignore)), full)
@@ -158,7 +158,7 @@ class _Shown:
         return f"{mark} {number}  {terminal.printable(text)}"
 
     def _leaf(self, title: str, leaf: Leaf, style: terminal.Style) -> Iterator[str]:
-        from mitmvcr.differences import difference  # noqa: PLC0415 - as in _read
+        from mitmvcr.compare.request_diff import difference  # noqa: PLC0415 - as in _read
 
         shown = difference(leaf)
         told = "it says the same in other events" if leaf.kind == "events" else shown.note
@@ -190,7 +190,7 @@ class _Shown:
 
 def _matcher(ignore: str) -> Matcher:
     from mitmvcr.config.settings import parse_matching  # noqa: PLC0415
-    from mitmvcr.matching import Matcher  # noqa: PLC0415 - as in _read
+    from mitmvcr.replay.matcher import Matcher  # noqa: PLC0415 - as in _read
 
     return Matcher(("method", "url", "body"), parse_matching({"ignore": ignore}).ignore)
 
@@ -207,7 +207,7 @@ def _whole(value: object) -> str:
 
 
 def _plain(leaf: Leaf) -> dict[str, object]:
-    from mitmvcr.differences import difference  # noqa: PLC0415 - as in _read
+    from mitmvcr.compare.request_diff import difference  # noqa: PLC0415 - as in _read
 
     shown = difference(leaf)
     return {"path": shown.path, "first": shown.recorded, "second": shown.asked, "note": shown.note}

@@ -15,9 +15,9 @@ from mitmvcr.cli import terminal
 from mitmvcr.errors import CassetteError
 
 if TYPE_CHECKING:
-    from mitmvcr.cassette import Loaded
+    from mitmvcr.compare.assembled import Answer, Message, Usage
     from mitmvcr.model import Interaction, Values
-    from mitmvcr.streams import Answer, Message, Usage
+    from mitmvcr.store.cassette import Loaded
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
 
@@ -83,9 +83,9 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _load(name: str, folder: str | None) -> Loaded:
-    from mitmvcr import cassette  # noqa: PLC0415 - it brings PyYAML, which the help doesn't need
     from mitmvcr.config.settings import Settings, read_toml  # noqa: PLC0415
     from mitmvcr.errors import FormatError  # noqa: PLC0415
+    from mitmvcr.store import cassette  # noqa: PLC0415 - it brings PyYAML, which the help doesn't need
 
     path = Path(name)
     if not path.exists():
@@ -124,7 +124,7 @@ class _Summary:
 
     @classmethod
     def of(cls, one: Interaction, number: int) -> _Summary:
-        from mitmvcr.streams import is_stream, read_answer, read_model  # noqa: PLC0415 - as in _load
+        from mitmvcr.compare.assembled import is_stream, read_answer, read_model  # noqa: PLC0415 - as in _load
 
         content_type = _content_type(one.response.headers)
         answer = read_answer(one.response.body, content_type)
@@ -256,7 +256,7 @@ def _scrubbed(one: Interaction) -> Interaction:
 
 def _whole(one: Interaction, number: int) -> dict[str, object]:
     """One interaction for programs: what its line has, its headers and bodies, and what its answer says."""
-    from mitmvcr.streams import read_answer  # noqa: PLC0415 - as in _load
+    from mitmvcr.compare.assembled import read_answer  # noqa: PLC0415 - as in _load
 
     answer = read_answer(one.response.body, _content_type(one.response.headers))
     return {
@@ -338,7 +338,7 @@ class _One:
 
     def _stream(self, body: bytes, content_type: str) -> list[str] | None:
         """The stream put together; None if it is none, or has events that aren't understood."""
-        from mitmvcr.streams import read_answer  # noqa: PLC0415 - as in _load
+        from mitmvcr.compare.assembled import read_answer  # noqa: PLC0415 - as in _load
 
         answer = read_answer(body, content_type)
         if answer.events is None or not answer.assembled or not (answer.messages or answer.error):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from mitmvcr import answers, summary
-from mitmvcr.answers import Answer
+from mitmvcr import summary
 from mitmvcr.errors import MitmvcrError
-from mitmvcr.misses import Miss
+from mitmvcr.misses.explain import Miss
 from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.proxy.lines import Lines
 from mitmvcr.proxy.naming import NOBODY, Named, take_name, take_user
+from mitmvcr.replay import served_response
+from mitmvcr.replay.served_response import Answer
 from mitmvcr.sessions import Sessions
 
 log = logging.getLogger(__name__)
@@ -34,20 +35,20 @@ class Answering:
         said = summary.announcement(miss, self._misses)
         if said:
             log.warning("%s", said)
-        return answers.miss(miss.message)
+        return served_response.miss(miss.message)
 
     def refused(self, line: str, why: str, sessions: Sessions) -> Answer:
         """The answer where the cassette can't be used."""
         sessions.fail(why)
         log.warning("%s: refused: %s", line, why)
-        return answers.refusal(why)
+        return served_response.refusal(why)
 
     def too_large(self, line: str, error: MitmvcrError, sessions: Sessions) -> Answer:
         """The answer to a body that is larger than any that is matched."""
         message = f"{line}: can't be looked up: {error}"
         sessions.fail(message)
         log.warning("%s", message)
-        return answers.too_large(message)
+        return served_response.too_large(message)
 
 
 def named(asked: Incoming, user: Named | None, checked: tuple[str, str] | None = None) -> Named:
@@ -62,4 +63,4 @@ def failed(line: str, error: Exception, fail: Callable[[str], None] | None) -> A
     log.debug("mitmvcr failed", exc_info=error)
     if fail is not None:
         fail(message)
-    return answers.failure(message)
+    return served_response.failure(message)

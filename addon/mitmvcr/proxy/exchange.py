@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from mitmproxy import http
 
-from mitmvcr import capture
 from mitmvcr.errors import TooLargeError
 from mitmvcr.http.go_rules import UNLIMITED
 from mitmvcr.model import Interaction, Request
 from mitmvcr.proxy.bodies import Hold, Tee
 from mitmvcr.proxy.flows import frame, head_of, incoming, length_of, pairs
 from mitmvcr.proxy.incoming import Incoming
+from mitmvcr.recording import capture
 from mitmvcr.sessions import Session
 
 _SMALL = 64 << 10

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from mitmvcr import capture
-from mitmvcr.answers import Answer
 from mitmvcr.http.go_rules import bodiless
 from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.proxy.naming import HEADER, PROXY_AUTHORIZATION, Fields, kept_here
+from mitmvcr.recording import capture
+from mitmvcr.replay.served_response import Answer
 
 
 def line(flow: http.HTTPFlow) -> str:

@@ -18,7 +18,6 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 
-from mitmvcr import answers
 from mitmvcr.proxy import heads
 from mitmvcr.proxy.answering import failed
 from mitmvcr.proxy.flows import assembled
@@ -27,6 +26,7 @@ from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.proxy.mending import make_body_reader
 from mitmvcr.proxy.naming import Named
 from mitmvcr.proxy.replies import Known, Place, Replies
+from mitmvcr.replay import served_response
 
 Commands: TypeAlias = "Generator[commands.Command, Any, None]"
 
@@ -175,7 +175,9 @@ class ReplayLayer(layer.Layer):
         try:
             child = self._serve()
         except HeadError as error:
-            self._out.append(assembled(answers.error(error.code, "vcr_bad_request", str(error)), _UNKNOWN))
+            self._out.append(
+                assembled(served_response.error(error.code, "vcr_bad_request", str(error)), _UNKNOWN)
+            )
             self._closing = True
         except Exception as error:  # noqa: BLE001 - the one guard at the layer's edge
             asked = self._request.asked if self._request else _UNKNOWN

@@ -14,11 +14,11 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy.net.http import url
 
-from mitmvcr import answers, capture, control
+from mitmvcr import control
 from mitmvcr.config.settings import Mode
 from mitmvcr.errors import CassetteError, SettingsError, TooLargeError
 from mitmvcr.http.go_rules import UNLIMITED
-from mitmvcr.misses import Miss
+from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Request
 from mitmvcr.proxy import answering, heads
 from mitmvcr.proxy.answering import Answering
@@ -27,6 +27,8 @@ from mitmvcr.proxy.flows import assembled
 from mitmvcr.proxy.heads import Head, Shape
 from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.proxy.naming import CONTROL_HOST, NOBODY, Named, asked_of, control_path, take_user
+from mitmvcr.recording import capture
+from mitmvcr.replay import served_response
 from mitmvcr.sessions import OpenCassette, Sessions
 
 _PLACES = 64
@@ -227,7 +229,7 @@ class Replies:
 def _assemble(known: Known, number: int, cassette: OpenCassette, kept: _Assembled) -> _Answer:
     interaction = cassette.interactions[number]
     asked = known.asked
-    told = answers.replayed(interaction.response, asked.method, asked.http_version)
+    told = served_response.replayed(interaction.response, asked.method, asked.http_version)
     answer = _Answer(interaction.id, cassette.wait(interaction), assembled(told, asked))
     if kept.size + len(answer.data) > kept.limit:
         kept.let_half_go()

@@ -6,8 +6,6 @@ import logging
 
 from mitmproxy import http
 
-from mitmvcr import answers
-from mitmvcr.answers import Answer
 from mitmvcr.errors import CassetteError, TooLargeError
 from mitmvcr.http.go_rules import UNLIMITED
 from mitmvcr.proxy.answering import Answering
@@ -16,6 +14,8 @@ from mitmvcr.proxy.flows import line
 from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.proxy.naming import Named
 from mitmvcr.proxy.writing import Ended, Writing
+from mitmvcr.replay import served_response
+from mitmvcr.replay.served_response import Answer
 from mitmvcr.sessions import Forward, Play, Sessions
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Traffic:
             case Play(interaction, wait):
                 self._answering.replayed(line(flow), interaction.id)
                 version = flow.request.http_version
-                return wait, answers.replayed(interaction.response, flow.request.method, version)
+                return wait, served_response.replayed(interaction.response, flow.request.method, version)
             case Forward(record):
                 exchange.answered = False
                 if record:

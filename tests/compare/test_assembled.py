@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitmvcr.streams import Answer, Message, ToolCall, Usage, is_stream, read_answer, read_model, stream_data
+from mitmvcr.compare.assembled import (
+    Answer,
+    Message,
+    ToolCall,
+    Usage,
+    is_stream,
+    read_answer,
+    read_model,
+    stream_data,
+)
 
 SSE = "text/event-stream; charset=utf-8"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mitmvcr.cassette import Writer
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.formats import govcr
 from mitmvcr.model import Interaction
 from mitmvcr.scrub import Finding, Memory, Scrubber
+from mitmvcr.store.cassette import Writer
 
 
 class RefusedError(MitmvcrError):

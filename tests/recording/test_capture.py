@@ -13,8 +13,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitmvcr import capture
-from mitmvcr.capture import Head
+from mitmvcr.recording import capture
+from mitmvcr.recording.capture import Head
 
 JSON = ("content-type", "application/json")
 SSE = ("content-type", "text/event-stream; charset=utf-8")

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr import cassette
 from mitmvcr.errors import CassetteError
 from mitmvcr.formats import vcrpy
-from mitmvcr.library import Library
-from mitmvcr.matching import Matcher
 from mitmvcr.model import Request
+from mitmvcr.replay.matcher import Matcher
 from mitmvcr.scrub import Memory, Policy, Scrubber
+from mitmvcr.store import cassette
+from mitmvcr.store.cache import Library
 from tests.build import interaction, request, write
 
 SCRUBBER = Scrubber(Policy())

@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from mitmvcr import answers
 from mitmvcr.model import Response
+from mitmvcr.replay import served_response
 
 VERSIONS = ["HTTP/1.0", "HTTP/1.1", "HTTP/2.0"]
 
 
-def framing(answer: answers.Answer) -> list[tuple[str, str]]:
+def framing(answer: served_response.Answer) -> list[tuple[str, str]]:
     names = ("content-length", "transfer-encoding")
     return [(name.lower(), value) for name, value in answer.headers if name.lower() in names]
 
@@ -26,7 +26,7 @@ def test_status_headers_and_body_are_the_recorded_ones(version: str) -> None:
         body=b"\x00\xff\r\n",
         headers={"Retry-After": ["2"], "X-Many": ["a", "b"], "Content-Type": ["application/json"]},
     )
-    answer = answers.replayed(recorded, "POST", version)
+    answer = served_response.replayed(recorded, "POST", version)
     assert (answer.code, answer.reason, answer.body) == (429, "Too Many Requests", b"\x00\xff\r\n")
     assert answer.headers[:-1] == (
         ("Retry-After", "2"),
@@ -44,31 +44,33 @@ def test_status_headers_and_body_are_the_recorded_ones(version: str) -> None:
     Response(code=200, content_length=-1, uncompressed=True, body=b""),
 ])  # fmt: skip
 def test_a_body_of_unknown_length_is_framed_as_the_protocol_can(response: Response) -> None:
-    assert framing(answers.replayed(response, "POST", "HTTP/1.1")) == [("transfer-encoding", "chunked")]
-    assert framing(answers.replayed(response, "POST", "HTTP/2.0")) == []
+    assert framing(served_response.replayed(response, "POST", "HTTP/1.1")) == [
+        ("transfer-encoding", "chunked")
+    ]
+    assert framing(served_response.replayed(response, "POST", "HTTP/2.0")) == []
     # HTTP/1.0 has no chunks, and without a length mitmproxy closes the connection.
     length = str(len(response.body))
-    assert framing(answers.replayed(response, "POST", "HTTP/1.0")) == [("content-length", length)]
+    assert framing(served_response.replayed(response, "POST", "HTTP/1.0")) == [("content-length", length)]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_stale_length_is_mended(version: str) -> None:
     stale = Response(code=200, content_length=999, body=b"short", headers={"content-length": ["777"]})
-    assert framing(answers.replayed(stale, "GET", version)) == [("content-length", "5")]
+    assert framing(served_response.replayed(stale, "GET", version)) == [("content-length", "5")]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_answer_to_head_has_the_recorded_length_and_no_body(version: str) -> None:
-    answer = answers.replayed(Response(code=200, content_length=120, body=b"x"), "HEAD", version)
+    answer = served_response.replayed(Response(code=200, content_length=120, body=b"x"), "HEAD", version)
     assert answer.body == b""
     assert framing(answer) == [("content-length", "120")]
-    assert framing(answers.replayed(Response(code=200, content_length=-1), "HEAD", version)) == []
+    assert framing(served_response.replayed(Response(code=200, content_length=-1), "HEAD", version)) == []
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("code", [204, 304])
 def test_an_answer_that_can_have_no_body_has_neither_body_nor_framing(code: int, version: str) -> None:
-    answer = answers.replayed(Response(code=code, content_length=-1, body=b"stray"), "GET", version)
+    answer = served_response.replayed(Response(code=code, content_length=-1, body=b"stray"), "GET", version)
     assert answer.body == b""
     assert framing(answer) == []
 
@@ -78,16 +80,16 @@ def test_hop_by_hop_headers_of_a_foreign_cassette_are_not_sent_in_any_spelling()
     foreign = Response(
         code=200, content_length=2, body=b"ok", headers={**{n: ["x"] for n in names}, "X-Kept": ["1"]}
     )
-    answer = answers.replayed(foreign, "GET", "HTTP/1.1")
+    answer = served_response.replayed(foreign, "GET", "HTTP/1.1")
     assert answer.headers == (("X-Kept", "1"), ("Content-Length", "2"))
 
 
 @pytest.mark.parametrize("name", ["Content-Encoding", "content-encoding"])
 def test_a_coding_over_a_plain_body_is_dropped_and_over_a_coded_one_kept(name: str) -> None:
     plain = Response(code=200, body=b"{}", headers={name: ["gzip"]})
-    assert name not in dict(answers.replayed(plain, "GET", "HTTP/1.1").headers)
+    assert name not in dict(served_response.replayed(plain, "GET", "HTTP/1.1").headers)
     coded = Response(code=200, body=b"\x1f\x8b\x08", headers={name: ["gzip"]})
-    assert dict(answers.replayed(coded, "GET", "HTTP/1.1").headers)[name] == "gzip"
+    assert dict(served_response.replayed(coded, "GET", "HTTP/1.1").headers)[name] == "gzip"
 
 
 @pytest.mark.parametrize(
@@ -95,20 +97,20 @@ def test_a_coding_over_a_plain_body_is_dropped_and_over_a_coded_one_kept(name: s
     [("200 OK", "OK"), ("OK", "OK"), ("200", ""), ("", ""), ("200 Very Fine", "Very Fine")],
 )
 def test_the_reason_is_read_from_any_writer_s_status(status: str, reason: str) -> None:
-    assert answers.replayed(Response(code=200, status=status), "GET", "HTTP/1.1").reason == reason
+    assert served_response.replayed(Response(code=200, status=status), "GET", "HTTP/1.1").reason == reason
 
 
 @pytest.mark.parametrize(
     ("answer", "code", "kind"),
     [
-        (answers.miss("why"), 404, "vcr_cassette_miss"),
-        (answers.refusal("why"), 400, "vcr_cassette_error"),
-        (answers.failure("why"), 500, "vcr_internal_error"),
-        (answers.error(405, "vcr_control_error", "why"), 405, "vcr_control_error"),
+        (served_response.miss("why"), 404, "vcr_cassette_miss"),
+        (served_response.refusal("why"), 400, "vcr_cassette_error"),
+        (served_response.failure("why"), 500, "vcr_internal_error"),
+        (served_response.error(405, "vcr_control_error", "why"), 405, "vcr_control_error"),
     ],
 )
 def test_an_error_has_the_shape_of_openai_s_and_is_not_retried(
-    answer: answers.Answer, code: int, kind: str
+    answer: served_response.Answer, code: int, kind: str
 ) -> None:
     headers = {name.lower(): value for name, value in answer.headers}
     assert answer.code == code
@@ -119,5 +121,5 @@ def test_an_error_has_the_shape_of_openai_s_and_is_not_retried(
 
 
 def test_a_message_may_have_any_text_even_a_lone_surrogate() -> None:
-    message = json.loads(answers.miss('ü \n " \udcff').body)["error"]["message"]
+    message = json.loads(served_response.miss('ü \n " \udcff').body)["error"]["message"]
     assert message.startswith('ü \n " ')

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from mitmvcr.differences import NOTHING, Leaf, in_json, leaves
+from mitmvcr.compare.assembled import Answer, is_stream, read_answer
+from mitmvcr.compare.request_diff import NOTHING, Leaf, in_json, leaves
 from mitmvcr.http.go_rules import first_value
-from mitmvcr.matching import Matcher, NotJSON, parse_json
 from mitmvcr.model import Interaction, Response, Values
-from mitmvcr.streams import Answer, is_stream, read_answer
+from mitmvcr.replay.matcher import Matcher, NotJSON, parse_json
 
 
 @dataclass(frozen=True, slots=True)

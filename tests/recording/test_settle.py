@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitmvcr.formats import govcr
-from mitmvcr.matching import Matcher
 from mitmvcr.model import Cassette, Interaction
-from mitmvcr.rerecord import settle
+from mitmvcr.recording.settle import settle
+from mitmvcr.replay.matcher import Matcher
 from tests.build import request, response
 
 MATCHER = Matcher(("method", "url", "body"))

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from mitmvcr.differences import Leaf, json_path
-from mitmvcr.matching import Matcher
+from mitmvcr.compare.request_diff import Leaf, json_path
 from mitmvcr.model import Request
+from mitmvcr.replay.matcher import Matcher
 
 _MOST = 4  # paths that are proposed to be ignored
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from mitmvcr.cassette import Location
 from mitmvcr.config.settings import Settings
-from mitmvcr.matching import Matcher
-from mitmvcr.misses import Miss, Recordings, explain
+from mitmvcr.misses.explain import Miss, Recordings, explain
 from mitmvcr.model import Interaction, Request
+from mitmvcr.replay.matcher import Matcher
 from mitmvcr.scrub import Memory, Policy, Scrubber
+from mitmvcr.store.cassette import Location
 from tests.build import CHAT, interaction, request, response, sessions, write
 
 HERE = Location("tests/a", Path("recordings/tests/a.yaml"), exists=True)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr import cassette
-from mitmvcr.cassette import Writer
 from mitmvcr.errors import CassetteError
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Interaction
-from mitmvcr.recorder import Recorder, RefusedError
+from mitmvcr.recording.recorder import Recorder, RefusedError
 from mitmvcr.scrub import Memory, Policy, Scrubber
+from mitmvcr.store import cassette
+from mitmvcr.store.cassette import Writer
 from tests.build import interaction, request, response
 
 KEY = "sk-" + "proj-" + "Ab3" * 20

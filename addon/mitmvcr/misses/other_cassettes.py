@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mitmvcr.cassette import SUFFIX
 from mitmvcr.model import Request
+from mitmvcr.store.cassette import SUFFIX
 
 _SECONDS = 0.02
 _FILES = 400

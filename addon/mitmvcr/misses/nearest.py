@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from mitmvcr.differences import LARGE, NOTHING, Leaf, common, common_end, in_json, leaves
-from mitmvcr.matching import Matcher
+from mitmvcr.compare.request_diff import LARGE, NOTHING, Leaf, common, common_end, in_json, leaves
 from mitmvcr.model import Interaction, Request, request_of
+from mitmvcr.replay.matcher import Matcher
 
 _SEARCHED = 100  # recordings that are searched for pieces of the request
 _PIECES = 8

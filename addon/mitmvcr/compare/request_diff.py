@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from mitmvcr.config import user_functions
 from mitmvcr.http.go_rules import canonical_header, first_value
-from mitmvcr.matching import DEFAULT_PORTS, Matcher
 from mitmvcr.model import Request
+from mitmvcr.replay.matcher import DEFAULT_PORTS, Matcher
 from mitmvcr.scrub import collapse
 
 LARGE = 1 << 20

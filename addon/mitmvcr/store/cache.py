@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mitmvcr import cassette as disk
 from mitmvcr import formats
-from mitmvcr.cassette import Loaded
 from mitmvcr.errors import CassetteError
-from mitmvcr.matching import Matcher
 from mitmvcr.model import Interaction
-from mitmvcr.player import Index
+from mitmvcr.replay.matcher import Matcher
+from mitmvcr.replay.player import Index
 from mitmvcr.scrub import Memory, Scrubber
+from mitmvcr.store import cassette as disk
+from mitmvcr.store.cassette import Loaded
 
 LIMIT = 64 << 20
 """Bytes of the files whose content is kept when they are closed; in memory it takes some three times that."""

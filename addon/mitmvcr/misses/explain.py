@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from mitmvcr import mending, nearby
-from mitmvcr.cassette import Location
-from mitmvcr.differences import LARGE, Difference, difference, leaves, printable
-from mitmvcr.matching import Matcher
+from mitmvcr.compare.request_diff import LARGE, Difference, difference, leaves, printable
+from mitmvcr.misses import hints, other_cassettes
+from mitmvcr.misses.nearest import nearest, path_of
 from mitmvcr.model import Interaction, Request, Source
-from mitmvcr.nearest import nearest, path_of
+from mitmvcr.replay.matcher import Matcher
+from mitmvcr.store.cassette import Location
 
 _SHOWN = 4  # differences, places, numbers, names
 _URL = 300  # characters
@@ -141,7 +141,7 @@ def explain(location: Location, recordings: Recordings, request: Request, matche
 
 def _no_cassette(location: Location, recordings: Recordings) -> _Finding:
     hints = []
-    like = nearby.with_like_name(recordings.root, location.path) if recordings.root else None
+    like = other_cassettes.with_like_name(recordings.root, location.path) if recordings.root else None
     if like is not None:
         hints.append(f"There is a cassette of a similar name: {printable(like)}")
     return _Finding(
@@ -181,7 +181,7 @@ def _different(location: Location, recordings: Recordings, request: Request, mat
         number,
         tuple(difference(leaf) for leaf in found[:_SHOWN]),
         max(0, len(found) - _SHOWN),
-        tuple(mending.hints(found, recorded, request, matcher)) if whole else (),
+        tuple(hints.hints(found, recorded, request, matcher)) if whole else (),
     )
 
 
@@ -225,7 +225,7 @@ def _elsewhere(location: Location, recordings: Recordings, request: Request) -> 
         names = printable(_listed(recordings.elsewhere))
         yield f"{have.format(names)}: to be answered from there, name it ({_header(name)})"
     elif recordings.root is not None:
-        found = nearby.with_request(recordings.root, request, location.path)
+        found = other_cassettes.with_request(recordings.root, request, location.path)
         if found is not None:
             there = f"Cassette {printable(found)} seems to have it"
             yield f"{there}: to be answered from there, name it ({_header(found)})"

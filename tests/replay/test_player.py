@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitmvcr.config.settings import Repeat
-from mitmvcr.matching import MatchError
-from mitmvcr.player import Index, Player
+from mitmvcr.replay.matcher import MatchError
+from mitmvcr.replay.player import Index, Player
 
 KEYS = [b"a", b"b", b"a", b"c", b"a"]
 

@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitmvcr import cassette
-from mitmvcr.cassette import Writer
 from mitmvcr.errors import CassetteError
 from mitmvcr.formats import govcr
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Cassette, Interaction
+from mitmvcr.store import cassette
+from mitmvcr.store.cassette import Writer
 from tests.build import interaction, write
 
 ROOT = Path(__file__).resolve().parent.parent

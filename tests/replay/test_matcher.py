@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from mitmvcr.config import user_functions
 from mitmvcr.errors import SettingsError
-from mitmvcr.matching import Matcher, MatchError, NotJSON, canonical_json, parse_json
 from mitmvcr.model import Request
+from mitmvcr.replay.matcher import Matcher, MatchError, NotJSON, canonical_json, parse_json
 from tests.build import CHAT, request
 
 GO_VCR = Matcher(("method", "url", "body"))
