@@ -25,7 +25,7 @@ from mitmvcr.formats import govcr, vcrpy
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Cassette, Interaction, Request
 from mitmvcr.scrub import Policy, Scrubber
-from mitmvcr.sessions import Play, Sessions
+from mitmvcr.sessions.table import Play, Sessions
 from mitmvcr.store.cassette import Writer
 
 LOAD, FIRST, MATCH, SAVE = "load", "load and first answer", "match", "save"

@@ -11,7 +11,7 @@ from mitmvcr.formats import govcr
 from mitmvcr.http.go_rules import form_values
 from mitmvcr.model import Cassette, Interaction, Request, Response
 from mitmvcr.scrub import Policy, Scrubber
-from mitmvcr.sessions import Sessions
+from mitmvcr.sessions.table import Sessions
 
 CHAT = "https://api.openai.com/v1/chat/completions"
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from mitmvcr import cli, summary
+from mitmvcr import cli
+from mitmvcr.reports import summary
 from mitmvcr.store import cassette
 from tests import build
 from tests.cli.command import COMMAND, ENV, Ran, write_llamastack, write_vcrpy

@@ -16,7 +16,7 @@ from mitmvcr.proxy import writing
 from mitmvcr.proxy.lines import Lines
 from mitmvcr.proxy.writing import Ended, Writing
 from mitmvcr.scrub import Policy, Scrubber
-from mitmvcr.sessions import Sessions
+from mitmvcr.sessions.table import Sessions
 from tests import build
 from tests.conftest import Start
 from tests.harness import Proxy

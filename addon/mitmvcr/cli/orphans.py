@@ -11,7 +11,7 @@ from mitmvcr.cli import files, terminal
 from mitmvcr.errors import MitmvcrError
 
 if TYPE_CHECKING:
-    from mitmvcr.orphans import Orphan, Runs
+    from mitmvcr.reports.orphans import Orphan, Runs
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
 
@@ -59,7 +59,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """List, or delete; the exit status is 1 if orphans are left, 2 if something could not be done."""
-    from mitmvcr import orphans  # noqa: PLC0415 - the help needs none of it
+    from mitmvcr.reports import orphans  # noqa: PLC0415 - the help needs none of it
 
     try:
         folder, reports = _places(given)

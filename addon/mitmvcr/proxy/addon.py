@@ -18,8 +18,8 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tls import TlsData
 
-from mitmvcr import control, summary
 from mitmvcr.config.settings import Engine, Mode
+from mitmvcr.control import api as control_api
 from mitmvcr.errors import MitmvcrError, SettingsError
 from mitmvcr.proxy import mending, options, quicker
 from mitmvcr.proxy.answering import Answering, failed, named
@@ -34,7 +34,8 @@ from mitmvcr.proxy.naming import CONTROL_HOST, Named, asked_of, control_path, ta
 from mitmvcr.proxy.replies import Replies
 from mitmvcr.proxy.traffic import Traffic
 from mitmvcr.proxy.writing import Writing
-from mitmvcr.sessions import Sessions
+from mitmvcr.reports import summary
+from mitmvcr.sessions.table import Sessions
 
 # Nothing is logged as an error: mitmproxy's ErrorCheck ends a process that logs one between its ports'
 # opening and the end of `running`, when the first requests may be here already (11.0 to 12.2).
@@ -220,7 +221,9 @@ class VCR:
             return
         elif path is not None:
             self._writing.flush()
-            answer = control.handle(self._sessions(), asked_of(asked, path, flow.request.raw_content or b""))
+            answer = control_api.handle(
+                self._sessions(), asked_of(asked, path, flow.request.raw_content or b"")
+            )
             flow.response = response_of(answer, asked)
         elif exchange is not None:
             answered = self._traffic.answer(flow, exchange, self._sessions())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from mitmvcr import summary
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.misses.explain import Miss
 from mitmvcr.proxy.incoming import Incoming
@@ -13,7 +12,8 @@ from mitmvcr.proxy.lines import Lines
 from mitmvcr.proxy.naming import NOBODY, Named, take_name, take_user
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import Answer
-from mitmvcr.sessions import Sessions
+from mitmvcr.reports import summary
+from mitmvcr.sessions.table import Sessions
 
 log = logging.getLogger(__name__)
 

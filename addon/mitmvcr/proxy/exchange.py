@@ -14,7 +14,7 @@ from mitmvcr.proxy.bodies import Hold, Tee
 from mitmvcr.proxy.flows import frame, head_of, incoming, length_of, pairs
 from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.recording import capture
-from mitmvcr.sessions import Session
+from mitmvcr.sessions.table import Session
 
 _SMALL = 64 << 10
 """Bytes of an upload, or of an error, that is not worth streaming: it goes on behind its last byte."""

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import unquote
 
-from mitmvcr import control
+from mitmvcr.control import api as control_api
 from mitmvcr.proxy.incoming import Incoming
 
 HEADER = "X-VCR-Cassette"
 PROXY_AUTHORIZATION = "Proxy-Authorization"
-CONTROL_HOST = control.HOST
+CONTROL_HOST = control_api.HOST
 CONTROL_PREFIX = "/__vcr__"
 _PREFIX = "/vcr/"
 Fields: TypeAlias = Sequence[tuple[str, str]]
@@ -119,9 +119,9 @@ def control_path(asked: Incoming) -> str | None:
     return path if asked.host == CONTROL_HOST else None
 
 
-def asked_of(asked: Incoming, path: str, body: bytes) -> control.Asked:
+def asked_of(asked: Incoming, path: str, body: bytes) -> control_api.Asked:
     """A request to the control API."""
-    return control.Asked(
+    return control_api.Asked(
         asked.method,
         path,
         body,

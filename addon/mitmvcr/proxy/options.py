@@ -60,9 +60,9 @@ def settings(given: Iterable[str]) -> Settings:
         raise SettingsError(f"{PREFIX}{error}") from None
     if checked.only_missed is None:
         return checked
-    from mitmvcr import missed  # noqa: PLC0415 - who records what was missed pays
+    from mitmvcr.reports import only_missed  # noqa: PLC0415 - who records what was missed pays
 
-    return replace(checked, tables=(*checked.tables, *missed.tables(checked.only_missed, checked.dir)))
+    return replace(checked, tables=(*checked.tables, *only_missed.tables(checked.only_missed, checked.dir)))
 
 
 def scrubber(checked: Settings) -> Scrubber:

@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy.net.http import url
 
-from mitmvcr import control
 from mitmvcr.config.settings import Mode
+from mitmvcr.control import api as control_api
 from mitmvcr.errors import CassetteError, SettingsError, TooLargeError
 from mitmvcr.http.go_rules import UNLIMITED
 from mitmvcr.misses.explain import Miss
@@ -29,7 +29,7 @@ from mitmvcr.proxy.incoming import Incoming
 from mitmvcr.proxy.naming import CONTROL_HOST, NOBODY, Named, asked_of, control_path, take_user
 from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
-from mitmvcr.sessions import OpenCassette, Sessions
+from mitmvcr.sessions.table import OpenCassette, Sessions
 
 _PLACES = 64
 _HEADS = 256
@@ -171,16 +171,16 @@ class Replies:
 
     def limit(self, known: Known) -> int:
         """Bytes of a request's body that are looked at."""
-        return (
-            control.MAX_BODY if known.control is not None else self.sessions().settings.max_body or UNLIMITED
-        )
+        if known.control is not None:
+            return control_api.MAX_BODY
+        return self.sessions().settings.max_body or UNLIMITED
 
     def reply(self, known: Known, body: bytes, size: int) -> tuple[float, bytes]:
         """Seconds to wait and what to send then; `size` is the body's, of which there may be less here."""
         asked, sessions = known.asked, self.sessions()
         if known.control is not None:
             body += b" " * (size - len(body) and 1)  # one that is too large stays so
-            return 0.0, assembled(control.handle(sessions, asked_of(asked, known.control, body)), asked)
+            return 0.0, assembled(control_api.handle(sessions, asked_of(asked, known.control, body)), asked)
         try:
             cassette = sessions.opened(known.named.cassette)
         except CassetteError as error:

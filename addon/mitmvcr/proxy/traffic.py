@@ -16,7 +16,7 @@ from mitmvcr.proxy.naming import Named
 from mitmvcr.proxy.writing import Ended, Writing
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import Answer
-from mitmvcr.sessions import Forward, Play, Sessions
+from mitmvcr.sessions.table import Forward, Play, Sessions
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from mitmvcr.proxy.answering import failed
 from mitmvcr.proxy.flows import line
 from mitmvcr.proxy.guard import guard
 from mitmvcr.proxy.lines import Lines
-from mitmvcr.sessions import OpenCassette, Sessions
+from mitmvcr.sessions.table import OpenCassette, Sessions
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mitmvcr import reports
 from mitmvcr.config.settings import Mode, Table
+from mitmvcr.reports import run_report
 
 _SPECIAL = re.compile(r"[*?\[]")
 
@@ -16,8 +16,8 @@ def tables(report: Path, folder: Path) -> tuple[Table, ...]:
 
     `folder` is vcr_dir. Raises MitmvcrError for a report that can't be used.
     """
-    document = reports.read(report)
-    reports.check_folder(report, document["dir"], Path(document["cwd"], document["dir"]), folder)
+    document = run_report.read(report)
+    run_report.check_folder(report, document["dir"], Path(document["cwd"], document["dir"]), folder)
     found = [Table(str(report), "*", (("mode", Mode.REPLAY.value),))]
     for one in document["cassettes"]:
         if one["miss_count"]:

@@ -13,11 +13,11 @@ from mitmvcr.config.settings import Matching, Mode, Plan, Repeat, Settings, read
 from mitmvcr.errors import CassetteError, SettingsError
 from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Interaction
-from mitmvcr.reports import KEPT
+from mitmvcr.reports.run_report import KEPT
+from mitmvcr.reports.summary import lines
 from mitmvcr.scrub import Policy, Scrubber
-from mitmvcr.sessions import Forward, Play, Sessions, Verdict
+from mitmvcr.sessions.table import Forward, Play, Sessions, Verdict
 from mitmvcr.store import cassette
-from mitmvcr.summary import lines
 from tests.build import CHAT, interaction, request, response, sessions, write
 
 MODES = ["once", "record", "replay", "new-episodes", "passthrough"]
@@ -540,7 +540,7 @@ def test_new_episodes_reads_what_others_wrote_until_it_has_the_lock(
             write(path, interaction(1, "a"), interaction(2, "b"))
             super().__init__(where, infix)
 
-    monkeypatch.setattr("mitmvcr.sessions.Lock", Late)
+    monkeypatch.setattr("mitmvcr.sessions.table.Lock", Late)
     table = sessions(tmp_path, mode="new-episodes")
     assert [ask(table, 1), ask(table, 2)] == [b"a", b"b"]
     record(table, 3)

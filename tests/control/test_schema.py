@@ -11,14 +11,15 @@ import jsonschema
 import openapi_spec_validator
 import pytest
 
-from mitmvcr import control, openapi
 from mitmvcr.config.settings import PER_CASSETTE
-from mitmvcr.control import Asked
-from mitmvcr.sessions import Sessions
+from mitmvcr.control import api as control_api
+from mitmvcr.control import schema
+from mitmvcr.control.api import Asked
+from mitmvcr.sessions.table import Sessions
 from tests.build import as_body, interaction, request, sessions, write
 from tests.harness import ROOT
 
-DOCUMENT = json.loads(json.dumps(openapi.document()))
+DOCUMENT = json.loads(json.dumps(schema.document()))
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def valid(document: object, code: str, path: str, method: str) -> None:
 
 
 def ask(table: Sessions, method: str, path: str, body: object = None, **more: Any) -> tuple[str, Any]:
-    answer = control.handle(table, Asked(method.upper(), path, as_body(body), **more))
+    answer = control_api.handle(table, Asked(method.upper(), path, as_body(body), **more))
     return str(answer.code), json.loads(answer.body)
 
 
@@ -57,7 +58,7 @@ def test_it_is_served_and_the_same_as_in_the_docs(table: Sessions) -> None:
 
 
 def test_fields_are_the_options_that_one_cassette_can_have() -> None:
-    assert set(openapi.FIELDS) == {*PER_CASSETTE, "default"}
+    assert set(schema.FIELDS) == {*PER_CASSETTE, "default"}
 
 
 EVERY = [
@@ -91,7 +92,7 @@ def test_every_method_refuses_strangers_as_described(table: Sessions, path: str,
         ("400", "put", "..%2Fa", None),
         ("404", "get", "none", None),
         ("404", "delete", "none", None),
-        ("413", "put", "a", b" " * (control.MAX_BODY + 1)),
+        ("413", "put", "a", b" " * (control_api.MAX_BODY + 1)),
     ],
 )
 def test_errors_are_as_described(table: Sessions, code: str, method: str, name: str, body: object) -> None:
@@ -107,7 +108,7 @@ def test_a_method_that_is_not_described_is_refused_with_those_that_are(
 ) -> None:
     takes = {each.upper() for each in DOCUMENT["paths"][path] if each != "parameters"}
     takes |= {"HEAD"} & ({"HEAD"} if "GET" in takes else set())
-    answer = control.handle(table, Asked(method, path.replace("{name}", "a%20b")))
+    answer = control_api.handle(table, Asked(method, path.replace("{name}", "a%20b")))
     headers = dict(answer.headers)
     assert (answer.code == 405) is (method not in takes)
     if answer.code == 405:
@@ -115,11 +116,11 @@ def test_a_method_that_is_not_described_is_refused_with_those_that_are(
         valid(json.loads(answer.body), "405", path, "get")
 
 
-@pytest.mark.parametrize("name", [name for name in openapi.FIELDS if name != "default"])
+@pytest.mark.parametrize("name", [name for name in schema.FIELDS if name != "default"])
 def test_a_field_takes_what_its_schema_does_and_nothing_else(table: Sessions, name: str) -> None:
     schema = DOCUMENT["components"]["schemas"]["Settings"]["properties"][name]
     values: tuple[object, ...] = ("", "once", ["method"], [1], 1, 0.5, True, None, {}, [], [[]])
     for value in values:
         kind = {key: schema[key] for key in ("type", "items") if key in schema}
         is_valid = jsonschema.Draft202012Validator(kind).is_valid(value)
-        assert openapi.has_type(value, openapi.FIELDS[name]) is is_valid, (name, value)
+        assert schema.has_type(value, schema.FIELDS[name]) is is_valid, (name, value)

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 from urllib.parse import quote, unquote, urlsplit
 
-from mitmvcr import __version__, openapi, reports
+from mitmvcr import __version__
+from mitmvcr.control import schema
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.replay.served_response import Answer, error
-from mitmvcr.sessions import OpenCassette, Sessions
+from mitmvcr.reports import run_report
+from mitmvcr.sessions.table import OpenCassette, Sessions
 
 HOST = "mitmvcr.local"
 """The API's host, as clients of a forward proxy name it."""
@@ -121,7 +123,7 @@ def _document(sessions: Sessions, asked: Asked) -> dict[str, object]:
         return _cassette(sessions, method, name, asked)
     if path == "/cassettes":
         return {"cassettes": [_report(sessions, opened, method) for opened in list(sessions)]}
-    return _overview(sessions) if path == "/" else openapi.document()
+    return _overview(sessions) if path == "/" else schema.document()
 
 
 def _overview(sessions: Sessions) -> dict[str, object]:
@@ -146,7 +148,7 @@ def _cassette(sessions: Sessions, method: str, name: str, asked: Asked) -> dict[
 
 def _report(sessions: Sessions, opened: OpenCassette, method: str) -> dict[str, object]:
     closed = sessions.close(opened.location.name) if method == "DELETE" else None
-    return reports.document(closed or opened.current())
+    return run_report.document(closed or opened.current())
 
 
 def _open(sessions: Sessions, name: str, fields: dict[str, object]) -> dict[str, object]:
@@ -174,11 +176,11 @@ def _fields(body: bytes) -> dict[str, object]:
         _refuse(400, "the body is no JSON")
     if not isinstance(fields, dict):
         _refuse(400, "the body is no JSON object")
-    if unknown := sorted(fields.keys() - openapi.FIELDS):
-        _refuse(400, f"there is no field {', '.join(unknown)}; there are {', '.join(openapi.FIELDS)}")
+    if unknown := sorted(fields.keys() - schema.FIELDS):
+        _refuse(400, f"there is no field {', '.join(unknown)}; there are {', '.join(schema.FIELDS)}")
     for name, value in fields.items():
-        if not openapi.has_type(value, openapi.FIELDS[name]):
-            _refuse(400, f"{name} takes {openapi.types(openapi.FIELDS[name])}")
+        if not schema.has_type(value, schema.FIELDS[name]):
+            _refuse(400, f"{name} takes {schema.types(schema.FIELDS[name])}")
     return fields
 
 

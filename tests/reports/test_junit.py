@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from mitmvcr.junit import as_xml
 from mitmvcr.misses.explain import Miss
-from mitmvcr.reports import Report, Unused
+from mitmvcr.reports.junit import as_xml
+from mitmvcr.reports.run_report import Report, Unused
 from tests.build import CHAT
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mitmvcr.reports import KEPT, Report
+from mitmvcr.reports.run_report import KEPT, Report
 
 
 class Ledger:

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitmvcr import reports
 from mitmvcr.config.settings import SUFFIXES
 from mitmvcr.errors import CassetteError, MitmvcrError
+from mitmvcr.reports import run_report
 from mitmvcr.store import cassette as disk
 
 _NOT_LOOKED_INTO = frozenset({"node_modules", "__pycache__", "site-packages"})
@@ -42,9 +42,9 @@ def read_reports(paths: Sequence[Path], folder: Path) -> Runs:
     opened: set[str] = set()
     notes: list[str] = []
     for path in paths:
-        report = reports.read(path)
+        report = run_report.read(path)
         top = Path(report["cwd"], report["dir"])
-        reports.check_folder(path, report["dir"], top, folder)
+        run_report.check_folder(path, report["dir"], top, folder)
         for one in report["cassettes"]:
             inside = os.path.relpath(Path(report["cwd"], one["path"]), top)
             real = os.path.realpath(folder / inside)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mitmvcr import summary
 from mitmvcr.misses.explain import Miss
-from mitmvcr.reports import Report, Unused
+from mitmvcr.reports import summary
+from mitmvcr.reports.run_report import Report, Unused
 from tests.build import CHAT, interaction, request, sessions, write
 
 

@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 
 import mitmvcr
-from mitmvcr import reports
-from mitmvcr.reports import KEPT, Report, Unused
+from mitmvcr.reports import run_report
+from mitmvcr.reports.run_report import KEPT, Report, Unused
 from tests.build import CHAT, interaction, request, sessions, write
 
 SCHEMA = Path(mitmvcr.__file__).with_name("report.schema.json")
@@ -52,7 +52,7 @@ def run(folder: Path) -> dict[str, Any]:
         table.get(name).answer(request(body, url=url))
     table.fail("something \udcff else")
     table.close_all()
-    text = reports.as_json(table.closed, table.failures, folder)
+    text = run_report.as_json(table.closed, table.failures, folder)
     return check(json.loads(text.encode("utf-8")))
 
 
@@ -60,7 +60,7 @@ def test_a_run_keeps_to_the_schema(tmp_path: Path) -> None:
     document = run(tmp_path)
     reasons = [miss["reason"] for one in document["cassettes"] for miss in one["misses"]]
     assert reasons == ["played", "different", "unlike", "empty", "no-cassette"]
-    assert document["version"] == reports.VERSION == 1
+    assert document["version"] == run_report.VERSION == 1
     assert document["mitmvcr"] == mitmvcr.__version__
     assert document["failed"] is True
     assert document["failures"] == ["something \udcff else"]
@@ -98,7 +98,7 @@ def test_the_folder_is_told_from_where_the_process_ran(
         (str(Path.cwd() / "deep" / "r"), "deep/r"),
         ("../out", str(Path.cwd() / ".." / "out")),
     ):
-        document = check(json.loads(reports.as_json([], [], Path(given))))
+        document = check(json.loads(run_report.as_json([], [], Path(given))))
         assert document["dir"] == told
         assert document["cwd"] == str(Path.cwd())
 
@@ -111,7 +111,7 @@ def test_misses_and_unused_are_kept_up_to_a_bound_and_counted(tmp_path: Path) ->
     for _ in range(10_000):
         report.add(miss)  # type: ignore[arg-type]
     table.close_all()
-    (one,) = check(json.loads(reports.as_json(table.closed, [], tmp_path)))["cassettes"]
+    (one,) = check(json.loads(run_report.as_json(table.closed, [], tmp_path)))["cassettes"]
     assert (one["miss_count"], len(one["misses"])) == (10_001, KEPT)
     assert (one["unused_count"], len(one["unused"])) == (KEPT + 5, KEPT)
 
@@ -130,22 +130,22 @@ def test_misses_and_unused_are_kept_up_to_a_bound_and_counted(tmp_path: Path) ->
 def test_the_report_says_whether_it_failed(
     tmp_path: Path, values: dict[str, Any], failures: list[str], failed: bool
 ) -> None:
-    document = json.loads(reports.as_json([Report("a", "a.yaml", "once", **values)], failures, tmp_path))
+    document = json.loads(run_report.as_json([Report("a", "a.yaml", "once", **values)], failures, tmp_path))
     assert check(document)["failed"] is failed
 
 
 def test_a_report_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "made" / "report.json"
-    reports.write(path, "one")
+    run_report.write(path, "one")
     with pytest.raises(UnicodeEncodeError):
-        reports.write(path, "two \udcff")
+        run_report.write(path, "two \udcff")
     assert path.read_text() == "one"
     assert [one.name for one in path.parent.iterdir()] == ["report.json"]
-    reports.write(path, "three")
+    run_report.write(path, "three")
     assert path.read_text() == "three"
     assert [one.name for one in path.parent.iterdir()] == ["report.json"]
     with pytest.raises(OSError, match="report"):
-        reports.write(path / "below", "no folder")
+        run_report.write(path / "below", "no folder")
 
 
 def test_an_unused_recording_is_shown_with_its_number() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mitmvcr.ledger import Ledger
 from mitmvcr.misses.explain import Miss
-from mitmvcr.reports import KEPT, Report, Unused
+from mitmvcr.reports.run_report import KEPT, Report, Unused
+from mitmvcr.reports.totals import Ledger
 from tests.build import interaction, request, sessions, write
 
 

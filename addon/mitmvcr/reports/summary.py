@@ -11,8 +11,8 @@ from typing import IO
 
 from mitmvcr.compare.request_diff import printable
 from mitmvcr.misses.explain import Miss
-from mitmvcr.reports import KEPT, Report, as_json, has_failed, write
-from mitmvcr.sessions import Sessions
+from mitmvcr.reports.run_report import KEPT, Report, as_json, has_failed, write
+from mitmvcr.sessions.table import Sessions
 
 _COLUMNS = 90  # what `mitmvcr: ` leaves of a hundred
 _FAILURES = 3  # shown, in two lines each at most
@@ -48,7 +48,7 @@ def finish(sessions: Sessions) -> bool:
 def _content(path: Path, reports: Sequence[Report], failures: Sequence[str], folder: Path) -> str:
     if path.suffix.lower() != ".xml":
         return as_json(reports, failures, folder)
-    from mitmvcr.junit import as_xml  # noqa: PLC0415 - only those who want XML need it
+    from mitmvcr.reports.junit import as_xml  # noqa: PLC0415 - only those who want XML need it
 
     return as_xml(reports, failures)
 

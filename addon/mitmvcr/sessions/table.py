@@ -19,13 +19,13 @@ from mitmvcr.config.settings import Mode, Plan, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError, SettingsError
 from mitmvcr.formats import govcr
 from mitmvcr.formats.govcr import Dialect
-from mitmvcr.ledger import Ledger
 from mitmvcr.misses.explain import Miss, Recordings, explain
 from mitmvcr.model import Cassette, Interaction, Request
 from mitmvcr.recording.recorder import Recorder
 from mitmvcr.replay.matcher import Matcher
 from mitmvcr.replay.player import Index, Player
-from mitmvcr.reports import KEPT, Report, Unused
+from mitmvcr.reports.run_report import KEPT, Report, Unused
+from mitmvcr.reports.totals import Ledger
 from mitmvcr.scrub import Memory, Scrubber
 from mitmvcr.store import cassette as disk
 from mitmvcr.store.cache import Library

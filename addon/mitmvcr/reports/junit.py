@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
 from mitmvcr.misses.explain import Miss
-from mitmvcr.reports import Report, Unused
+from mitmvcr.reports.run_report import Report, Unused
 
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document can hold, escaped or not (its production 2)."""
