@@ -57,7 +57,7 @@ def test_its_script_serves_outside_the_clone(site: Path, tmp_path: Path, start: 
     write(tmp_path / "recordings" / "one.yaml", interaction())
     assert len(read(tmp_path / "recordings" / "one.yaml").cassette.interactions) == 1
     proxy = start(
-        script=site / "mitmvcr" / "proxy" / "script.py",
+        script=site / "mitmvcr" / "proxy" / "child" / "script.py",
         env={"PYTHONPATH": str(site)},
         cassette="one",
         mode="replay",

@@ -11,8 +11,8 @@ from mitmvcr.model import Interaction, Request
 from tests import build
 from tests.conftest import Start
 from tests.harness import Proxy
+from tests.proxy.layer.test_http1_layer import BASE, Raw, talk
 from tests.proxy.talk import CHAT, chat
-from tests.proxy.test_layer import BASE, Raw, talk
 
 _METHODS = ("POST", "POST", "POST", "GET", "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "post", "PROPFIND")
 _PATHS = {

@@ -153,7 +153,7 @@ def test_an_unused_recording_is_shown_with_its_number() -> None:
 
 
 def test_the_documentation_names_every_field() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "reports.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text("utf-8")
     schema = json.loads(SCHEMA.read_text("utf-8"))
     shapes = [schema, *(shape for name, shape in schema["$defs"].items() if name != "count")]
     for shape in shapes:

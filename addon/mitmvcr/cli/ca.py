@@ -33,7 +33,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the path; raises MitmvcrError if there is none, and none can be made."""
-    from mitmvcr.proxy import authority  # noqa: PLC0415 - imports mitmproxy
+    from mitmvcr.proxy import certificate_authority  # noqa: PLC0415 - imports mitmproxy
 
-    print(authority.prepare(Path(given.confdir).expanduser().absolute()).certificate)
+    print(certificate_authority.prepare(Path(given.confdir).expanduser().absolute()).certificate)
     return 0

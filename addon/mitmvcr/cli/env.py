@@ -79,9 +79,9 @@ def run(given: argparse.Namespace) -> int:
 
 def _ready(given: argparse.Namespace, wanted: Plan, folder: Path) -> Ready:
     """What the proxy would say; a run of its own has asked it."""
-    from mitmvcr.proxy import authority  # noqa: PLC0415 - imports mitmproxy
+    from mitmvcr.proxy import certificate_authority  # noqa: PLC0415 - imports mitmproxy
 
-    ca = authority.prepare(folder.parent)
+    ca = certificate_authority.prepare(folder.parent)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

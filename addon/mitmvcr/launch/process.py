@@ -19,7 +19,7 @@ from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch import folders
 from mitmvcr.launch.contract import GOODBYE, VARIABLE, Order, Ready
 
-SERVE = Path(__file__).parents[1] / "proxy" / "serve.py"
+SERVE = Path(__file__).parents[1] / "proxy" / "child" / "entrypoint.py"
 _PATIENCE = 60.0  # seconds; only a broken process takes that long
 _TICK = 0.05  # seconds between looks at what else happens while the proxy starts
 _READ = 1 << 16

@@ -21,20 +21,21 @@ from mitmproxy.tls import TlsData
 from mitmvcr.config.settings import Engine, Mode
 from mitmvcr.control import api as control_api
 from mitmvcr.errors import MitmvcrError, SettingsError
-from mitmvcr.proxy import mending, options, quicker
-from mitmvcr.proxy.answering import Answering, failed, named
-from mitmvcr.proxy.callers import Callers
-from mitmvcr.proxy.engine import Layers, watchers
-from mitmvcr.proxy.exit import end_quietly, fail_at_exit
-from mitmvcr.proxy.flows import incoming, lead_here, line, response_of, take_off
-from mitmvcr.proxy.guard import guard
-from mitmvcr.proxy.handshakes import Handshakes
-from mitmvcr.proxy.lines import Lines
-from mitmvcr.proxy.naming import CONTROL_HOST, Named, asked_of, control_path, take_user
-from mitmvcr.proxy.replies import Replies
-from mitmvcr.proxy.traffic import Traffic
-from mitmvcr.proxy.writing import Writing
+from mitmvcr.proxy import options
+from mitmvcr.proxy.client_authority import Callers
+from mitmvcr.proxy.engine_selection import Layers, watchers
+from mitmvcr.proxy.exit_status import end_quietly, fail_at_exit
+from mitmvcr.proxy.fail_closed import guard
+from mitmvcr.proxy.flow_adapter import incoming, lead_here, line, response_of, take_off
+from mitmvcr.proxy.hooks.traffic import Traffic
+from mitmvcr.proxy.hooks.write_queue import Writing
+from mitmvcr.proxy.patches import hook_dispatch, http1
+from mitmvcr.proxy.patches.client_tls import Handshakes
 from mitmvcr.reports import summary
+from mitmvcr.serving.access_log import Lines
+from mitmvcr.serving.cassette_selection import CONTROL_HOST, Named, asked_of, control_path, take_user
+from mitmvcr.serving.outcomes import Answering, failed, named
+from mitmvcr.serving.responder import Replies
 from mitmvcr.sessions.table import Sessions
 
 # Nothing is logged as an error: mitmproxy's ErrorCheck ends a process that logs one between its ports'
@@ -80,8 +81,8 @@ class VCR:
 
     def load(self, loader: Loader) -> None:
         """Declare the options."""
-        mending.mend()
-        quicker.quicken()
+        http1.mend()
+        hook_dispatch.quicken()
         self._given = options.declare(loader)
 
     def configure(self, updated: set[str]) -> None:

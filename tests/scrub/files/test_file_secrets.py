@@ -442,7 +442,7 @@ def test_seed_of_vcrpy_loses_cookies_and_organization_alone() -> None:
 
 
 def test_file_of_go_vcr_405_that_yaml_refuses_is_scrubbed() -> None:
-    path = Path(__file__).parents[2] / "shared/golden/other/go-vcr-v4.0.5/body_crlf.yaml"
+    path = Path(__file__).parents[4] / "shared/golden/other/go-vcr-v4.0.5/body_crlf.yaml"
     if not path.exists():
         pytest.skip("there are no golden files in ../shared")
     data = path.read_bytes()

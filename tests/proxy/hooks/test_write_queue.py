@@ -12,10 +12,10 @@ from mitmproxy.test import tflow
 from mitmvcr.config.settings import Mode, Settings
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.model import Interaction
-from mitmvcr.proxy import writing
-from mitmvcr.proxy.lines import Lines
-from mitmvcr.proxy.writing import Ended, Writing
+from mitmvcr.proxy.hooks import write_queue
+from mitmvcr.proxy.hooks.write_queue import Ended, Writing
 from mitmvcr.scrub import Policy, Scrubber
+from mitmvcr.serving.access_log import Lines
 from mitmvcr.sessions.table import Sessions
 from tests import build
 from tests.conftest import Start
@@ -59,7 +59,7 @@ def test_exchanges_are_written_in_the_loops_next_turn_in_their_order(
 def test_more_than_may_wait_is_written_at_once(
     sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "MOST", 300)
+    monkeypatch.setattr(write_queue, "MOST", 300)
 
     async def ended() -> None:
         waiting = Writing(Lines())

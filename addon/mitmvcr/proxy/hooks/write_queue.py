@@ -15,10 +15,10 @@ from mitmproxy import http
 
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.model import Interaction
-from mitmvcr.proxy.answering import failed
-from mitmvcr.proxy.flows import line
-from mitmvcr.proxy.guard import guard
-from mitmvcr.proxy.lines import Lines
+from mitmvcr.proxy.fail_closed import guard
+from mitmvcr.proxy.flow_adapter import line
+from mitmvcr.serving.access_log import Lines
+from mitmvcr.serving.outcomes import failed
 from mitmvcr.sessions.table import OpenCassette, Sessions
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from mitmproxy.certs import CertStore
 from mitmproxy.net import tls as net_tls
 from OpenSSL import SSL
 
-from mitmvcr.proxy.handshakes import Hello
+from mitmvcr.proxy.patches.client_tls import Hello
 from tests import build
 from tests.conftest import Start
 from tests.harness import Proxy, confdir

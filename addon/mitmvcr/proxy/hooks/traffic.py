@@ -8,14 +8,14 @@ from mitmproxy import http
 
 from mitmvcr.errors import CassetteError, TooLargeError
 from mitmvcr.http.go_rules import UNLIMITED
-from mitmvcr.proxy.answering import Answering
-from mitmvcr.proxy.exchange import Exchange
-from mitmvcr.proxy.flows import line
-from mitmvcr.proxy.incoming import Incoming
-from mitmvcr.proxy.naming import Named
-from mitmvcr.proxy.writing import Ended, Writing
+from mitmvcr.proxy.flow_adapter import line
+from mitmvcr.proxy.hooks.exchange import Exchange
+from mitmvcr.proxy.hooks.write_queue import Ended, Writing
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import Answer
+from mitmvcr.serving.cassette_selection import Named
+from mitmvcr.serving.outcomes import Answering
+from mitmvcr.serving.request_head import Incoming
 from mitmvcr.sessions.table import Forward, Play, Sessions
 
 log = logging.getLogger(__name__)

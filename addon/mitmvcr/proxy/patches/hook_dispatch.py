@@ -17,7 +17,7 @@ from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http._events import HttpEvent, ResponseData
 from mitmproxy.proxy.layers.http._http1 import Http1Server
 
-from mitmvcr.proxy.mending import send_without_trailers
+from mitmvcr.proxy.patches.http1 import send_without_trailers
 
 _MITMPROXYS = "mitmproxy."
 

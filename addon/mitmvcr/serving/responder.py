@@ -20,15 +20,15 @@ from mitmvcr.errors import CassetteError, SettingsError, TooLargeError
 from mitmvcr.http.go_rules import UNLIMITED
 from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Request
-from mitmvcr.proxy import answering, heads
-from mitmvcr.proxy.answering import Answering
-from mitmvcr.proxy.exchange import too_large
-from mitmvcr.proxy.flows import assembled
-from mitmvcr.proxy.heads import Head, Shape
-from mitmvcr.proxy.incoming import Incoming
-from mitmvcr.proxy.naming import CONTROL_HOST, NOBODY, Named, asked_of, control_path, take_user
+from mitmvcr.proxy.flow_adapter import assembled
+from mitmvcr.proxy.hooks.exchange import too_large
 from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
+from mitmvcr.serving import outcomes, request_parser
+from mitmvcr.serving.cassette_selection import CONTROL_HOST, NOBODY, Named, asked_of, control_path, take_user
+from mitmvcr.serving.outcomes import Answering
+from mitmvcr.serving.request_head import Incoming
+from mitmvcr.serving.request_parser import Head, Shape
 from mitmvcr.sessions.table import OpenCassette, Sessions
 
 _PLACES = 64
@@ -131,10 +131,10 @@ class Replies:
 
     def known(self, place: Place, raw: bytes) -> tuple[Known, int | None]:
         """What a head says at this place, and the length of its body; raises HeadError and NotOursError."""
-        shape, length = heads.shape_of(raw)
+        shape, length = request_parser.shape_of(raw)
         known = place.heads.get(shape)
         if known is None:
-            known = _known(place, heads.parse(raw), shape)
+            known = _known(place, request_parser.parse(raw), shape)
             if len(raw) <= _HEAD:
                 if len(place.heads) >= _HEADS:
                     place.heads.clear()
@@ -143,7 +143,7 @@ class Replies:
 
     def plain(self, place: Place, raw: bytes) -> tuple[Known, int | None] | None:
         """The same, if one like it came before, and it needs an answer and no more."""
-        shape, length = heads.shape_of(raw)
+        shape, length = request_parser.shape_of(raw)
         known = place.heads.get(shape)
         if known is None or not known.is_plain:
             return None
@@ -257,7 +257,7 @@ def _known(place: Place, head: Head, like: Shape) -> Known:
         asked.pop("Host")
         asked.fields.append(("Host", upstream))
     is_tunnel = head.method == "CONNECT"
-    named = take_user(asked) or NOBODY if is_tunnel else answering.named(asked, place.user)
+    named = take_user(asked) or NOBODY if is_tunnel else outcomes.named(asked, place.user)
     connection = (asked.header("Connection") or "").lower() == "keep-alive"
     here = (asked.called, asked.taken) if place.is_reverse else ()
     shape = (asked.method == "HEAD", asked.http_version, connection, *here)

@@ -10,10 +10,10 @@ from mitmproxy import http
 from mitmvcr.errors import TooLargeError
 from mitmvcr.http.go_rules import UNLIMITED
 from mitmvcr.model import Interaction, Request
-from mitmvcr.proxy.bodies import Hold, Tee
-from mitmvcr.proxy.flows import frame, head_of, incoming, length_of, pairs
-from mitmvcr.proxy.incoming import Incoming
+from mitmvcr.proxy.flow_adapter import frame, head_of, incoming, length_of, pairs
+from mitmvcr.proxy.hooks.tee import Hold, Tee
 from mitmvcr.recording import capture
+from mitmvcr.serving.request_head import Incoming
 from mitmvcr.sessions.table import Session
 
 _SMALL = 64 << 10

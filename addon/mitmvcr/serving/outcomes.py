@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.misses.explain import Miss
-from mitmvcr.proxy.incoming import Incoming
-from mitmvcr.proxy.lines import Lines
-from mitmvcr.proxy.naming import NOBODY, Named, take_name, take_user
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import Answer
 from mitmvcr.reports import summary
+from mitmvcr.serving.access_log import Lines
+from mitmvcr.serving.cassette_selection import NOBODY, Named, take_name, take_user
+from mitmvcr.serving.request_head import Incoming
 from mitmvcr.sessions.table import Sessions
 
 log = logging.getLogger(__name__)

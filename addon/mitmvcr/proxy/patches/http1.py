@@ -23,7 +23,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
 from mitmproxy.proxy.layers.tls import TLSLayer
 from OpenSSL import SSL
 
-from mitmvcr.proxy.bodies import Hold
+from mitmvcr.proxy.hooks.tee import Hold
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.layers.http._events import HttpEvent

@@ -29,17 +29,17 @@ from mitmproxy.proxy.server import TimeoutWatchdog
 from OpenSSL import SSL
 
 from mitmvcr.model import Interaction
-from mitmvcr.proxy.answering import Answering
-from mitmvcr.proxy.handshakes import Session
-from mitmvcr.proxy.layer import ReplayLayer
-from mitmvcr.proxy.lines import Lines, log
-from mitmvcr.proxy.replies import Place, Replies
-from mitmvcr.proxy.wire import Wire
+from mitmvcr.proxy.layer.http1_layer import ReplayLayer
+from mitmvcr.proxy.patches.client_tls import Session
+from mitmvcr.proxy.patches.socket_bypass import Wire
+from mitmvcr.serving.access_log import Lines, log
+from mitmvcr.serving.outcomes import Answering
+from mitmvcr.serving.responder import Place, Replies
 from tests import build
 from tests.conftest import Start
 from tests.harness import Proxy
+from tests.proxy.layer.test_http1_layer import BASE, Raw, post, resident, talk
 from tests.proxy.talk import CHAT, chat, connect, trusting
-from tests.proxy.test_layer import BASE, Raw, post, resident, talk
 
 _HOST = "api.openai.com"
 _LARGE = 800_000

@@ -15,12 +15,12 @@ from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
 
 from mitmvcr.config.settings import Engine, Mode, Settings
-from mitmvcr.proxy.handshakes import Handshakes, Session, Tunnel
-from mitmvcr.proxy.layer import ReplayLayer
-from mitmvcr.proxy.lines import log as log_lines
-from mitmvcr.proxy.naming import NOBODY, Named
-from mitmvcr.proxy.replies import Place, Replies
-from mitmvcr.proxy.wire import shorten, unsent
+from mitmvcr.proxy.layer.http1_layer import ReplayLayer
+from mitmvcr.proxy.patches.client_tls import Handshakes, Session, Tunnel
+from mitmvcr.proxy.patches.socket_bypass import shorten, unsent
+from mitmvcr.serving.access_log import log as log_lines
+from mitmvcr.serving.cassette_selection import NOBODY, Named
+from mitmvcr.serving.responder import Place, Replies
 
 _DUMP = "mitmproxy.tools.dump"
 _PRIOR_KNOWLEDGE = b"PRI * HTTP/2.0"

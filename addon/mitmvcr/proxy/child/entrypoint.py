@@ -1,4 +1,4 @@
-"""The proxy's process: `python -P serve.py mitmdump ARGS`, with an order for it in the environment.
+"""The proxy's process: `python -P entrypoint.py mitmdump ARGS`, with an order for it in the environment.
 
 mitmproxy's own start does the rest. What is here makes it quick, checks the CA before anything listens,
 and gives the launcher's order to the addon of `link`.
@@ -19,25 +19,26 @@ def main() -> None:
     gc.disable()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # The launcher's mitmvcr, not another that this Python may have.
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
     from mitmvcr.errors import MitmvcrError  # noqa: PLC0415 - not before the path is set
     from mitmvcr.launch.contract import VARIABLE, Order  # noqa: PLC0415
-    from mitmvcr.proxy import later  # noqa: PLC0415
+    from mitmvcr.proxy.patches import lazy_imports  # noqa: PLC0415
 
-    later.put_off()
-    from mitmvcr.proxy import authority, link  # noqa: PLC0415 - which import mitmproxy
-    from mitmvcr.proxy.exit import end_at_once  # noqa: PLC0415
+    lazy_imports.put_off()
+    from mitmvcr.proxy import certificate_authority  # noqa: PLC0415 - which import mitmproxy
+    from mitmvcr.proxy.child import launcher_link  # noqa: PLC0415 - which import mitmproxy
+    from mitmvcr.proxy.exit_status import end_at_once  # noqa: PLC0415
 
     del sys.path[0]
     order = Order.from_json(os.environ.pop(VARIABLE))
     program, *arguments = sys.argv[1:]
     sys.argv = [program, *arguments]
     try:
-        ca = authority.prepare(Path(order.confdir))
+        ca = certificate_authority.prepare(Path(order.confdir))
     except MitmvcrError as error:
         print(f"mitmvcr: {error}", file=sys.stderr, flush=True)
         sys.exit(1)
-    link.given.append(link.Link(order, ca))
+    launcher_link.given.append(launcher_link.Link(order, ca))
     from mitmproxy.tools import main as mitmproxy  # noqa: PLC0415 - behind the checks
 
     script = Path(__file__).with_name("script.py")

@@ -26,7 +26,7 @@ from mitmproxy.proxy.layers.tls import ClientTLSLayer, TlsEstablishedClientHook,
 from mitmproxy.tls import ClientHello, TlsData
 from OpenSSL import SSL
 
-from mitmvcr.proxy.wire import AtOnce
+from mitmvcr.proxy.patches.socket_bypass import AtOnce
 
 Commands: TypeAlias = "Generator[commands.Command, Any, None]"
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from mitmvcr.model import Interaction
-from mitmvcr.proxy import replies
-from mitmvcr.proxy.answering import Answering
-from mitmvcr.proxy.heads import Head, HeadError, Shape, parse, shape_of
-from mitmvcr.proxy.lines import Lines, log
-from mitmvcr.proxy.replies import Place, Replies
+from mitmvcr.serving import responder
+from mitmvcr.serving.access_log import Lines, log
+from mitmvcr.serving.outcomes import Answering
+from mitmvcr.serving.request_parser import Head, HeadError, Shape, parse, shape_of
+from mitmvcr.serving.responder import Place, Replies
 from tests import build
+from tests.proxy.layer.test_http1_layer import BASE
 from tests.proxy.talk import CHAT, chat
-from tests.proxy.test_layer import BASE
 
 _COUNT = 40
 
@@ -26,9 +26,9 @@ _COUNT = 40
 def test_answers_are_right_whatever_is_kept_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: int
 ) -> None:
-    monkeypatch.setattr(replies, "_ANSWERS", bound)
-    monkeypatch.setattr(replies, "_ANSWERS_EACH", 0)
-    monkeypatch.setattr(replies, "_KEYS", 8)
+    monkeypatch.setattr(responder, "_ANSWERS", bound)
+    monkeypatch.setattr(responder, "_ANSWERS_EACH", 0)
+    monkeypatch.setattr(responder, "_KEYS", 8)
     monkeypatch.setattr(log, "disabled", True)  # its lines need an event loop
     build.write(
         tmp_path / "default.yaml",

@@ -18,7 +18,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Server
 from mitmproxy.test import tflow, tutils
 from mitmproxy.tools.dump import DumpMaster
 
-from mitmvcr.proxy import mending, quicker
+from mitmvcr.proxy.patches import hook_dispatch, http1
 
 LIFECYCLE = AddonManager.handle_lifecycle
 SEND = Http1Server.send
@@ -83,9 +83,9 @@ def test_every_addon_that_has_a_hook_is_asked_for_it_in_the_same_order() -> None
         for name, hook in all_hooks.items():
             event = object.__new__(hook)
             asked = [one for addon in manager.chain for one in manager._iter_hooks(addon, event)]
-            left = quicker.listeners(manager.chain, name)
+            left = hook_dispatch.listeners(manager.chain, name)
             assert [one for addon in left for one in manager._iter_hooks(addon, event)] == asked, name
-        assert len(quicker.listeners(manager.chain, UpdateHook.name)) < 5 < len(manager.chain)
+        assert len(hook_dispatch.listeners(manager.chain, UpdateHook.name)) < 5 < len(manager.chain)
 
     asyncio.run(compared())
 
@@ -93,7 +93,7 @@ def test_every_addon_that_has_a_hook_is_asked_for_it_in_the_same_order() -> None
 @pytest.mark.parametrize("quick", [False, True], ids=["mitmproxy's own", "ours"])
 def test_hooks_run_in_order_and_update_behind_them(quick: bool) -> None:
     if quick:
-        quicker.quicken()
+        hook_dispatch.quicken()
     heard: list[str] = []
 
     async def asked() -> None:
@@ -118,7 +118,7 @@ def test_hooks_run_in_order_and_update_behind_them(quick: bool) -> None:
 @pytest.mark.parametrize("quick", [False, True], ids=["mitmproxy's own", "ours"])
 def test_addon_that_halts_keeps_those_behind_it_from_the_hook(quick: bool) -> None:
     if quick:
-        quicker.quicken()
+        hook_dispatch.quicken()
     heard: list[str] = []
 
     async def asked() -> None:
@@ -160,13 +160,16 @@ def _sent(send: Callable[..., Iterable[object]], frames: Sequence[Fields], versi
 @pytest.mark.parametrize("frames", itertools.permutations(FRAMES, 2))
 @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2.0"])
 def test_bodies_are_framed_as_mitmproxy_frames_them(frames: Sequence[Fields], version: str) -> None:
-    assert _sent(quicker.send, frames, version) == _sent(mending._send_to_client, frames, version)
+    assert _sent(hook_dispatch.send, frames, version) == _sent(http1._send_to_client, frames, version)
 
 
 def test_trailers_are_kept_from_clients_of_http1() -> None:
-    assert list(quicker.send(_server(), ResponseTrailers(1, http.Headers()))) == []
+    assert list(hook_dispatch.send(_server(), ResponseTrailers(1, http.Headers()))) == []
 
 
 def test_replacements_are_called_as_what_they_replace() -> None:
-    for mine, theirs in ((quicker.handle_lifecycle, LIFECYCLE), (quicker.send, mending._send_to_client)):
+    for mine, theirs in (
+        (hook_dispatch.handle_lifecycle, LIFECYCLE),
+        (hook_dispatch.send, http1._send_to_client),
+    ):
         assert list(inspect.signature(mine).parameters) == list(inspect.signature(theirs).parameters)

@@ -8,10 +8,10 @@ from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from mitmvcr.http.go_rules import bodiless
-from mitmvcr.proxy.incoming import Incoming
-from mitmvcr.proxy.naming import HEADER, PROXY_AUTHORIZATION, Fields, kept_here
 from mitmvcr.recording import capture
 from mitmvcr.replay.served_response import Answer
+from mitmvcr.serving.cassette_selection import HEADER, PROXY_AUTHORIZATION, Fields, kept_here
+from mitmvcr.serving.request_head import Incoming
 
 
 def line(flow: http.HTTPFlow) -> str:

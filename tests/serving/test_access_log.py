@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr.proxy.lines import Lines, log
+from mitmvcr.serving.access_log import Lines, log
 from tests.conftest import Start
-from tests.proxy.test_layer import BASE, post, talk, tape
+from tests.proxy.layer.test_http1_layer import BASE, post, talk, tape
 
 
 class Kept(logging.Handler):

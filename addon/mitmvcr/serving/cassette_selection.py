@@ -13,7 +13,7 @@ from typing import TypeAlias
 from urllib.parse import unquote
 
 from mitmvcr.control import api as control_api
-from mitmvcr.proxy.incoming import Incoming
+from mitmvcr.serving.request_head import Incoming
 
 HEADER = "X-VCR-Cassette"
 PROXY_AUTHORIZATION = "Proxy-Authorization"

@@ -21,9 +21,9 @@ from mitmvcr.launch import folders
 from mitmvcr.launch.contract import GOODBYE, OPENAI, PORT, Order, Ready
 from mitmvcr.launch.environment import is_loopback, origin, rebased, with_path
 from mitmvcr.proxy.addon import VCR
-from mitmvcr.proxy.authority import Authority
-from mitmvcr.proxy.exit import fail_at_exit
-from mitmvcr.proxy.through import Through
+from mitmvcr.proxy.certificate_authority import Authority
+from mitmvcr.proxy.exit_status import fail_at_exit
+from mitmvcr.proxy.upstream_proxy import Through
 
 _IDLE = frozenset({"mitmproxy.addons.disable_h2c"})
 """Who warns of what harms nobody: Java's client asks for HTTP/2 on each connection, and takes HTTP/1.1."""

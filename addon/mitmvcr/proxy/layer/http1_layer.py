@@ -18,15 +18,15 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 
-from mitmvcr.proxy import heads
-from mitmvcr.proxy.answering import failed
-from mitmvcr.proxy.flows import assembled
-from mitmvcr.proxy.heads import HeadError, NotOursError
-from mitmvcr.proxy.incoming import Incoming
-from mitmvcr.proxy.mending import make_body_reader
-from mitmvcr.proxy.naming import Named
-from mitmvcr.proxy.replies import Known, Place, Replies
+from mitmvcr.proxy.flow_adapter import assembled
+from mitmvcr.proxy.patches.http1 import make_body_reader
 from mitmvcr.replay import served_response
+from mitmvcr.serving import request_parser
+from mitmvcr.serving.cassette_selection import Named
+from mitmvcr.serving.outcomes import failed
+from mitmvcr.serving.request_head import Incoming
+from mitmvcr.serving.request_parser import HeadError, NotOursError
+from mitmvcr.serving.responder import Known, Place, Replies
 
 Commands: TypeAlias = "Generator[commands.Command, Any, None]"
 
@@ -129,7 +129,7 @@ class ReplayLayer(layer.Layer):
 
     def at_once(self, data: bytes) -> bytes | None:
         """The answer to one whole request whose head came before, None where it takes events."""
-        end = data.find(heads.END) + len(heads.END)
+        end = data.find(request_parser.END) + len(request_parser.END)
         plain = self._replies.plain(self._place, data[:end]) if self._is_idle else None
         if plain is None:
             return None
@@ -238,16 +238,16 @@ class ReplayLayer(layer.Layer):
             return None
         while buffer.startswith(b"\r\n"):
             del buffer[:2]
-        new = max(0, self._searched - len(heads.END))
-        end = buffer.find(heads.END, new)
+        new = max(0, self._searched - len(request_parser.END))
+        end = buffer.find(request_parser.END, new)
         self._searched = len(buffer) if end < 0 else 0
-        if (end if end >= 0 else len(buffer)) > heads.LIMIT:
-            raise HeadError(431, f"the request's head has more than {heads.LIMIT:,} bytes")
+        if (end if end >= 0 else len(buffer)) > request_parser.LIMIT:
+            raise HeadError(431, f"the request's head has more than {request_parser.LIMIT:,} bytes")
         if end < 0:
             if buffer.find(b"\n\n", new) >= 0:
                 raise HeadError(400, "the request's lines end in LF alone, not in CRLF")
             return None
-        return bytes(buffer[: end + len(heads.END)])
+        return bytes(buffer[: end + len(request_parser.END)])
 
     def _begin(self, raw: bytes) -> layer.Layer | None:
         """A request's head is there: serve it, or say who does."""
