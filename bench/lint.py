@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "addon"))
 
 from bench.scrub import best, json_exchange, stream_exchange
-from mitmvcr import sweep
 from mitmvcr.formats import govcr, har, vcrpy
+from mitmvcr.maintenance import scrub_tree
 from mitmvcr.model import Cassette, Interaction
 from mitmvcr.scrub import Memory, Policy
 from mitmvcr.scrub.files import file_secrets
@@ -56,8 +56,8 @@ def repository(top: Path) -> None:
 
 
 def look_through(top: Path) -> None:
-    found = list(sweep.files([top]))
-    rows = list(sweep.run(found, sweep.Task(Policy(), environ={}), workers=1))
+    found = list(scrub_tree.files([top]))
+    rows = list(scrub_tree.run(found, scrub_tree.Task(Policy(), environ={}), workers=1))
     if sum(row.is_cassette for row in rows) != FILES or any(row.findings for row in rows):
         raise SystemExit("the repository is not what it was made as")
 

@@ -40,7 +40,7 @@ def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     asked = [name for name in COMMANDS if [name] == list(arguments[:1])]
     for name in asked or COMMANDS:
-        importlib.import_module(f"mitmvcr.cli.{name}").add_parser(commands)
+        importlib.import_module(f"mitmvcr.cli.commands.{name}").add_parser(commands)
     return top
 
 

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from mitmvcr.cli import files, terminal
+from mitmvcr.cli.parsers import secret_policy
+from mitmvcr.cli.render import terminal
 from mitmvcr.errors import MitmvcrError
 
 if TYPE_CHECKING:
-    from mitmvcr.sweep import Row
+    from mitmvcr.maintenance.scrub_tree import Row
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
 
@@ -36,24 +37,24 @@ def add_parser(commands: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    files.add_arguments(command)
+    secret_policy.add_arguments(command)
     command.add_argument("--check", action="store_true", help="write nothing, say what would change")
     command.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
     """Scrub; the exit status is 2 if a file could not be, else 1 if `--check` found something."""
-    from mitmvcr import sweep  # noqa: PLC0415 - the scrubber's patterns take a while to compile
+    from mitmvcr.maintenance import scrub_tree  # noqa: PLC0415 - the scrubber's patterns take a while to compile
 
     try:
-        task = sweep.Task(files.policy_of(given), scrub=True, write=not given.check)
-        found = list(sweep.files(given.paths, skip_others=given.skip_others))
-        rows = [row for row in sweep.run(found, task, given.jobs) if row.is_cassette or row.problem]
+        task = scrub_tree.Task(secret_policy.policy_of(given), scrub=True, write=not given.check)
+        found = list(scrub_tree.files(given.paths, skip_others=given.skip_others))
+        rows = [row for row in scrub_tree.run(found, task, given.jobs) if row.is_cassette or row.problem]
     except MitmvcrError as error:
         print(f"mitmvcr: {error}", file=sys.stderr)
         return 2
     with terminal.output():
-        for line in _report(rows, sweep.totals(rows), check=given.check):
+        for line in _report(rows, scrub_tree.totals(rows), check=given.check):
             print(line)
     for row in rows:
         if row.problem:
@@ -73,8 +74,8 @@ def _report(rows: Sequence[Row], totals: Mapping[str, int], *, check: bool) -> I
     done = sum(not row.problem for row in rows)
     verb = "would be replaced" if check else "replaced"
     total = f": {_kinds(totals)}" if totals else ""
-    secrets = files.count(sum(totals.values()), "secret")
-    yield f"{secrets} {verb} in {len(changed)} of {files.count(done, 'cassette')}{total}"
+    secrets = secret_policy.count(sum(totals.values()), "secret")
+    yield f"{secrets} {verb} in {len(changed)} of {secret_policy.count(done, 'cassette')}{total}"
 
 
 def _kinds(replaced: Mapping[str, int]) -> str:

@@ -16,7 +16,7 @@ from mitmvcr.model import Interaction as Exchange
 from mitmvcr.scrub import Policy
 from mitmvcr.scrub.files import file_secrets
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs" / "secrets.md").read_text()
 KEY = "sk-" + "proj-" + "Ab3dE5" * 12
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mitmvcr.cli import files, terminal
+from mitmvcr.cli.parsers import secret_policy
+from mitmvcr.cli.render import terminal
 from mitmvcr.errors import MitmvcrError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def run(given: argparse.Namespace) -> int:
         except MitmvcrError as error:
             problems += 1
             print(terminal.printable(f"mitmvcr: {error}"), file=sys.stderr)
-    print(f"mitmvcr: {files.count(len(found) - problems, 'cassette')} deleted", file=sys.stderr)
+    print(f"mitmvcr: {secret_policy.count(len(found) - problems, 'cassette')} deleted", file=sys.stderr)
     return 2 if problems else 0
 
 
@@ -111,7 +112,11 @@ def _show(given: argparse.Namespace, found: list[Orphan], runs: Runs) -> None:
         for one in found:
             opened = "  (opened, but nothing was asked of it)" if one.opened else ""
             print(terminal.printable(f"{one.path}{opened}"))
-    said = f"{files.count(len(found), 'cassette')} that no run used" if found else "every cassette was used"
+    said = (
+        f"{secret_policy.count(len(found), 'cassette')} that no run used"
+        if found
+        else "every cassette was used"
+    )
     print(f"mitmvcr: {said}", file=sys.stderr)
 
 
@@ -119,7 +124,12 @@ def _agreed(count: int) -> bool:
     if not sys.stdin.isatty():
         print("mitmvcr: nothing is deleted: add --yes, since there is no terminal to ask on", file=sys.stderr)
         return False
-    print(f"mitmvcr: delete {files.count(count, 'cassette')}? [y/N] ", end="", file=sys.stderr, flush=True)
+    print(
+        f"mitmvcr: delete {secret_policy.count(count, 'cassette')}? [y/N] ",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )
     if sys.stdin.readline().strip().lower() in ("y", "yes"):
         return True
     print("mitmvcr: nothing is deleted", file=sys.stderr)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from mitmvcr.cli import flags
+from mitmvcr.cli.parsers import proxy_flags
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch import child
 from mitmvcr.launch.contract import Order
@@ -43,15 +43,15 @@ def add_parser(commands: Subparsers) -> None:
         allow_abbrev=False,
     )
     command.add_argument("-v", "--verbose", action="store_true", help="a line for each request")
-    flags.add_ways(command)
-    flags.add_options(command)
+    proxy_flags.add_ways(command)
+    proxy_flags.add_options(command)
     command.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help=argparse.SUPPRESS)
     command.set_defaults(run=run, error=command.error)
 
 
 def run(given: argparse.Namespace) -> int:
     """Run the program; the exit status."""
-    words = flags.command_of(given.command)
+    words = proxy_flags.command_of(given.command)
     if not words:
         given.error("there is no command; put it behind --")
     try:
@@ -67,11 +67,11 @@ def run(given: argparse.Namespace) -> int:
 def _plan(given: argparse.Namespace) -> Plan:
     return plan(
         os.environ,
-        flags.options(given),
+        proxy_flags.options(given),
         upstream=given.upstream,
         via=Via(given.via),
         order=Order(given.confdir, verbose=given.verbose),
-        arguments=flags.settings(given),
+        arguments=proxy_flags.settings(given),
     )
 
 

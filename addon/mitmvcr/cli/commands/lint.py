@@ -6,7 +6,8 @@ import argparse
 import sys
 from typing import TypeAlias
 
-from mitmvcr.cli import files, reports, terminal
+from mitmvcr.cli.parsers import secret_policy
+from mitmvcr.cli.render import findings, terminal
 from mitmvcr.errors import MitmvcrError
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
@@ -32,26 +33,28 @@ def add_parser(commands: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    files.add_arguments(command)
-    command.add_argument("--format", choices=tuple(reports.FORMATS), default="text", help="default: text")
+    secret_policy.add_arguments(command)
+    command.add_argument("--format", choices=tuple(findings.FORMATS), default="text", help="default: text")
     command.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
     """Look; the exit status is 1 if there are findings, 2 if something could not be read."""
-    from mitmvcr import sweep  # noqa: PLC0415 - the scrubber's patterns take a while to compile
+    from mitmvcr.maintenance import scrub_tree  # noqa: PLC0415 - the scrubber's patterns take a while to compile
 
     try:
-        policy = files.policy_of(given)
-        found = list(sweep.files(given.paths, skip_others=given.skip_others))
+        policy = secret_policy.policy_of(given)
+        found = list(scrub_tree.files(given.paths, skip_others=given.skip_others))
         rows = [
-            row for row in sweep.run(found, sweep.Task(policy), given.jobs) if row.is_cassette or row.problem
+            row
+            for row in scrub_tree.run(found, scrub_tree.Task(policy), given.jobs)
+            if row.is_cassette or row.problem
         ]
     except MitmvcrError as error:
         print(f"mitmvcr: {error}", file=sys.stderr)
         return 2
     with terminal.output():
-        for line in reports.FORMATS[given.format](rows):
+        for line in findings.FORMATS[given.format](rows):
             print(line)
     secrets = sum(len(row.findings) for row in rows)
     bad = [row for row in rows if row.problem]
@@ -59,9 +62,9 @@ def run(given: argparse.Namespace) -> int:
         print(terminal.printable(f"mitmvcr: {row.path}: {row.problem}"), file=sys.stderr)
     if given.format == "text":
         dirty = sum(bool(row.findings) for row in rows)
-        looked = files.count(len(rows) - len(bad), "cassette")
+        looked = secret_policy.count(len(rows) - len(bad), "cassette")
         said = (
-            f"{files.count(secrets, 'secret')} in {dirty} of {looked}"
+            f"{secret_policy.count(secrets, 'secret')} in {dirty} of {looked}"
             if secrets
             else f"no secret in {looked}"
         )

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from mitmvcr import __version__
-from mitmvcr.cli.terminal import printable
+from mitmvcr.cli.render.terminal import printable
 
 if TYPE_CHECKING:
+    from mitmvcr.maintenance.scrub_tree import Row
     from mitmvcr.scrub.files.file_secrets import Finding
-    from mitmvcr.sweep import Row
 
 
 def as_text(rows: Sequence[Row]) -> Iterator[str]:

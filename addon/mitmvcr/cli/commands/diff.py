@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mitmvcr.cli import terminal
+from mitmvcr.cli.render import terminal
 from mitmvcr.errors import CassetteError, SettingsError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _sides(files: Sequence[str], *, git: bool) -> tuple[tuple[str, str], tuple[s
 
 
 def _read(path: str, name: str) -> tuple[Interaction, ...]:
-    from mitmvcr.convert import scrubbed  # noqa: PLC0415
+    from mitmvcr.maintenance.convert import scrubbed  # noqa: PLC0415
     from mitmvcr.scrub import Memory, Policy, Scrubber  # noqa: PLC0415
     from mitmvcr.store import cassette  # noqa: PLC0415 - it brings PyYAML, which the help doesn't need
 

@@ -43,7 +43,7 @@ def run(folder: Path, *arguments: str, **environ: str) -> Outcome:
     """Run pytest in the folder; no variable that names a key, a proxy or CI comes from outside."""
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "LANG") if name in os.environ}
     # Whether it is installed or not: once, by its module's name.
-    plugins = ["-p", "no:mitmvcr", "-p", "mitmvcr.pytest_plugin"]
+    plugins = ["-p", "no:mitmvcr", "-p", "mitmvcr.testing.pytest_plugin"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:anyio", *plugins, *arguments],
         cwd=folder,

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mitmvcr.cli import terminal
+from mitmvcr.cli.render import terminal
 from mitmvcr.errors import CassetteError
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class _Shown:
             yield replace(_Summary.of(one, number), url=clean(one))
 
     def _notes(self) -> tuple[str, ...]:
-        from mitmvcr.convert import skipped  # noqa: PLC0415 - as in _load
+        from mitmvcr.maintenance.convert import skipped  # noqa: PLC0415 - as in _load
 
         return skipped(self.loaded.cassette.notes, self.loaded.torn)
 
@@ -248,7 +248,7 @@ def _url_scrubber() -> Callable[[Interaction], str]:
 
 
 def _scrubbed(one: Interaction) -> Interaction:
-    from mitmvcr.convert import scrubbed  # noqa: PLC0415 - as in _load
+    from mitmvcr.maintenance.convert import scrubbed  # noqa: PLC0415 - as in _load
     from mitmvcr.scrub import Memory, Policy, Scrubber  # noqa: PLC0415
 
     return scrubbed([one], Scrubber(Policy()), Memory())[0]

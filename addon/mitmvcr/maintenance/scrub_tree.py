@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 
-from mitmvcr import parallel
 from mitmvcr.errors import CassetteError, MitmvcrError
 from mitmvcr.formats import FOLDER, sniffing
+from mitmvcr.maintenance import process_pool
 from mitmvcr.scrub import Policy
 from mitmvcr.scrub.files import file_secrets
 from mitmvcr.store.cassette import locked
@@ -75,7 +75,7 @@ def files(paths: Sequence[Path], *, skip_others: bool = False) -> Iterator[File]
 
 
 def _below(top: Path) -> Iterator[File]:
-    for folder in parallel.folders(top, lambda path: path.name not in _NOT_LOOKED_INTO):
+    for folder in process_pool.folders(top, lambda path: path.name not in _NOT_LOOKED_INTO):
         if folder.problem:
             yield File(folder.path, 0, named=False, problem=folder.problem)
         for entry in folder.files:
@@ -88,7 +88,7 @@ def run(found: Sequence[File], task: Task, workers: int | None = None) -> Iterat
     """Do the task with each file, in as many processes as there are cores; rows in the files' order."""
     _rules(task.policy)  # a policy that can't be ends it here
     together = _shares_memory if task.scrub else None
-    return parallel.run(found, partial(do, task=task), _lost, workers, together)
+    return process_pool.run(found, partial(do, task=task), _lost, workers, together)
 
 
 def _shares_memory(before: File, file: File) -> bool:
@@ -189,7 +189,7 @@ def _replace(path: Path, before: bytes, after: bytes) -> None:
             raise CassetteError("it changed while it was scrubbed: run this again")
         handle, name = tempfile.mkstemp(prefix=".mitmvcr-", dir=path.parent)
         beside = Path(name)
-        with parallel.unfinished(beside):
+        with process_pool.unfinished(beside):
             with os.fdopen(handle, "wb") as file:
                 file.write(after)
                 file.flush()

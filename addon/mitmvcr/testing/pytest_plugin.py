@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from mitmvcr.testing import Account, SessionProxy
+    from mitmvcr.testing.session_proxy import Account, SessionProxy
 
 MODES = ("none", "once", "new_episodes", "all", "rewrite", "replay", "record", "new-episodes")
 _FIELDS = ("match", "ignore", "repeat", "latency", "strict")
@@ -95,7 +95,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     state = item.config.stash[STATE]
     state.item = item
     if item.config.getoption("--block-network"):
-        from mitmvcr.blocking import blocked  # noqa: PLC0415 - for those who want it
+        from mitmvcr.testing.block_network import blocked  # noqa: PLC0415 - for those who want it
 
         item.stash[BLOCKED] = stack = contextlib.ExitStack()
         stack.enter_context(blocked())
@@ -211,7 +211,7 @@ class State:
 
     def _proxy(self) -> SessionProxy:
         from mitmvcr.launch.environment import Via  # noqa: PLC0415 - as above
-        from mitmvcr.testing import SessionProxy  # noqa: PLC0415
+        from mitmvcr.testing.session_proxy import SessionProxy  # noqa: PLC0415
 
         via = str(self.config.getini("mitmvcr_via"))
         if via not in tuple(Via):
@@ -253,7 +253,7 @@ class State:
 
     def path_of(self, item: pytest.Item, cassette: str | None) -> Path:
         """The file of a test's cassette: by pytest-recording's convention, or below the folder of all."""
-        from mitmvcr.testing import file_name  # noqa: PLC0415 - as above
+        from mitmvcr.testing.session_proxy import file_name  # noqa: PLC0415 - as above
 
         owner = getattr(getattr(item, "cls", None), "__name__", "")
         name = cassette or file_name(item.name, owner)
@@ -293,7 +293,7 @@ class Use:
     def open(self, path: Path, fields: Mapping[str, object]) -> None:
         """Open a cassette and make it the one that requests are for; raises pytest's failure."""
         from mitmvcr.errors import MitmvcrError  # noqa: PLC0415 - as above
-        from mitmvcr.testing import cassette_name  # noqa: PLC0415
+        from mitmvcr.testing.session_proxy import cassette_name  # noqa: PLC0415
 
         try:
             name = cassette_name(path, self.proxy.root)
@@ -309,7 +309,7 @@ class Use:
 
     def new_problem(self, *, ended: bool) -> str:
         """What is wrong and was not said before."""
-        from mitmvcr.testing import ControlError  # noqa: PLC0415 - as above
+        from mitmvcr.testing.session_proxy import ControlError  # noqa: PLC0415 - as above
 
         if self.name:
             try:
@@ -322,7 +322,7 @@ class Use:
 
     def close(self) -> None:
         """Let go of the open cassette; what came of it is kept for the test's report."""
-        from mitmvcr.testing import ControlError  # noqa: PLC0415 - as above
+        from mitmvcr.testing.session_proxy import ControlError  # noqa: PLC0415 - as above
 
         if not self.name:
             return
@@ -363,7 +363,7 @@ class Cassette:
     @property
     def base_url(self) -> str:
         """OpenAI's base URL in the proxy, for clients that take no proxy."""
-        from mitmvcr.testing import base_url  # noqa: PLC0415 - as above
+        from mitmvcr.testing.session_proxy import base_url  # noqa: PLC0415 - as above
 
         return base_url(self._use.proxy)
 

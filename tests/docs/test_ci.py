@@ -16,7 +16,7 @@ import yaml
 
 from mitmvcr.store.cassette import read
 from tests.harness import ROOT
-from tests.plugin.runs import home
+from tests.testing.runs import home
 from tests.upstream.server import Upstream
 
 BLOCKS = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "ci.md").read_text("utf-8"), re.DOTALL)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from mitmvcr.cli import flags
+from mitmvcr.cli.parsers import proxy_flags
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch import folders
 from mitmvcr.launch.contract import VARIABLE, Order
@@ -47,13 +47,16 @@ def add_parser(commands: Subparsers) -> None:
         allow_abbrev=False,
     )
     command.add_argument("--listen-host", default="127.0.0.1", metavar="HOST", help="default: 127.0.0.1")
-    flags.add_ports(command)
+    proxy_flags.add_ports(command)
     command.add_argument("--web", action="store_true", help="mitmweb in place of mitmdump")
     command.add_argument(
-        "--web-port", type=flags.port, metavar="PORT", help=f"mitmweb's; default: a free one from {_WEB_PORT}"
+        "--web-port",
+        type=proxy_flags.port,
+        metavar="PORT",
+        help=f"mitmweb's; default: a free one from {_WEB_PORT}",
     )
-    flags.add_ways(command)
-    flags.add_options(command)
+    proxy_flags.add_ways(command)
+    proxy_flags.add_options(command)
     command.add_argument("mitmdump", nargs="*", metavar="ARGS", help=argparse.SUPPRESS)
     command.set_defaults(run=run)
 
@@ -61,17 +64,17 @@ def add_parser(commands: Subparsers) -> None:
 def run(given: argparse.Namespace) -> int:
     """Become the proxy."""
     names = base_urls(os.environ, given.upstream)
-    ports = flags.reverse_ports(given, len(upstreams_of(names)))
+    ports = proxy_flags.reverse_ports(given, len(upstreams_of(names)))
     order = Order(
         given.confdir or str(folders.CONFDIR),
         given.listen_host,
         ports=ports if given.via != Via.PROXY else (),
         hint=_hint(given),
     )
-    arguments = [*flags.settings(given), *(_web(given) if given.web else ()), *given.mitmdump]
+    arguments = [*proxy_flags.settings(given), *(_web(given) if given.web else ()), *given.mitmdump]
     wanted = plan(
         os.environ,
-        flags.options(given),
+        proxy_flags.options(given),
         upstream=given.upstream,
         via=Via(given.via),
         order=order,

@@ -13,10 +13,11 @@ from enum import Enum
 from functools import lru_cache, partial
 from pathlib import Path
 
-from mitmvcr import formats, parallel
-from mitmvcr.convert import SUFFIXES, Target, convert, skipped
+from mitmvcr import formats
 from mitmvcr.errors import CassetteError, FormatError, MitmvcrError
 from mitmvcr.formats import sniffing
+from mitmvcr.maintenance import process_pool
+from mitmvcr.maintenance.convert import SUFFIXES, Target, convert, skipped
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.store import cassette as disk
 
@@ -156,7 +157,7 @@ def _tree(top: Path, destination: Path | None, suffix: str) -> Iterator[Job]:
     def is_wanted(folder: Path) -> bool:
         return inside is None or folder.resolve() != inside
 
-    for folder in parallel.folders(top, is_wanted):
+    for folder in process_pool.folders(top, is_wanted):
         if folder.problem:
             yield Job(folder.path, None, problem=folder.problem)
             continue
@@ -221,7 +222,7 @@ def run(jobs: Sequence[Job], how: How, workers: int | None = None) -> Generator[
     Ends its processes and leaves no half file behind when it is closed or interrupted.
     """
     scrubber_of(how.policy)  # a policy that can't be ends it here; processes that are forked have it, too
-    yield from parallel.run(jobs, partial(do_all, how=how), _lost, workers)
+    yield from process_pool.run(jobs, partial(do_all, how=how), _lost, workers)
 
 
 def _lost(job: Job) -> Row:
@@ -327,7 +328,7 @@ def write(target: Path, data: bytes, *, force: bool) -> None:
     """Write a file whole or not at all; raises OSError or CassetteError, and then there is none."""
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".mitmvcr-{os.getpid()}")
-    with parallel.unfinished(beside):
+    with process_pool.unfinished(beside):
         beside.write_bytes(data)
         if force:
             beside.replace(target)

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mitmvcr.cli import terminal
+from mitmvcr.cli.render import terminal
 from mitmvcr.errors import CassetteError
 
 if TYPE_CHECKING:
-    from mitmvcr.batch import How, Job, Row
+    from mitmvcr.maintenance.convert_tree import How, Job, Row
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
 
@@ -85,19 +85,19 @@ def _positive(text: str) -> int:
 
 def run(given: argparse.Namespace) -> int:
     """Convert; the exit status is 1 if any source failed."""
-    from mitmvcr import batch  # noqa: PLC0415 - the scrubber's patterns take a while to compile
+    from mitmvcr.maintenance import convert_tree  # noqa: PLC0415 - the scrubber's patterns take a while to compile
 
     sources, destination = _split(given.paths, check=given.check)
-    name = given.to or batch.target_name(str(destination or "")) or "go-vcr"
-    jobs, root = batch.plan(sources, destination, name)
+    name = given.to or convert_tree.target_name(str(destination or "")) or "go-vcr"
+    jobs, root = convert_tree.plan(sources, destination, name)
     rows: list[Row] = []
     with (
         _ended_by_sigterm(),
-        contextlib.closing(batch.run(jobs, _how(given, name, root), given.jobs)) as done,
+        contextlib.closing(convert_tree.run(jobs, _how(given, name, root), given.jobs)) as done,
     ):
         progress = _Progress(jobs)
         for row in done:
-            if row.outcome is not batch.Outcome.NO_CASSETTE:
+            if row.outcome is not convert_tree.Outcome.NO_CASSETTE:
                 rows.append(row)
             progress.step(row.source)
         progress.end()
@@ -107,7 +107,7 @@ def run(given: argparse.Namespace) -> int:
     with terminal.output():
         for line in _report(rows, given, name, len(jobs) - len(rows)):
             print(line)
-    return int(any(row.outcome is batch.Outcome.FAILED for row in rows))
+    return int(any(row.outcome is convert_tree.Outcome.FAILED for row in rows))
 
 
 def _split(paths: Sequence[Path], *, check: bool) -> tuple[Sequence[Path], Path | None]:
@@ -119,10 +119,10 @@ def _split(paths: Sequence[Path], *, check: bool) -> tuple[Sequence[Path], Path 
 
 
 def _how(given: argparse.Namespace, name: str, root: Path | None) -> How:
-    from mitmvcr.batch import How  # noqa: PLC0415 - as in run
     from mitmvcr.config.settings import Settings  # noqa: PLC0415
-    from mitmvcr.convert import Target  # noqa: PLC0415
     from mitmvcr.formats.govcr import Dialect  # noqa: PLC0415
+    from mitmvcr.maintenance.convert import Target  # noqa: PLC0415
+    from mitmvcr.maintenance.convert_tree import How  # noqa: PLC0415 - as in run
     from mitmvcr.scrub import Policy  # noqa: PLC0415
 
     checked = Settings.parse(
@@ -187,7 +187,7 @@ def _columns() -> int:
 
 
 def _report(rows: Sequence[Row], given: argparse.Namespace, name: str, passed_over: int) -> Iterator[str]:
-    from mitmvcr.batch import Outcome  # noqa: PLC0415 - as in run
+    from mitmvcr.maintenance.convert_tree import Outcome  # noqa: PLC0415 - as in run
 
     style = terminal.Style(sys.stdout)
     cells = [("FILE", "FORMAT", "INTERACTIONS", "SKIPPED", "LOST", "RESULT")]

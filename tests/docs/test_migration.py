@@ -24,7 +24,7 @@ from tests.go.build import HERE as GO
 from tests.go.build import needs_go
 from tests.harness import Proxy
 
-PAGE = Path(__file__).parents[1] / "docs" / "migration.md"
+PAGE = Path(__file__).parents[2] / "docs" / "migration.md"
 BLOCKS = {
     found[2]: found[3]
     for found in re.finditer(

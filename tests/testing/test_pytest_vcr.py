@@ -8,9 +8,9 @@ import pytest
 
 from mitmvcr.formats import vcrpy
 from mitmvcr.model import Cassette, Interaction
-from mitmvcr.pytest_vcr import fields
+from mitmvcr.testing.pytest_vcr import fields
 from tests.build import CHAT, request, response
-from tests.plugin.runs import CLIENT, module, run
+from tests.testing.runs import CLIENT, module, run
 
 CONFTEST = """\
 import pytest

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from mitmvcr.cli import flags
+from mitmvcr.cli.parsers import proxy_flags
 from mitmvcr.config.settings import Mode, parse_mode
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch import folders
@@ -50,11 +50,11 @@ def add_parser(commands: Subparsers) -> None:
     what.add_argument("--github", dest="write", action="store_const", const=_github, help="for $GITHUB_ENV")
     what.add_argument("--docker", action="store_true", help="flags of docker run")
     command.add_argument("--host", help=f"the proxy's; default: 127.0.0.1, with --docker {_DOCKER_HOST}")
-    flags.add_ports(command)
+    proxy_flags.add_ports(command)
     command.add_argument(
         "--mode", help="with replay, a key where none is set; default: replay where CI=true is set"
     )
-    flags.add_ways(command, settings=False)
+    proxy_flags.add_ways(command, settings=False)
     command.set_defaults(run=run, write=_shell)
 
 
@@ -89,7 +89,7 @@ def _ready(given: argparse.Namespace, wanted: Plan, folder: Path) -> Ready:
     upstreams = wanted.launch.order.upstreams
     return Ready(
         given.port,
-        flags.reverse_ports(given, len(upstreams)),
+        proxy_flags.reverse_ports(given, len(upstreams)),
         tuple(url or OPENAI for url in upstreams),
         str(ca.certificate),
         ca.hash,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mitmvcr.store.cassette import read
-from tests.plugin.runs import CLIENT, module, run
+from tests.testing.runs import CLIENT, module, run
 from tests.upstream.server import Upstream
 
 MARK = "@pytest.mark." + "mitmvcr"  # in one piece it would be a mention, and this module is none of the suite
@@ -231,7 +231,8 @@ def test_nothing_happens_unless_it_is_used(tmp_path: Path) -> None:
         "import os, sys\n"
         "def test_plain():\n"
         "    assert not [name for name in os.environ if 'PROXY' in name.upper() or 'OPENAI' in name]\n"
-        "    assert not {'mitmvcr.testing', 'mitmvcr.launch', 'mitmproxy'} & set(sys.modules)\n",
+        "    heavy = {'mitmvcr.testing.session_proxy', 'mitmvcr.launch', 'mitmproxy'}\n"
+        "    assert not heavy & set(sys.modules)\n",
     )
     plain = run(tmp_path)
     assert plain.counts == {"passed": 1}, plain.output

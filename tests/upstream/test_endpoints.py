@@ -686,7 +686,7 @@ def test_connections_are_counted_bare_ones_too_but_not_the_questions() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_it_cleanly_with_a_client_that_never_leaves(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "tests.upstream"]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root
     ) as process:
@@ -710,7 +710,7 @@ def test_it_ends_with_whoever_started_it() -> None:
         "import os, signal; from tests.upstream.server import Upstream; u = Upstream.start(); "
         "print(u._process.pid, u._folder.name, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     ran = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=False
     )
