@@ -284,7 +284,7 @@ def proxy_of(pid: int) -> int:
     found = subprocess.run(
         ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=True
     )
-    (line,) = (line for line in found.stdout.splitlines() if "serve.py" in line)
+    (line,) = (line for line in found.stdout.splitlines() if "entrypoint.py" in line)
     return int(line.split()[0])
 
 

@@ -118,9 +118,9 @@ def test_a_method_that_is_not_described_is_refused_with_those_that_are(
 
 @pytest.mark.parametrize("name", [name for name in schema.FIELDS if name != "default"])
 def test_a_field_takes_what_its_schema_does_and_nothing_else(table: Sessions, name: str) -> None:
-    schema = DOCUMENT["components"]["schemas"]["Settings"]["properties"][name]
+    described = DOCUMENT["components"]["schemas"]["Settings"]["properties"][name]
     values: tuple[object, ...] = ("", "once", ["method"], [1], 1, 0.5, True, None, {}, [], [[]])
     for value in values:
-        kind = {key: schema[key] for key in ("type", "items") if key in schema}
+        kind = {key: described[key] for key in ("type", "items") if key in described}
         is_valid = jsonschema.Draft202012Validator(kind).is_valid(value)
         assert schema.has_type(value, schema.FIELDS[name]) is is_valid, (name, value)

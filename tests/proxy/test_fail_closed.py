@@ -20,7 +20,7 @@ from tests.proxy.talk import (
 from tests.upstream.server import Upstream
 
 _BROKEN = """
-from mitmvcr import sessions
+from mitmvcr.sessions import table
 from mitmvcr.proxy import addon, answering
 
 def broken(*args, **more):
@@ -33,10 +33,10 @@ def broken(*args, **more):
 @pytest.mark.parametrize(
     ("mode", "target"),
     [
-        ("once", "sessions.Session.answer"),
-        ("record", "sessions.Sessions.get"),
+        ("once", "table.Session.answer"),
+        ("record", "table.Sessions.get"),
         ("replay", "answering.take_name"),
-        ("passthrough", "sessions.Sessions.is_recorded"),
+        ("passthrough", "table.Sessions.is_recorded"),
     ],
 )
 def test_broken_addon_answers_500_and_nothing_reaches_upstream(
@@ -64,7 +64,7 @@ def test_broken_addon_answers_500_and_nothing_reaches_upstream(
 @pytest.mark.parametrize("way", [FORWARD_TLS, FORWARD_H2], ids=["http1", "http2"])
 def test_broken_addon_lets_nothing_out_of_a_tunnel(tmp_path: Path, tls_upstream: Upstream, way: Way) -> None:
     script = tmp_path / "broken.py"
-    script.write_text(_BROKEN.format(target="sessions.Session.answer"))
+    script.write_text(_BROKEN.format(target="table.Session.answer"))
     tls_upstream.clear()
     with (
         nothing_reaches(tls_upstream),
@@ -79,7 +79,7 @@ def test_broken_recorder_leaves_the_client_its_answer_and_fails_the_run(
     tmp_path: Path, upstream: Upstream
 ) -> None:
     script = tmp_path / "broken.py"
-    script.write_text(_BROKEN.format(target="sessions.OpenCassette.record"))
+    script.write_text(_BROKEN.format(target="table.OpenCassette.record"))
     with REVERSE_PLAIN.start(tmp_path, upstream, "-s", str(script)) as proxy:
         with REVERSE_PLAIN.client(proxy, upstream) as client:
             assert client.post(CHAT, json=chat()).status_code == 200

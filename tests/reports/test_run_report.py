@@ -11,10 +11,8 @@ import pytest
 
 import mitmvcr
 from mitmvcr.reports import run_report
-from mitmvcr.reports.run_report import KEPT, Report, Unused
+from mitmvcr.reports.run_report import KEPT, SCHEMA, Report, Unused
 from tests.build import CHAT, interaction, request, sessions, write
-
-SCHEMA = Path(mitmvcr.__file__).with_name("report.schema.json")
 
 
 def check(document: object) -> dict[str, Any]:

@@ -486,7 +486,7 @@ def test_a_file_that_somebody_else_made_meanwhile_is_not_overwritten(tmp_path: P
 HOLDER = """
 import sys, time
 from pathlib import Path
-from mitmvcr import cassette
+from mitmvcr.store import cassette
 from mitmvcr.formats.govcr import Dialect
 path = Path(sys.argv[1])
 held = cassette.Writer(path, Dialect.CHARM, cassette.read(path) if path.exists() else None)
@@ -551,7 +551,7 @@ def test_the_lock_of_a_killed_process_holds_nobody_up(tmp_path: Path, holder: su
 APPENDER = """
 import sys
 from pathlib import Path
-from mitmvcr import cassette
+from mitmvcr.store import cassette
 from mitmvcr.formats.govcr import Dialect
 from tests.build import interaction
 path, size, dialect = Path(sys.argv[1]), int(sys.argv[2]), Dialect(sys.argv[3])
@@ -595,7 +595,7 @@ def test_a_process_killed_at_any_moment_loses_at_most_the_exchange_in_flight(
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from mitmvcr import cassette
+from mitmvcr.store import cassette
 from mitmvcr.formats.govcr import Dialect
 from tests.build import interaction
 writer = cassette.Writer(Path(sys.argv[1]), Dialect.CHARM, None, anew=True)
@@ -708,7 +708,7 @@ def test_a_folder_is_tried_without_leaving_anything(tmp_path: Path) -> None:
 FULL = """
 import os, resource, signal, sys
 from pathlib import Path
-from mitmvcr import cassette
+from mitmvcr.store import cassette
 from mitmvcr.errors import CassetteError
 from mitmvcr.formats.govcr import Dialect
 from tests.build import interaction
@@ -830,7 +830,7 @@ folder = os.fsencode(sys.argv[1])
 mount(b"none", b"/", MS_PRIVATE | MS_REC)
 mount(folder, folder, MS_BIND)
 mount(folder, folder, MS_BIND | MS_REMOUNT | MS_RDONLY)
-from mitmvcr import cassette
+from mitmvcr.store import cassette
 from mitmvcr.errors import CassetteError
 from mitmvcr.formats.govcr import Dialect
 path = Path(sys.argv[1]) / sys.argv[2]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from mitmvcr.config.settings import MODE_ALIASES, Mode, Repeat
+from mitmvcr.reports.run_report import SCHEMA
 
 Schema = dict[str, object]
 
@@ -137,7 +137,7 @@ _REASONS = {
 
 def _report_schemas() -> Schema:
     """What a report consists of: its file has the same parts."""
-    text = Path(__file__).with_name("report.schema.json").read_text("utf-8")
+    text = SCHEMA.read_text("utf-8")
     schemas: Schema = json.loads(text.replace("#/$defs/", "#/components/schemas/"))["$defs"]
     return schemas
 

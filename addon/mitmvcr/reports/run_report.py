@@ -22,6 +22,8 @@ from mitmvcr.misses.explain import Miss
 VERSION = 1
 """Of the JSON report's schema."""
 
+SCHEMA = Path(__file__).with_name("report.schema.json")
+
 KEPT = 1000
 """Misses, and unused recordings, that are kept of a cassette; more are counted."""
 
