@@ -21,7 +21,8 @@ from tests.upstream.server import Upstream
 
 _BROKEN = """
 from mitmvcr.sessions import table
-from mitmvcr.proxy import addon, answering
+from mitmvcr.proxy import addon
+from mitmvcr.serving import outcomes
 
 def broken(*args, **more):
     raise RuntimeError("broken on purpose")
@@ -35,7 +36,7 @@ def broken(*args, **more):
     [
         ("once", "table.Session.answer"),
         ("record", "table.Sessions.get"),
-        ("replay", "answering.take_name"),
+        ("replay", "outcomes.take_name"),
         ("passthrough", "table.Sessions.is_recorded"),
     ],
 )
