@@ -13,10 +13,8 @@ from mitmvcr.compare.assembled import (
     Message,
     ToolCall,
     Usage,
-    is_stream,
     read_answer,
     read_model,
-    stream_data,
 )
 
 SSE = "text/event-stream; charset=utf-8"
@@ -247,26 +245,6 @@ def test_ollamas_lines_are_put_together() -> None:
 )
 def test_stream_with_events_of_another_kind_is_not_called_put_together(body: bytes) -> None:
     assert not read_answer(body, SSE).assembled
-
-
-def test_events_are_parsed_as_the_standard_has_it() -> None:
-    body = "\ufeffdata: a\r\ndata:b\r\n\r\n: comment\revent: x\rdata: c\r\r\n\ndata: last".encode()
-    assert list(stream_data(body)) == ["a\nb", "c", "last"]
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "expected"),
-    [
-        (b"", SSE, True),
-        (b"data: x", "", True),
-        (b"event: x", "text/plain", True),
-        (b"data: x", "application/json", False),
-        (b"{}", "", False),
-        (b"{}\n", "application/x-ndjson", True),
-    ],
-)
-def test_stream_is_told_by_its_type_or_its_looks(body: bytes, content_type: str, *, expected: bool) -> None:
-    assert is_stream(body, content_type) is expected
 
 
 def test_model_of_a_request_is_read_from_json_only() -> None:

@@ -7,15 +7,13 @@ understood is passed over: this is for people to look at, never for replay.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from mitmvcr.http.sse import events, is_stream
+
 Object = Mapping[str, object]
 """A JSON object."""
-
-_LINES = re.compile(r"\r\n|\n|\r")
-_STARTS = ("data:", "event:", "id:", "retry:", ":")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +71,10 @@ def parse_json(body: bytes | str) -> object:
     return value
 
 
-def is_stream(body: bytes, content_type: str) -> bool:
-    """Whether the body is a stream of events, by its type; or by its looks where that says nothing."""
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type in ("text/event-stream", "application/x-ndjson", "application/jsonl"):
-        return True
-    return media_type in ("", "text/plain") and _decoded(body[:64]).startswith(("data:", "event:"))
-
-
 def read_answer(body: bytes, content_type: str) -> Answer:
     """What the body of a response says; an empty Answer if it is none of those that are understood."""
     if is_stream(body, content_type):
-        return _from_events(list(stream_data(body)))
+        return _from_events([event.data.decode("utf-8", "replace") for event in events(body)])
     value = parse_json(body) if body.lstrip()[:1] == b"{" else None
     if not isinstance(value, dict):
         return Answer()
@@ -99,38 +89,15 @@ def read_model(body: bytes) -> str:
     return _text(value.get("model")) if isinstance(value, dict) else ""
 
 
-def stream_data(body: bytes) -> Iterator[str]:
-    """The data of each event, as https://html.spec.whatwg.org/#parsing-an-event-stream has it.
-
-    A last event that nothing ended is there too, and a line of JSON is an event of its own (Ollama).
-    """
-    data: list[str] = []
-    for line in _LINES.split(_decoded(body)):
-        if not line:
-            if data:
-                yield "\n".join(data)
-            data = []
-        elif line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
-        elif line.startswith("{"):
-            yield line
-    if data:
-        yield "\n".join(data)
-
-
-def _decoded(body: bytes) -> str:
-    return body.decode("utf-8", "replace").removeprefix("\ufeff")
-
-
-def _from_events(events: list[str]) -> Answer:
+def _from_events(stream: list[str]) -> Answer:
     gathered = _Gathered()
-    for data in events:
+    for data in stream:
         value = parse_json(data)
         if isinstance(value, dict):
             gathered.event(value)
         elif data.strip() != "[DONE]":
             gathered.assembled = False
-    return gathered.answer(len(events))
+    return gathered.answer(len(stream))
 
 
 @dataclass(slots=True)

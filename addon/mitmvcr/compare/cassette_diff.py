@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from mitmvcr.compare.assembled import Answer, is_stream, read_answer
+from mitmvcr.compare.assembled import Answer, read_answer
 from mitmvcr.compare.request_diff import NOTHING, Leaf, in_json, leaves
 from mitmvcr.http.go_rules import first_value
+from mitmvcr.http.sse import is_stream
 from mitmvcr.model import Interaction, Response, Values
 from mitmvcr.replay.matcher import Matcher, NotJSON, parse_json
 

@@ -10,17 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mitmvcr.errors import TooLargeError
+from mitmvcr.http.content_coding import UNLIMITED, decode_body, decode_partial
 from mitmvcr.http.go_rules import (
     HOP_BY_HOP,
-    UNLIMITED,
     bodiless,
     canonical_header,
-    decode_body,
-    decode_partial,
     first_value,
     form_values,
     status_text,
 )
+from mitmvcr.http.sse import last_event
 from mitmvcr.model import Request, Response
 
 Pairs = Iterable[tuple[str, str]]
@@ -126,18 +125,14 @@ def stream_is_whole(head: Head, body: bytes, limit: int = UNLIMITED) -> bool:
     values = _canonical(head.headers)
     if not first_value(values, "Content-Type").lower().startswith("text/event-stream"):
         return False
-    text = _undo_coding(values, body, limit, cut=True)
-    start = max(text.rfind(b"\ndata:"), text.rfind(b"\rdata:")) + 1
-    line, *rest = text[start:].splitlines() or [b""]
-    data = line.removeprefix(b"data:").strip()
-    if data == b"[DONE]":
-        return True
+    event = last_event(_undo_coding(values, body, limit, cut=True))
+    if event is None or event.data.rpartition(b"\n")[2].strip() == b"[DONE]":
+        return event is not None
     try:
-        # Nothing but an empty line ends an event; without it a client discards what it has of it.
-        event = json.loads(data) if b"" in rest else None
+        value = json.loads(event.data) if event.is_ended else None
     except (ValueError, RecursionError):
         return False
-    return isinstance(event, dict) and event.get("type") in _LAST_EVENTS
+    return isinstance(value, dict) and value.get("type") in _LAST_EVENTS
 
 
 def _canonical(headers: Pairs) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from mitmvcr.http.content_coding import coding_of
 from mitmvcr.http.go_rules import HOP_BY_HOP, bodiless, canonical_header
 from mitmvcr.model import Response
 
@@ -38,7 +39,7 @@ def replayed(response: Response, method: str, http_version: str) -> Answer:
         for value in values
     ]
     body = b"" if bodiless(method, response.code) else response.body
-    if body[:2] != b"\x1f\x8b":
+    if coding_of(body) != "gzip":
         # Written by a tool that stores the body decoded and leaves the header.
         headers = [pair for pair in headers if not _says_gzip(*pair)]
     if method == "HEAD":

@@ -124,7 +124,8 @@ class _Summary:
 
     @classmethod
     def of(cls, one: Interaction, number: int) -> _Summary:
-        from mitmvcr.compare.assembled import is_stream, read_answer, read_model  # noqa: PLC0415 - as in _load
+        from mitmvcr.compare.assembled import read_answer, read_model  # noqa: PLC0415 - as in _load
+        from mitmvcr.http.sse import is_stream  # noqa: PLC0415 - as in _load
 
         content_type = _content_type(one.response.headers)
         answer = read_answer(one.response.body, content_type)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mitmproxy import http
 
 from mitmvcr.errors import TooLargeError
-from mitmvcr.http.go_rules import UNLIMITED
+from mitmvcr.http.content_coding import UNLIMITED
 from mitmvcr.model import Interaction, Request
 from mitmvcr.proxy.flow_adapter import frame, head_of, incoming, length_of, pairs
 from mitmvcr.proxy.hooks.tee import Hold, Tee

@@ -7,7 +7,7 @@ import logging
 from mitmproxy import http
 
 from mitmvcr.errors import CassetteError, TooLargeError
-from mitmvcr.http.go_rules import UNLIMITED
+from mitmvcr.http.content_coding import UNLIMITED
 from mitmvcr.proxy.flow_adapter import line
 from mitmvcr.proxy.hooks.exchange import Exchange
 from mitmvcr.proxy.hooks.write_queue import Ended, Writing
