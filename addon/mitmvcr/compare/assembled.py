@@ -26,7 +26,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class AssembledMessage:
     """One choice, or one output item; `finish` is why it ended, empty if that isn't said."""
 
     role: str = ""
@@ -48,14 +48,14 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AssembledAnswer:
     """What a response's body says; `events` counts those of a stream, and is None where it is none.
 
     `assembled` says whether every event was understood, so that nothing is hidden from who reads this.
     """
 
     model: str = ""
-    messages: tuple[Message, ...] = ()
+    messages: tuple[AssembledMessage, ...] = ()
     usage: Usage | None = None
     error: str = ""
     events: int | None = None
@@ -71,13 +71,13 @@ def parse_json(body: bytes | str) -> object:
     return value
 
 
-def read_answer(body: bytes, content_type: str) -> Answer:
-    """What the body of a response says; an empty Answer if it is none of those that are understood."""
+def read_answer(body: bytes, content_type: str) -> AssembledAnswer:
+    """What the body of a response says; an empty answer if it is none of those that are understood."""
     if is_stream(body, content_type):
         return _from_events([event.data.decode("utf-8", "replace") for event in events(body)])
     value = parse_json(body) if body.lstrip()[:1] == b"{" else None
     if not isinstance(value, dict):
-        return Answer()
+        return AssembledAnswer()
     gathered = _Gathered()
     gathered.whole(value)
     return gathered.answer(None)
@@ -89,7 +89,7 @@ def read_model(body: bytes) -> str:
     return _text(value.get("model")) if isinstance(value, dict) else ""
 
 
-def _from_events(stream: list[str]) -> Answer:
+def _from_events(stream: list[str]) -> AssembledAnswer:
     gathered = _Gathered()
     for data in stream:
         value = parse_json(data)
@@ -114,8 +114,8 @@ class _Draft:
     def call(self, key: object) -> _Call:
         return self.calls.setdefault(key, _Call())
 
-    def message(self) -> Message:
-        return Message(
+    def message(self) -> AssembledMessage:
+        return AssembledMessage(
             self.role,
             "".join(self.text),
             "".join(self.reasoning),
@@ -142,9 +142,9 @@ class _Gathered:
     error: str = ""
     assembled: bool = True
 
-    def answer(self, events: int | None) -> Answer:
+    def answer(self, events: int | None) -> AssembledAnswer:
         messages = tuple(self.drafts[number].message() for number in sorted(self.drafts))
-        return Answer(self.model, messages, _usage(self.usage), self.error, events, self.assembled)
+        return AssembledAnswer(self.model, messages, _usage(self.usage), self.error, events, self.assembled)
 
     def draft(self, number: object) -> _Draft:
         return self.drafts.setdefault(number if isinstance(number, int) else 0, _Draft())

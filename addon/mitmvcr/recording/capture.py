@@ -66,7 +66,7 @@ def request(method: str, url: str, headers: Pairs, body: bytes, limit: int = UNL
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ResponseHead:
     """A response's status line, headers and, where they have come, trailers, as the wire had them."""
 
     code: int
@@ -77,7 +77,7 @@ class Head:
 
 
 def response(  # noqa: PLR0913 - an answer is no less than that
-    method: str, head: Head, body: bytes, duration: int, limit: int = UNLIMITED, *, cut: bool = False
+    method: str, head: ResponseHead, body: bytes, duration: int, limit: int = UNLIMITED, *, cut: bool = False
 ) -> Response:
     """A response as Go's client would have seen it; `duration` is in nanoseconds.
 
@@ -116,7 +116,7 @@ def response(  # noqa: PLR0913 - an answer is no less than that
     )
 
 
-def stream_is_whole(head: Head, body: bytes, limit: int = UNLIMITED) -> bool:
+def stream_is_whole(head: ResponseHead, body: bytes, limit: int = UNLIMITED) -> bool:
     """Whether a stream had all of its events when the connection went away.
 
     Clients close right after the last event, before the answer's end comes. Raises TooLargeError as

@@ -38,13 +38,13 @@ def settle(before: Cassette, now: Sequence[Interaction], key: Callable[[Request]
     return replace(before, interactions=tuple(settled))
 
 
-Pair = tuple[int | None, Interaction]
+_Pair = tuple[int | None, Interaction]
 """The number of the old interaction that had the same request, and the new one."""
 
 
 def _paired(
     before: Sequence[Interaction], now: Sequence[Interaction], key: Callable[[Request], bytes]
-) -> Iterator[Pair]:
+) -> Iterator[_Pair]:
     """Equal requests are paired first in, first out, as replay answers them."""
     places: dict[bytes, deque[int]] = {}
     for number, one in enumerate(before):
@@ -54,9 +54,9 @@ def _paired(
         yield (left.popleft() if left else None), one
 
 
-def _ordered(pairs: Sequence[Pair]) -> list[Pair]:
+def _ordered(pairs: Sequence[_Pair]) -> list[_Pair]:
     """By the old numbers; what has none keeps its place behind what came before it."""
-    placed: list[tuple[int, int, Pair]] = []
+    placed: list[tuple[int, int, _Pair]] = []
     last = -1
     for sequence, pair in enumerate(pairs):
         if pair[0] is not None:
@@ -76,7 +76,7 @@ def _marks(one: Interaction) -> Iterator[tuple[bytes, bytes]]:
             yield mark.group(1), mark.group(2)
 
 
-def _numbers(before: Sequence[Interaction], pairs: Sequence[Pair]) -> Numbers:
+def _numbers(before: Sequence[Interaction], pairs: Sequence[_Pair]) -> Numbers:
     """What each replacement is to be called: as in its old place, else by the next number that is free."""
     numbers: Numbers = {}
     given: set[tuple[bytes, bytes]] = set()

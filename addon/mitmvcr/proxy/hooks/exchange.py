@@ -40,7 +40,7 @@ class Exchange:
     _download: Tee | None = None
     _uploaded: bool = False
     _request: Request | None = None
-    _head: capture.Head | None = None
+    _head: capture.ResponseHead | None = None
     _sent: int = 0  # nanoseconds of the monotonic clock
     _waited: int = 0  # nanoseconds
 
@@ -161,6 +161,6 @@ def too_large(what: str, limit: int, size: int | None = None) -> TooLargeError:
     return TooLargeError(f"the body of its {what} has {large}, and vcr_max_body is {limit:,}")
 
 
-def _is_complete(head: capture.Head, body: bytes) -> bool:
+def _is_complete(head: capture.ResponseHead, body: bytes) -> bool:
     lengths = [value for name, value in head.headers if name.lower() == "content-length"]
     return lengths == [str(len(body))]
