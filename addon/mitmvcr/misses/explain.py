@@ -142,7 +142,7 @@ class _Explanation:
             printable(reason.said),
             reason.found,
             None if number is None else self._id(number),
-            None if number is None else _line(self.recordings.source, number),
+            None if number is None else self._line(number),
             reason.differences,
             reason.more,
             (*self._elsewhere(), *reason.hints, self._record()),
@@ -157,6 +157,12 @@ class _Explanation:
 
     def _id(self, number: int) -> int:
         return self.recordings.interactions[number].id
+
+    def _line(self, number: int) -> int | None:
+        source = self.recordings.source
+        if source is None or number >= len(source.spans):
+            return None
+        return self.recordings.overview.line(source, number)
 
     def _no_cassette(self) -> _Reason:
         root, path = self.recordings.root, self.location.path
@@ -243,12 +249,6 @@ def _listed(items: Sequence[str], count: int) -> str:
 
 def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-def _line(source: Source | None, number: int) -> int | None:
-    if source is None or number >= len(source.spans):
-        return None
-    return source.data.count(b"\n", 0, source.spans[number][0]) + 1
 
 
 def _header(name: str) -> str:

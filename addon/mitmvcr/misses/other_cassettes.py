@@ -35,7 +35,7 @@ def with_request(root: Path, request: Request, besides: Path) -> str | None:
     url = f" url: {request.url}\n".encode("utf-8", "surrogateescape")
     if len(body) < _SHORTEST or len(body) > _FILE_BYTES or b"\n" in body:
         return None
-    look = _Look(time.perf_counter() + _SECONDS)
+    look = _Look(time.perf_counter() + _SECONDS, _FILES, _BYTES)
     for path in _files(root, besides.parent, look):
         with contextlib.suppress(OSError):
             if path != besides and look.has(path, (body, url)):
@@ -48,8 +48,8 @@ class _Look:
     """What a look may still cost."""
 
     deadline: float
-    files: int = _FILES
-    room: int = _BYTES  # bytes
+    files: int
+    room: int  # bytes
 
     @property
     def is_over(self) -> bool:

@@ -5,20 +5,39 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import chain, islice, zip_longest
+from itertools import accumulate, chain, filterfalse, islice, pairwise, zip_longest
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from mitmvcr.model import Interaction, Request, request_of
+from mitmvcr.model import Interaction, Request, Source, request_of
 
 _MOST = 500
 """Recordings that are worth a look."""
 
 _EDGE = 512  # bytes of a body's beginning and end
 
-_Group = tuple[str, ...]
-"""What some requests have in common: `("path", "/v1/models", "GET")`."""
+_COUNTED = 256  # interactions between two whose lines are remembered
+
+_Common = tuple[str, ...]
+
+_COMMON: Sequence[Callable[[str, str], _Common]] = (
+    lambda method, path: (path, method),
+    lambda _, path: (path,),
+    lambda method, path: (path.rpartition("/")[2], method),
+    lambda _, path: (path.rpartition("/")[2],),
+    lambda method, _: (method,),
+    lambda _method, _path: (),
+)
+"""What requests may have in common, by their methods and paths, the closest first."""
+
+
+class _Group(NamedTuple):
+    """Requests that have the same in common, in a way of `_COMMON`."""
+
+    closeness: int
+    common: _Common
 
 
 class Overview:
@@ -29,9 +48,10 @@ class Overview:
         self._place = array("L")
         self._length = array("Q")
         self._edges = array("q"), array("q")
-        self._groups: dict[_Group, list[int]] = {}
+        self._groups: dict[int, dict[_Common, list[int]]] = {}
         self._by_edge: dict[tuple[_Group, int], list[int]] = {}
         self._grouped = 0
+        self._lines: list[int] = []
 
     @classmethod
     def of(cls, interactions: Sequence[Interaction]) -> Overview:
@@ -61,10 +81,10 @@ class Overview:
         They have its path, if any has, else the last part of that, else its method: the first of these that
         some have. Of many they are those of a like length, most of them with the same beginning or end.
         """
-        self._group()
         body = request.body
-        for group in _groups_of(request.method, path_of(request.url)):
-            numbers = self._groups.get(group, [])
+        for closeness, common in enumerate(_COMMON):
+            group = _Group(closeness, common(request.method, path_of(request.url)))
+            numbers = self._by_length(closeness).get(group.common, [])
             choices = [numbers]
             if len(numbers) > _MOST:
                 choices = [self._with_edge(group, 0, body), self._with_edge(group, 1, body), numbers]
@@ -74,54 +94,50 @@ class Overview:
                 return found
         return []
 
-    def _group(self) -> None:
-        """Put all into their groups, each in the order of lengths, if some have come since."""
-        if self._grouped == len(self._length):
-            return
-        self._groups.clear()
-        self._by_edge.clear()
-        groups = [_groups_of(method, path_of(url)) for method, url in self._places]
-        for number in sorted(range(len(self._length)), key=self._length.__getitem__):
-            for group in groups[self._place[number]]:
-                self._groups.setdefault(group, []).append(number)
-        self._grouped = len(self._length)
+    def line(self, source: Source, number: int) -> int:
+        """The line, from 1, on which an interaction begins in the text that it was read from."""
+        starts = [span[0] for span in source.spans[::_COUNTED]]
+        if not self._lines:
+            counts = [source.data.count(b"\n", *ends) for ends in pairwise([0, *starts])]
+            self._lines = list(accumulate(counts, initial=1))[1:]
+        part = number // _COUNTED
+        return self._lines[part] + source.data.count(b"\n", starts[part], source.spans[number][0])
+
+    def _by_length(self, closeness: int) -> dict[_Common, list[int]]:
+        """All numbers by what they have in common, in the order of lengths."""
+        if self._grouped != len(self._length):
+            self._groups.clear()
+            self._by_edge.clear()
+            self._grouped = len(self._length)
+        if closeness not in self._groups:
+            common = [_COMMON[closeness](method, path_of(url)) for method, url in self._places]
+            groups = self._groups[closeness] = {}
+            for number in sorted(range(len(self._length)), key=self._length.__getitem__):
+                groups.setdefault(common[self._place[number]], []).append(number)
+        return self._groups[closeness]
 
     def _with_edge(self, group: _Group, end: int, body: bytes) -> list[int]:
         """Those of a group that begin (`end` 0) or end (1) as a body does, in the order of lengths."""
         hashes = self._edges[end]
         if (group, end) not in self._by_edge:
-            self._by_edge[group, end] = sorted(self._groups[group], key=hashes.__getitem__)
+            numbers = self._by_length(group.closeness)[group.common]
+            self._by_edge[group, end] = sorted(numbers, key=hashes.__getitem__)
         numbers = self._by_edge[group, end]
         edge = _edges_of(body)[end]
         start = bisect_left(numbers, edge, key=hashes.__getitem__)
         return numbers[start : bisect_right(numbers, edge, key=hashes.__getitem__)]
 
-    def _unplayed(self, numbers: list[int], length: int, played: AbstractSet[int]) -> Iterator[int]:
+    def _unplayed(self, numbers: list[int], length: int, played: AbstractSet[int]) -> list[int]:
         """The unplayed ones of numbers in the order of lengths, those of the nearest lengths first."""
-        after = bisect_left(numbers, length, key=self._length.__getitem__)
-        before = after - 1
-        while before >= 0 or after < len(numbers):
-            is_after = before < 0 or (
-                after < len(numbers)
-                and self._length[numbers[after]] - length < length - self._length[numbers[before]]
-            )
-            number = numbers[after] if is_after else numbers[before]
-            after, before = (after + 1, before) if is_after else (after, before - 1)
-            if number not in played:
-                yield number
+        near = self._around(numbers, length)
+        unplayed = list(filterfalse(played.__contains__, near))
+        if len(unplayed) < _MOST and len(near) < len(numbers):
+            unplayed = self._around(list(filterfalse(played.__contains__, numbers)), length)
+        return sorted(unplayed, key=lambda number: abs(self._length[number] - length))
 
-
-def _groups_of(method: str, path: str) -> list[_Group]:
-    """The groups that a request is in, the closest first."""
-    last = path.rpartition("/")[2]
-    return [
-        ("path", path, method),
-        ("path", path),
-        ("last", last, method),
-        ("last", last),
-        ("method", method),
-        (),
-    ]
+    def _around(self, numbers: list[int], length: int) -> list[int]:
+        at = bisect_left(numbers, length, key=self._length.__getitem__)
+        return numbers[max(0, at - _MOST) : at + _MOST]
 
 
 def _edges_of(body: bytes) -> tuple[int, int]:
