@@ -120,7 +120,7 @@ class _Draft:
             "".join(self.text),
             "".join(self.reasoning),
             "".join(self.refusal),
-            tuple(ToolCall(one.id, one.name, "".join(one.arguments)) for one in self.calls.values()),
+            tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for call in self.calls.values()),
             self.finish,
         )
 
@@ -307,9 +307,9 @@ def _usage(usage: Object) -> Usage | None:
     details = dict(_counts(usage))
     if not details:
         return None
-    asked = details.get("prompt_tokens", details.get("input_tokens"))
-    answered = details.get("completion_tokens", details.get("output_tokens"))
-    return Usage(asked, answered, details.get("total_tokens"), details)
+    tokens_in = details.get("prompt_tokens", details.get("input_tokens"))
+    tokens_out = details.get("completion_tokens", details.get("output_tokens"))
+    return Usage(tokens_in, tokens_out, details.get("total_tokens"), details)
 
 
 def _counts(usage: Object) -> Iterator[tuple[str, int]]:

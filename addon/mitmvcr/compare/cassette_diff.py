@@ -6,10 +6,8 @@ Order, numbers and durations say nothing about a conversation: interactions are 
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from mitmvcr.compare.assembled import AssembledAnswer, read_answer
@@ -19,6 +17,7 @@ from mitmvcr.http.go_rules import first_value
 from mitmvcr.http.sse import is_stream
 from mitmvcr.model import Interaction, Response, Values
 from mitmvcr.replay.matcher import Matcher, NotJSON, parse_json
+from mitmvcr.replay.pairing import partners
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +47,29 @@ def compare(
 
     Equal requests are paired first; then, in order, those that have the method and the path in common.
     """
-    partners: dict[int, int] = {}
-    _pair_up(
-        partners, [matcher.key(one.request) for one in first], [matcher.key(one.request) for one in second]
-    )
-    _pair_up(partners, [_place(one) for one in first], [_place(one) for one in second])
-    found = []
-    for number, one in enumerate(first):
-        partner = partners.get(number)
-        if partner is None:
-            found.append(InteractionPair(number, None))
-        else:
-            found.append(_compared(number, one, partner, second[partner], matcher))
-    taken = set(partners.values())
-    return found + [InteractionPair(None, number) for number in range(len(second)) if number not in taken]
+    keys = [[matcher.key(one.request) for one in side] for side in (first, second)]
+    pairs = _paired(range(len(first)), keys[0], range(len(second)), keys[1])
+    left = [number for number in range(len(first)) if number not in pairs]
+    taken = set(pairs.values())
+    left_over = [number for number in range(len(second)) if number not in taken]
+    places = [_place(first[number]) for number in left], [_place(second[number]) for number in left_over]
+    pairs |= _paired(left, places[0], left_over, places[1])
+    found = [
+        _compared(number, first[number], pairs[number], second[pairs[number]], matcher)
+        if number in pairs
+        else InteractionPair(number, None)
+        for number in range(len(first))
+    ]
+    taken = set(pairs.values())
+    return found + [InteractionPair(None, number) for number in left_over if number not in taken]
 
 
-Key = TypeVar("Key", bytes, tuple[str, str])
-
-
-def _pair_up(partners: dict[int, int], first: Sequence[Key], second: Sequence[Key]) -> None:
-    taken = set(partners.values())
-    left: dict[Key, deque[int]] = {}
-    for number, key in enumerate(second):
-        if number not in taken:
-            left.setdefault(key, deque()).append(number)
-    for number, key in enumerate(first):
-        if number not in partners and left.get(key):
-            partners[number] = left[key].popleft()
+def _paired(
+    first: Sequence[int], keys: Sequence[Hashable], second: Sequence[int], other_keys: Sequence[Hashable]
+) -> dict[int, int]:
+    """The numbers in `first` to those in `second` that have equal keys."""
+    found = zip(first, partners(keys, other_keys), strict=True)
+    return {number: second[partner] for number, partner in found if partner is not None}
 
 
 def _place(one: Interaction) -> tuple[str, str]:

@@ -96,28 +96,28 @@ class _Walk:
             return
         start = common(recorded, now)
         end = common_end(recorded[start:], now[start:])
-        one, other = recorded[start : len(recorded) - end], now[start : len(now) - end]
-        if len(one) == len(other):
-            self._pairwise(where, start, one, other)
+        old, new = recorded[start : len(recorded) - end], now[start : len(now) - end]
+        if len(old) == len(new):
+            self._pairwise(where, start, old, new)
             return
-        for begin, stop, begin_now, stop_now in _changed(one, other):
+        for begin, stop, begin_now, stop_now in _changed(old, new):
             paired = min(stop - begin, stop_now - begin_now)
-            self._pairwise(where, start + begin_now, one[begin:], other[begin_now : begin_now + paired])
+            self._pairwise(where, start + begin_now, old[begin:], new[begin_now : begin_now + paired])
             place = (*where, start + begin_now + paired)
             if stop - begin > paired:
                 more = stop - begin - paired
-                self.found.append(DifferingValue("json", place, one[begin + paired], NOTHING, more))
+                self.found.append(DifferingValue("json", place, old[begin + paired], NOTHING, more))
             elif stop_now - begin_now > paired:
                 more = stop_now - begin_now - paired
-                self.found.append(DifferingValue("json", place, NOTHING, other[begin_now + paired], more))
+                self.found.append(DifferingValue("json", place, NOTHING, new[begin_now + paired], more))
 
     def _pairwise(
         self, where: tuple[Step, ...], start: int, recorded: Sequence[object], now: Sequence[object]
     ) -> None:
-        for number, (one, other) in enumerate(zip(recorded, now, strict=False), start):
+        for number, (before, after) in enumerate(zip(recorded, now, strict=False), start):
             if self.steps >= _STEPS or len(self.found) >= _VALUES:
                 return
-            self.compare((*where, number), one, other)
+            self.compare((*where, number), before, after)
 
 
 def _changed(recorded: list[object], now: list[object]) -> Iterator[tuple[int, int, int, int]]:
@@ -127,8 +127,8 @@ def _changed(recorded: list[object], now: list[object]) -> Iterator[tuple[int, i
         return
     import difflib  # noqa: PLC0415 - only lists that grew in the middle need it
 
-    one, other = ([json.dumps(item, sort_keys=True) for item in side] for side in (recorded, now))
-    for tag, *places in difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+    texts, texts_now = ([json.dumps(item, sort_keys=True) for item in side] for side in (recorded, now))
+    for tag, *places in difflib.SequenceMatcher(None, texts, texts_now, autojunk=False).get_opcodes():
         if tag != "equal":
             yield places[0], places[1], places[2], places[3]
 

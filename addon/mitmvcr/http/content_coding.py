@@ -79,32 +79,15 @@ def is_text(body: bytes) -> bool:
     return True
 
 
-def decode_body(body: bytes, content_encoding: str, limit: int = UNLIMITED) -> bytes | None:
+def decode_body(
+    body: bytes, content_encoding: str, limit: int = UNLIMITED, *, cut: bool = False
+) -> bytes | None:
     """The body without its content codings; None if one is unknown or the bytes are not in it.
 
-    Knows gzip (several members), deflate (with and without zlib's frame), br and zstd, in any
-    order and number. Raises TooLargeError when it comes to more than `limit` bytes, and takes no more
-    memory than a few times that, whatever a body of some KB would come to.
+    Knows gzip (several members), deflate (with and without zlib's frame), br and zstd, in any order and
+    number. `cut` says that the body's end is missing: then it is what can be read. Raises TooLargeError when
+    it comes to more than `limit` bytes, and takes no more memory than a few times that.
     """
-    return _decode(body, content_encoding, limit, cut=False)
-
-
-def decode_partial(body: bytes, content_encoding: str, limit: int = UNLIMITED) -> bytes | None:
-    """What can be read of a body whose end is missing; None if a coding is unknown or nothing is in it.
-
-    Raises TooLargeError when it comes to more than `limit` bytes.
-    """
-    return _decode(body, content_encoding, limit, cut=True)
-
-
-def encode_body(body: bytes, content_encoding: str) -> bytes:
-    """The body in these codings, which `decode_body` knows; equal bodies give equal bytes."""
-    for coding in _codings(content_encoding):
-        body = _ENCODERS[coding](body)
-    return body
-
-
-def _decode(body: bytes, content_encoding: str, limit: int, *, cut: bool) -> bytes | None:
     for coding in reversed(_codings(content_encoding)):
         decoder = _DECODERS.get(coding)
         if decoder is None:
@@ -120,6 +103,13 @@ def _decode(body: bytes, content_encoding: str, limit: int, *, cut: bool) -> byt
         except (zlib.error, brotli.error, zstandard.ZstdError, EOFError):
             return None
         body = b"".join(pieces)
+    return body
+
+
+def encode_body(body: bytes, content_encoding: str) -> bytes:
+    """The body in these codings, which `decode_body` knows; equal bodies give equal bytes."""
+    for coding in _codings(content_encoding):
+        body = _ENCODERS[coding](body)
     return body
 
 

@@ -119,27 +119,27 @@ def _is_incidental(leaf: DifferingValue) -> bool:
 
 def _looks(leaf: DifferingValue) -> str:
     """What both values look like as a whole, if it is volatile."""
-    one, other = leaf.recorded, leaf.request
-    if isinstance(one, float) and isinstance(other, float) and min(one, other) > 1e9:
-        return "a time in seconds" if max(one, other) < 2e12 else ""
-    if isinstance(one, str) and isinstance(other, str):
+    before, now = leaf.recorded, leaf.request
+    if isinstance(before, float) and isinstance(now, float) and min(before, now) > 1e9:
+        return "a time in seconds" if max(before, now) < 2e12 else ""
+    if isinstance(before, str) and isinstance(now, str):
         for name, pattern in _VOLATILE:
-            if re.fullmatch(pattern, one, re.ASCII) and re.fullmatch(pattern, other, re.ASCII):
+            if re.fullmatch(pattern, before, re.ASCII) and re.fullmatch(pattern, now, re.ASCII):
                 return name
     return ""
 
 
 def _volatile_within(leaf: DifferingValue) -> Iterator[tuple[str, str]]:
     """Names and patterns of what two texts differ in, if they are the same without it."""
-    one, other = leaf.recorded, leaf.request
-    if not isinstance(one, str) or not isinstance(other, str):
+    before, now = leaf.recorded, leaf.request
+    if not isinstance(before, str) or not isinstance(now, str):
         return
     used = []
     for name, pattern in _VOLATILE:
-        (one, times), (other, times_now) = re.subn(pattern, "\0", one), re.subn(pattern, "\0", other)
+        (before, times), (now, times_now) = re.subn(pattern, "\0", before), re.subn(pattern, "\0", now)
         if times and times_now:
             used.append((name, pattern))
-    if one == other:
+    if before == now:
         yield from used
 
 

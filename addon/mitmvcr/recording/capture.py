@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mitmvcr.errors import TooLargeError
-from mitmvcr.http.content_coding import UNLIMITED, decode_body, decode_partial
+from mitmvcr.http.content_coding import UNLIMITED, decode_body, stated_coding
 from mitmvcr.http.go_rules import (
     HOP_BY_HOP,
     bodiless,
@@ -146,10 +146,10 @@ def _undo_coding(values: dict[str, list[str]], body: bytes, limit: int, *, cut: 
     """The body without its Content-Encoding, which goes from `values`; the very same if it has none."""
     if len(body) > limit:
         raise TooLargeError
-    coding = ",".join(values.get("Content-Encoding", ()))
+    coding = stated_coding(values)
     if not coding or not body:
         return body
-    decoded = decode_partial(body, coding, limit) if cut else decode_body(body, coding, limit)
+    decoded = decode_body(body, coding, limit, cut=cut)
     if decoded is None:
         return body
     del values["Content-Encoding"]

@@ -4,7 +4,7 @@ ignore_paths     what `vcr_ignore` leaves out of a request
 index            keys to interactions
 matcher          a request's key
 overview         what can be told of recorded requests in some bytes each
-overview         what can be told of recorded requests in some bytes each
+pairing          equal requests, first in, first out
 player           one session's place in a cassette
 served_response  what a client is sent
 """
