@@ -88,10 +88,10 @@ class Interaction:
 
 
 class Interactions(Sequence[Interaction]):
-    """Those of a file, made when they are asked for; what can be told of them without that costs less.
+    """A file's interactions, each made when it is asked for.
 
     `urls` are the requests', each once, in the order in which they come; `request_headers` the names of
-    their headers.
+    their headers. Neither makes an interaction.
     """
 
     __slots__ = ()
@@ -101,7 +101,7 @@ class Interactions(Sequence[Interaction]):
 
     @abstractmethod
     def request(self, number: int) -> Request:
-        """The request of the interaction of this number, made for whoever asks, and not kept."""
+        """The request of the interaction of this number, made anew for each call."""
 
 
 def request_of(interactions: Sequence[Interaction], number: int) -> Request:
@@ -118,9 +118,9 @@ class Source:
     `entries` are the interactions as read, `spans` the (start, end) byte offsets in `data` of each
     one's text: from its `- ` line (comments above it belong to the entry before) to the next one's.
     `indent` is the column of `- id:` (0 or 4 in what go-vcr writes). Head and tail are what lies
-    before the first span and behind the last. `coded` are the numbers of those that have values with escapes
-    or Base64, None if that isn't known: the others' stand in `data` as they are, but for indentation and
-    doubled single quotes.
+    before the first span and behind the last. `coded` are the numbers of the interactions that have values
+    with escapes or Base64, None if that isn't known: all other values stand in `data` as they are, but for
+    indentation and doubled single quotes.
     """
 
     data: bytes
@@ -158,4 +158,4 @@ class Cassette:
         """The requests' URLs, each once, in the order in which they come."""
         if isinstance(self.interactions, Interactions):
             return self.interactions.urls
-        return tuple(dict.fromkeys(one.request.url for one in self.interactions))
+        return tuple(dict.fromkeys(interaction.request.url for interaction in self.interactions))

@@ -9,14 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitmvcr.compare.assembled import (
-    Answer,
-    Message,
+    AssembledAnswer,
+    AssembledMessage,
     ToolCall,
     Usage,
-    is_stream,
     read_answer,
     read_model,
-    stream_data,
 )
 
 SSE = "text/event-stream; charset=utf-8"
@@ -61,7 +59,7 @@ def test_chat_stream_is_put_together_with_its_text_and_usage() -> None:
         {"model": "gpt-4o-mini-2024-07-18", "choices": [], "usage": counts},
     )
     answer = read_answer(body, SSE)
-    assert answer.messages == (Message("assistant", "Good mörning", finish="stop"),)
+    assert answer.messages == (AssembledMessage("assistant", "Good mörning", finish="stop"),)
     assert answer.model == "gpt-4o-mini-2024-07-18"
     assert answer.events == 6
     assert answer.assembled
@@ -135,10 +133,10 @@ RESPONSE = {
     "usage": {"input_tokens": 3, "output_tokens": 5, "total_tokens": 8},
 }
 SPELLED = (
-    Message(reasoning="Thinking"),
-    Message("assistant", "Hello", refusal="No"),
-    Message(tool_calls=(ToolCall("call_1", "f", '{"x":1}'),)),
-    Message(tool_calls=(ToolCall("ws_1", "web_search_call", '{"query": "q"}'),)),
+    AssembledMessage(reasoning="Thinking"),
+    AssembledMessage("assistant", "Hello", refusal="No"),
+    AssembledMessage(tool_calls=(ToolCall("call_1", "f", '{"x":1}'),)),
+    AssembledMessage(tool_calls=(ToolCall("ws_1", "web_search_call", '{"query": "q"}'),)),
 )
 
 
@@ -179,7 +177,10 @@ def test_responses_stream_that_broke_off_says_what_its_deltas_said() -> None:
         {"type": "response.function_call_arguments.delta", "output_index": 1, "delta": '{"x":1}'},
         done=False,
     )
-    assert read_answer(body, SSE).messages == (Message("assistant", "Hello", refusal="No"), SPELLED[2])
+    assert read_answer(body, SSE).messages == (
+        AssembledMessage("assistant", "Hello", refusal="No"),
+        SPELLED[2],
+    )
 
 
 def test_incomplete_response_says_why() -> None:
@@ -214,7 +215,9 @@ def test_anthropic_stream_is_put_together() -> None:
         named=True,
     )
     answer = read_answer(body, SSE)
-    message = Message("assistant", "Hi", tool_calls=(ToolCall("toolu_1", "f", '{"x":1}'),), finish="tool_use")
+    message = AssembledMessage(
+        "assistant", "Hi", tool_calls=(ToolCall("toolu_1", "f", '{"x":1}'),), finish="tool_use"
+    )
     assert answer.messages == (message,)
     assert answer.usage is not None
     assert (answer.usage.input, answer.usage.output) == (7, 2)
@@ -233,7 +236,7 @@ def test_ollamas_lines_are_put_together() -> None:
     ]
     body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
     answer = read_answer(body, "application/x-ndjson")
-    assert answer.messages == (Message("assistant", "ab", finish="stop"),)
+    assert answer.messages == (AssembledMessage("assistant", "ab", finish="stop"),)
     assert answer.usage is not None
     assert answer.usage.output == 2
 
@@ -249,26 +252,6 @@ def test_stream_with_events_of_another_kind_is_not_called_put_together(body: byt
     assert not read_answer(body, SSE).assembled
 
 
-def test_events_are_parsed_as_the_standard_has_it() -> None:
-    body = "\ufeffdata: a\r\ndata:b\r\n\r\n: comment\revent: x\rdata: c\r\r\n\ndata: last".encode()
-    assert list(stream_data(body)) == ["a\nb", "c", "last"]
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "expected"),
-    [
-        (b"", SSE, True),
-        (b"data: x", "", True),
-        (b"event: x", "text/plain", True),
-        (b"data: x", "application/json", False),
-        (b"{}", "", False),
-        (b"{}\n", "application/x-ndjson", True),
-    ],
-)
-def test_stream_is_told_by_its_type_or_its_looks(body: bytes, content_type: str, *, expected: bool) -> None:
-    assert is_stream(body, content_type) is expected
-
-
 def test_model_of_a_request_is_read_from_json_only() -> None:
     assert read_model(b'{"model": "gpt-4o"}') == "gpt-4o"
     assert read_model(b'{"model": 4}') == ""
@@ -280,7 +263,7 @@ def test_model_of_a_request_is_read_from_json_only() -> None:
     "body", [b"", b"\xff\x00", b"[1]", b"{", b'{"a":' * 100_000, b'{"usage":{"a":true}}']
 )
 def test_other_bodies_say_nothing(body: bytes) -> None:
-    assert read_answer(body, "application/json") == Answer()
+    assert read_answer(body, "application/json") == AssembledAnswer()
 
 
 _NAMES = (  # noqa: SIM905 - a word each

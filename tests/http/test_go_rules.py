@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from collections.abc import Callable
-
-import brotli
 import pytest
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mitmvcr.http import go_rules
-
-
-def raw_deflate(data: bytes) -> bytes:
-    squeeze = zlib.compressobj(wbits=-15)
-    return squeeze.compress(data) + squeeze.flush()
-
-
-ENCODERS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress,
-    "x-gzip": gzip.compress,
-    "deflate": zlib.compress,
-    "br": brotli.compress,
-    "zstd": zstandard.ZstdCompressor().compress,
-}
 
 
 # textproto.CanonicalMIMEHeaderKey of Go 1.23, by its own test table and documentation.
@@ -83,88 +63,6 @@ def test_status_texts_are_those_of_go(code: int, text: str) -> None:
 )  # fmt: skip
 def test_answers_that_have_no_body(method: str, code: int, without: bool) -> None:
     assert go_rules.bodiless(method, code) is without
-
-
-@pytest.mark.parametrize("coding", ENCODERS)
-@given(body=st.binary(min_size=1))
-def test_a_coded_body_comes_back(coding: str, body: bytes) -> None:
-    coded = ENCODERS[coding](body)
-    assert go_rules.decode_body(coded, coding) == body
-    assert go_rules.decode_body(coded, f" {coding.upper()} ") == body
-
-
-@given(st.binary())
-def test_deflate_is_read_without_a_zlib_frame_too(body: bytes) -> None:
-    assert go_rules.decode_body(raw_deflate(body), "deflate") == body
-
-
-@given(st.lists(st.sampled_from(sorted(ENCODERS)), max_size=4), st.binary())
-def test_stacked_codings_come_off_in_reverse_order(codings: list[str], body: bytes) -> None:
-    coded = body
-    for coding in codings:
-        coded = ENCODERS[coding](coded)
-    assert go_rules.decode_body(coded, ", ".join(["identity", *codings])) == body
-
-
-@pytest.mark.parametrize("coding", ["gzip", "zstd"])
-@given(st.lists(st.binary(max_size=40), min_size=1, max_size=4))
-def test_several_members_are_one_body(coding: str, members: list[bytes]) -> None:
-    coded = b"".join(map(ENCODERS[coding], members))
-    assert go_rules.decode_body(coded, coding) == b"".join(members)
-
-
-@pytest.mark.parametrize("coding", [*ENCODERS, "compress", "made-up"])
-def test_what_is_not_in_its_coding_is_none(coding: str) -> None:
-    assert go_rules.decode_body(b'{"plain": "JSON"}', coding) is None
-
-
-@pytest.mark.parametrize("coding", ENCODERS)
-def test_every_cut_of_a_coded_body_is_none_and_never_half_a_body(coding: str) -> None:
-    coded = ENCODERS[coding](bytes(range(256)) * 3)
-    for cut in range(1, len(coded)):
-        assert go_rules.decode_body(coded[:cut], coding) is None, cut
-
-
-@pytest.mark.parametrize("coding", [*ENCODERS, ""])
-def test_an_empty_body_is_empty_in_every_coding(coding: str) -> None:
-    assert go_rules.decode_body(b"", coding) == b""
-
-
-@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "br", "zstd"])
-def test_of_a_cut_body_everything_that_was_flushed_is_read(coding: str) -> None:
-    flushed = flushing(coding, [b"first event\n\n", b"second event\n\n"])
-    assert go_rules.decode_partial(flushed, coding) == b"first event\n\nsecond event\n\n"
-    cut = go_rules.decode_partial(flushed[:-3], coding)
-    assert cut is not None
-    assert cut.startswith(b"first event\n\n")
-
-
-def test_of_a_cut_body_in_stacked_codings_everything_that_was_flushed_is_read() -> None:
-    inner = flushing("gzip", [b"first event\n\n", b"second event\n\n"])
-    outer = flushing("br", [inner])
-    assert go_rules.decode_partial(outer, "gzip, br") == b"first event\n\nsecond event\n\n"
-    assert go_rules.decode_partial(inner, "identity, gzip") == b"first event\n\nsecond event\n\n"
-
-
-def test_of_a_cut_body_all_members_are_read() -> None:
-    assert (
-        go_rules.decode_partial(gzip.compress(b"one ", mtime=0) + flushing("gzip", [b"two"]), "gzip")
-        == b"one two"
-    )
-
-
-def flushing(coding: str, parts: list[bytes]) -> bytes:
-    """What a server has sent of a compressed stream after flushing each part; its end is missing."""
-    if coding == "br":
-        brotlied = brotli.Compressor()
-        return b"".join(brotlied.process(part) + brotlied.flush() for part in parts)
-    if coding == "zstd":
-        squeezed = zstandard.ZstdCompressor().compressobj()
-        return b"".join(
-            squeezed.compress(part) + squeezed.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK) for part in parts
-        )
-    squeeze = zlib.compressobj(wbits=15 if coding == "deflate" else 31)
-    return b"".join(squeeze.compress(part) + squeeze.flush(zlib.Z_SYNC_FLUSH) for part in parts)
 
 
 FORM = "application/x-www-form-urlencoded"

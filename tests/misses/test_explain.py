@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 
 from mitmvcr.config.settings import Settings
 from mitmvcr.misses.explain import Miss, Recordings, explain
-from mitmvcr.model import Interaction, Request
+from mitmvcr.model import Interaction, Interactions, Request
 from mitmvcr.replay.matcher import Matcher
+from mitmvcr.replay.overview import Overview
 from mitmvcr.scrub import Memory, Policy, Scrubber
 from mitmvcr.store.cassette import Location
 from tests.build import CHAT, interaction, request, response, sessions, write
@@ -42,7 +44,9 @@ def explained(
     elsewhere: Sequence[str] = (),
 ) -> Miss:
     numbered = [replace(one, id=number) for number, one in enumerate(recorded)]
-    recordings = Recordings(numbered, set(played), same, lambda one: one, times, elsewhere=elsewhere)
+    recordings = Recordings(
+        numbered, Overview.of(numbered), set(played), same, lambda one: one, times, elsewhere=elsewhere
+    )
     return explain(HERE, recordings, asked, matcher)
 
 
@@ -403,7 +407,7 @@ def test_the_option_that_is_advised_mends_it(kind: str) -> None:
 
 def test_a_cassette_that_does_not_exist_is_said_to_with_the_way_to_record_it() -> None:
     absent = Location("a", Path("recordings/a.yaml"), exists=False)
-    miss = explain(absent, Recordings((), set(), (), lambda one: one), request(), GO_VCR)
+    miss = explain(absent, Recordings((), Overview(), set(), (), lambda one: one), request(), GO_VCR)
     assert miss.message == (
         f"POST {CHAT}: cassette recordings/a.yaml does not exist, so nothing can answer. "
         "To record it: run with vcr_mode=once and access to the API"
@@ -531,6 +535,59 @@ def test_only_so_many_bodies_are_compared_however_large_the_cassette(monkeypatch
     miss = explained(request({"messages": ["word " * 40] * 20, "n": -1}), *recorded, played=range(10))
     assert [one.path for one in miss.differences] == ["$.n"]
     assert len(read) < 20
+
+
+class Counted(Interactions):
+    """Interactions that count how often one of them, or its request, is made."""
+
+    def __init__(self, interactions: Sequence[Interaction]) -> None:
+        self._interactions = interactions
+        self.made: Counter[int] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._interactions)
+
+    def __getitem__(self, number: Any) -> Any:
+        self.made[number] += 1
+        return self._interactions[number]
+
+    def request(self, number: int) -> Request:
+        self.made[number] += 1
+        return self._interactions[number].request
+
+
+MISSED = {
+    "another prompt": (request(chat("Be brief. " * 60, "and?")), ()),
+    "another place": (Request("GET", "https://api.openai.com/v1/files"), ()),
+    "played": (request(chat("Be brief. " * 60, "say 9")), range(5, 60)),
+}
+
+
+@pytest.mark.parametrize("count", [100, 1_000, 10_000])
+@pytest.mark.parametrize("kind", MISSED)
+def test_a_miss_looks_at_so_many_recordings_however_many_there_are(kind: str, count: int) -> None:
+    missed, same = MISSED[kind]
+    talks = [chat("Be brief. " * 60, f"say {n}") for n in range(50)]
+    recorded = [interaction(talks[n % 50], id_=n, url=f"{CHAT}?{n % 3}") for n in range(count)]
+    counted, overview = Counted(recorded), Overview.of(recorded)
+    played = range(0, count, 2)
+    miss = explain(HERE, Recordings(counted, overview, {*played}, same, lambda one: one), missed, GO_VCR)
+    assert miss.message
+    assert len(counted.made) <= 500
+    assert counted.made.total() <= len(counted.made) + 6
+
+
+def test_of_more_recordings_than_are_looked_at_one_that_begins_or_ends_alike_is_found() -> None:
+    texts = [f"{n:04} " * 300 for n in range(2000)]
+    recorded = [interaction(chat(text)) for text in texts]
+    assert explained(request(chat(texts[1234] + "and much more. " * 90)), *recorded).number == 1234
+    assert explained(request(chat("Once upon a time. " * 90 + texts[1717])), *recorded).number == 1717
+
+
+def test_where_all_but_one_were_played_that_one_is_the_nearest_however_unlike() -> None:
+    recorded = [interaction(chat("a" * n)) for n in range(1500)]
+    played = [n for n in range(1500) if n != 1499]
+    assert explained(request(chat("a?")), *recorded, played=played).number == 1499
 
 
 def test_long_values_are_shortened_to_where_they_differ() -> None:

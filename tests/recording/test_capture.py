@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitmvcr.recording import capture
-from mitmvcr.recording.capture import Head
+from mitmvcr.recording.capture import ResponseHead
 
 JSON = ("content-type", "application/json")
 SSE = ("content-type", "text/event-stream; charset=utf-8")
@@ -22,8 +22,8 @@ SSE = ("content-type", "text/event-stream; charset=utf-8")
 
 def head(
     *headers: tuple[str, str], code: int = 200, reason: str = "OK", http_version: str = "HTTP/1.1"
-) -> Head:
-    return Head(code, reason, http_version, headers)
+) -> ResponseHead:
+    return ResponseHead(code, reason, http_version, headers)
 
 
 def raw_deflate(data: bytes) -> bytes:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitmvcr.config.settings import Repeat
+from mitmvcr.replay.index import Index
 from mitmvcr.replay.matcher import MatchError
-from mitmvcr.replay.player import Index, Player
+from mitmvcr.replay.player import Player
 
 KEYS = [b"a", b"b", b"a", b"c", b"a"]
 
@@ -42,14 +43,6 @@ def test_an_unknown_key_is_never_answered() -> None:
         player = Player(index(), repeat)
         assert player.play(b"x") is None
         assert player.played == set()
-
-
-def test_rewinding_begins_anew() -> None:
-    player = Player(index(), Repeat.ONCE)
-    assert [player.play(b"a"), player.play(b"a")] == [0, 2]
-    player.rewind()
-    assert player.played == set()
-    assert player.play(b"a") == 0
 
 
 def test_players_of_one_index_have_places_of_their_own() -> None:

@@ -12,7 +12,7 @@ from mitmvcr.replay import served_response
 VERSIONS = ["HTTP/1.0", "HTTP/1.1", "HTTP/2.0"]
 
 
-def framing(answer: served_response.Answer) -> list[tuple[str, str]]:
+def framing(answer: served_response.ServedResponse) -> list[tuple[str, str]]:
     names = ("content-length", "transfer-encoding")
     return [(name.lower(), value) for name, value in answer.headers if name.lower() in names]
 
@@ -110,7 +110,7 @@ def test_the_reason_is_read_from_any_writer_s_status(status: str, reason: str) -
     ],
 )
 def test_an_error_has_the_shape_of_openai_s_and_is_not_retried(
-    answer: served_response.Answer, code: int, kind: str
+    answer: served_response.ServedResponse, code: int, kind: str
 ) -> None:
     headers = {name.lower(): value for name, value in answer.headers}
     assert answer.code == code

@@ -7,15 +7,13 @@ understood is passed over: this is for people to look at, never for replay.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from mitmvcr.http.sse import events, is_stream
+
 Object = Mapping[str, object]
 """A JSON object."""
-
-_LINES = re.compile(r"\r\n|\n|\r")
-_STARTS = ("data:", "event:", "id:", "retry:", ":")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class AssembledMessage:
     """One choice, or one output item; `finish` is why it ended, empty if that isn't said."""
 
     role: str = ""
@@ -50,14 +48,14 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AssembledAnswer:
     """What a response's body says; `events` counts those of a stream, and is None where it is none.
 
     `assembled` says whether every event was understood, so that nothing is hidden from who reads this.
     """
 
     model: str = ""
-    messages: tuple[Message, ...] = ()
+    messages: tuple[AssembledMessage, ...] = ()
     usage: Usage | None = None
     error: str = ""
     events: int | None = None
@@ -73,21 +71,13 @@ def parse_json(body: bytes | str) -> object:
     return value
 
 
-def is_stream(body: bytes, content_type: str) -> bool:
-    """Whether the body is a stream of events, by its type; or by its looks where that says nothing."""
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type in ("text/event-stream", "application/x-ndjson", "application/jsonl"):
-        return True
-    return media_type in ("", "text/plain") and _decoded(body[:64]).startswith(("data:", "event:"))
-
-
-def read_answer(body: bytes, content_type: str) -> Answer:
-    """What the body of a response says; an empty Answer if it is none of those that are understood."""
+def read_answer(body: bytes, content_type: str) -> AssembledAnswer:
+    """What the body of a response says; an empty answer if it is none of those that are understood."""
     if is_stream(body, content_type):
-        return _from_events(list(stream_data(body)))
+        return _from_events([event.data.decode("utf-8", "replace") for event in events(body)])
     value = parse_json(body) if body.lstrip()[:1] == b"{" else None
     if not isinstance(value, dict):
-        return Answer()
+        return AssembledAnswer()
     gathered = _Gathered()
     gathered.whole(value)
     return gathered.answer(None)
@@ -99,38 +89,15 @@ def read_model(body: bytes) -> str:
     return _text(value.get("model")) if isinstance(value, dict) else ""
 
 
-def stream_data(body: bytes) -> Iterator[str]:
-    """The data of each event, as https://html.spec.whatwg.org/#parsing-an-event-stream has it.
-
-    A last event that nothing ended is there too, and a line of JSON is an event of its own (Ollama).
-    """
-    data: list[str] = []
-    for line in _LINES.split(_decoded(body)):
-        if not line:
-            if data:
-                yield "\n".join(data)
-            data = []
-        elif line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
-        elif line.startswith("{"):
-            yield line
-    if data:
-        yield "\n".join(data)
-
-
-def _decoded(body: bytes) -> str:
-    return body.decode("utf-8", "replace").removeprefix("\ufeff")
-
-
-def _from_events(events: list[str]) -> Answer:
+def _from_events(stream: list[str]) -> AssembledAnswer:
     gathered = _Gathered()
-    for data in events:
+    for data in stream:
         value = parse_json(data)
         if isinstance(value, dict):
             gathered.event(value)
         elif data.strip() != "[DONE]":
             gathered.assembled = False
-    return gathered.answer(len(events))
+    return gathered.answer(len(stream))
 
 
 @dataclass(slots=True)
@@ -147,13 +114,13 @@ class _Draft:
     def call(self, key: object) -> _Call:
         return self.calls.setdefault(key, _Call())
 
-    def message(self) -> Message:
-        return Message(
+    def message(self) -> AssembledMessage:
+        return AssembledMessage(
             self.role,
             "".join(self.text),
             "".join(self.reasoning),
             "".join(self.refusal),
-            tuple(ToolCall(one.id, one.name, "".join(one.arguments)) for one in self.calls.values()),
+            tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for call in self.calls.values()),
             self.finish,
         )
 
@@ -175,9 +142,9 @@ class _Gathered:
     error: str = ""
     assembled: bool = True
 
-    def answer(self, events: int | None) -> Answer:
+    def answer(self, events: int | None) -> AssembledAnswer:
         messages = tuple(self.drafts[number].message() for number in sorted(self.drafts))
-        return Answer(self.model, messages, _usage(self.usage), self.error, events, self.assembled)
+        return AssembledAnswer(self.model, messages, _usage(self.usage), self.error, events, self.assembled)
 
     def draft(self, number: object) -> _Draft:
         return self.drafts.setdefault(number if isinstance(number, int) else 0, _Draft())
@@ -340,9 +307,9 @@ def _usage(usage: Object) -> Usage | None:
     details = dict(_counts(usage))
     if not details:
         return None
-    asked = details.get("prompt_tokens", details.get("input_tokens"))
-    answered = details.get("completion_tokens", details.get("output_tokens"))
-    return Usage(asked, answered, details.get("total_tokens"), details)
+    tokens_in = details.get("prompt_tokens", details.get("input_tokens"))
+    tokens_out = details.get("completion_tokens", details.get("output_tokens"))
+    return Usage(tokens_in, tokens_out, details.get("total_tokens"), details)
 
 
 def _counts(usage: Object) -> Iterator[tuple[str, int]]:

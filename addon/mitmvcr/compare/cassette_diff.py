@@ -6,21 +6,22 @@ Order, numbers and durations say nothing about a conversation: interactions are 
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TypeVar
 from urllib.parse import urlsplit
 
-from mitmvcr.compare.assembled import Answer, is_stream, read_answer
-from mitmvcr.compare.request_diff import NOTHING, Leaf, in_json, leaves
+from mitmvcr.compare.assembled import AssembledAnswer, read_answer
+from mitmvcr.compare.json_diff import NOTHING, DifferingValue, in_json
+from mitmvcr.compare.request_diff import leaves
 from mitmvcr.http.go_rules import first_value
+from mitmvcr.http.sse import is_stream
 from mitmvcr.model import Interaction, Response, Values
 from mitmvcr.replay.matcher import Matcher, NotJSON, parse_json
+from mitmvcr.replay.pairing import partners
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class InteractionPair:
     """An interaction of either cassette, by its place; None where the other one has nothing like it.
 
     `request` and `response` are the places in which they differ; `kind` of a response's is `status`,
@@ -30,8 +31,8 @@ class Pair:
 
     first: int | None
     second: int | None
-    request: tuple[Leaf, ...] = ()
-    response: tuple[Leaf, ...] = ()
+    request: tuple[DifferingValue, ...] = ()
+    response: tuple[DifferingValue, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -39,39 +40,36 @@ class Pair:
         return None not in (self.first, self.second) and not self.request and not self.response
 
 
-def compare(first: Sequence[Interaction], second: Sequence[Interaction], matcher: Matcher) -> list[Pair]:
+def compare(
+    first: Sequence[Interaction], second: Sequence[Interaction], matcher: Matcher
+) -> list[InteractionPair]:
     """What became of each interaction, in the first one's order; what is only in the second follows.
 
     Equal requests are paired first; then, in order, those that have the method and the path in common.
     """
-    partners: dict[int, int] = {}
-    _pair_up(
-        partners, [matcher.key(one.request) for one in first], [matcher.key(one.request) for one in second]
-    )
-    _pair_up(partners, [_place(one) for one in first], [_place(one) for one in second])
-    found = []
-    for number, one in enumerate(first):
-        partner = partners.get(number)
-        if partner is None:
-            found.append(Pair(number, None))
-        else:
-            found.append(_compared(number, one, partner, second[partner], matcher))
-    taken = set(partners.values())
-    return found + [Pair(None, number) for number in range(len(second)) if number not in taken]
+    keys = [[matcher.key(one.request) for one in side] for side in (first, second)]
+    pairs = _paired(range(len(first)), keys[0], range(len(second)), keys[1])
+    left = [number for number in range(len(first)) if number not in pairs]
+    taken = set(pairs.values())
+    left_over = [number for number in range(len(second)) if number not in taken]
+    places = [_place(first[number]) for number in left], [_place(second[number]) for number in left_over]
+    pairs |= _paired(left, places[0], left_over, places[1])
+    found = [
+        _compared(number, first[number], pairs[number], second[pairs[number]], matcher)
+        if number in pairs
+        else InteractionPair(number, None)
+        for number in range(len(first))
+    ]
+    taken = set(pairs.values())
+    return found + [InteractionPair(None, number) for number in left_over if number not in taken]
 
 
-Key = TypeVar("Key", bytes, tuple[str, str])
-
-
-def _pair_up(partners: dict[int, int], first: Sequence[Key], second: Sequence[Key]) -> None:
-    taken = set(partners.values())
-    left: dict[Key, deque[int]] = {}
-    for number, key in enumerate(second):
-        if number not in taken:
-            left.setdefault(key, deque()).append(number)
-    for number, key in enumerate(first):
-        if number not in partners and left.get(key):
-            partners[number] = left[key].popleft()
+def _paired(
+    first: Sequence[int], keys: Sequence[Hashable], second: Sequence[int], other_keys: Sequence[Hashable]
+) -> dict[int, int]:
+    """The numbers in `first` to those in `second` that have equal keys."""
+    found = zip(first, partners(keys, other_keys), strict=True)
+    return {number: second[partner] for number, partner in found if partner is not None}
 
 
 def _place(one: Interaction) -> tuple[str, str]:
@@ -81,56 +79,60 @@ def _place(one: Interaction) -> tuple[str, str]:
         return one.request.method, one.request.url
 
 
-def _compared(number: int, one: Interaction, partner: int, other: Interaction, matcher: Matcher) -> Pair:
+def _compared(
+    number: int, one: Interaction, partner: int, other: Interaction, matcher: Matcher
+) -> InteractionPair:
     in_request, _ = leaves(one.request, other.request, matcher)
     in_response = _in_responses(one.response, other.response, matcher)
-    return Pair(number, partner, tuple(in_request), tuple(in_response))
+    return InteractionPair(number, partner, tuple(in_request), tuple(in_response))
 
 
-def _in_responses(first: Response, second: Response, matcher: Matcher) -> Iterator[Leaf]:
+def _in_responses(first: Response, second: Response, matcher: Matcher) -> Iterator[DifferingValue]:
     if first.code != second.code:
-        yield Leaf("status", (), first.code, second.code)
+        yield DifferingValue("status", (), first.code, second.code)
     yield from _in_values("headers", first.headers, second.headers)
     yield from _in_values("trailer", first.trailer, second.trailer)
     if first.body != second.body:
         yield from _in_bodies(first, second, matcher)
 
 
-def _in_values(kind: str, first: Values, second: Values) -> Iterator[Leaf]:
+def _in_values(kind: str, first: Values, second: Values) -> Iterator[DifferingValue]:
     for name in [*first, *(name for name in second if name not in first)]:
         one, other = (", ".join(side[name]) if name in side else NOTHING for side in (first, second))
         if one != other:
-            yield Leaf(kind, (name,), one, other)
+            yield DifferingValue(kind, (name,), one, other)
 
 
-def _in_bodies(first: Response, second: Response, matcher: Matcher) -> Iterator[Leaf]:
+def _in_bodies(first: Response, second: Response, matcher: Matcher) -> Iterator[DifferingValue]:
     types = [first_value(one.headers, "Content-Type") for one in (first, second)]
     if is_stream(first.body, types[0]) and is_stream(second.body, types[1]):
         answers = [read_answer(one.body, kind) for one, kind in zip((first, second), types, strict=True)]
         found = list(_in_answers(answers[0], answers[1]))
-        yield from found or [Leaf("events", (), _size(first, answers[0]), _size(second, answers[1]))]
+        yield from found or [
+            DifferingValue("events", (), _size(first, answers[0]), _size(second, answers[1]))
+        ]
         return
     try:
         values = [matcher.without_ignored_paths(parse_json(one.body)) for one in (first, second)]
         found, _ = in_json(values[0], values[1])
     except (NotJSON, RecursionError):
-        yield Leaf("body", (), first.body or NOTHING, second.body or NOTHING)
+        yield DifferingValue("body", (), first.body or NOTHING, second.body or NOTHING)
         return
     yield from found
 
 
-def _size(response: Response, answer: Answer) -> str:
+def _size(response: Response, answer: AssembledAnswer) -> str:
     return f"{answer.events} events, {len(response.body):,} bytes"
 
 
-def _in_answers(first: Answer, second: Answer) -> Iterator[Leaf]:
+def _in_answers(first: AssembledAnswer, second: AssembledAnswer) -> Iterator[DifferingValue]:
     """What two streams say, put together; nothing if only their events are cut differently."""
     found, _ = in_json(_spelled(first), _spelled(second))
     for leaf in found:
         yield replace(leaf, kind="stream")
 
 
-def _spelled(answer: Answer) -> object:
+def _spelled(answer: AssembledAnswer) -> object:
     value = json.loads(json.dumps(asdict(answer)))  # lists for tuples
     del value["events"], value["assembled"]
     for message in value["messages"]:

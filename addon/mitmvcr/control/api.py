@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 from mitmvcr import __version__
 from mitmvcr.control import schema
 from mitmvcr.errors import MitmvcrError
-from mitmvcr.replay.served_response import Answer, error
+from mitmvcr.replay.served_response import ServedResponse, error
 from mitmvcr.reports import run_report
 from mitmvcr.sessions.table import OpenCassette, Sessions
 
@@ -65,7 +65,7 @@ class RequestError(MitmvcrError):
         super().__init__(message)
 
 
-def handle(sessions: Sessions, asked: Asked) -> Answer:
+def handle(sessions: Sessions, asked: Asked) -> ServedResponse:
     """Serve one request of the control API."""
     try:
         _check_sender(asked)
@@ -77,7 +77,7 @@ def handle(sessions: Sessions, asked: Asked) -> Answer:
     except MitmvcrError as problem:
         return error(400, _KIND, str(problem))
     text = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
-    return Answer(200, "OK", (*_HEADERS, ("Content-Length", str(len(text)))), text)
+    return ServedResponse(200, "OK", (*_HEADERS, ("Content-Length", str(len(text)))), text)
 
 
 def _check_sender(asked: Asked) -> None:

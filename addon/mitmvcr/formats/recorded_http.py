@@ -10,21 +10,12 @@ import json
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from mitmvcr.http.go_rules import (
-    HOP_BY_HOP,
-    canonical_header,
-    decode_body,
-    first_value,
-    form_values,
-    status_text,
-)
+from mitmvcr.http.content_coding import actual_coding, coding_of, decode_body, stated_coding
+from mitmvcr.http.go_rules import HOP_BY_HOP, canonical_header, first_value, form_values, status_text
+from mitmvcr.http.sse import is_stream
 from mitmvcr.model import Request, Response
 
 _NOT_KEPT = HOP_BY_HOP | {"Host", "Content-Length"}
-
-_MAGIC = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
-
-_EVENT_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
 def is_http(url: str) -> bool:
@@ -82,19 +73,17 @@ def response(
 
 
 def _decoded(fields: dict[str, list[str]], body: bytes) -> tuple[bytes, bool]:
-    coding = ", ".join(fields.get("Content-Encoding", ())).strip().lower()
-    if coding in ("", "identity"):
+    stated = stated_coding(fields)
+    coding = actual_coding(body, stated)
+    if stated.strip().lower() in ("", "identity"):
         fields.pop("Content-Encoding", None)
-        if body.startswith(_MAGIC["gzip"]) and _is_text(first_value(fields, "Content-Type")):
+        if coding == "gzip" and _is_text(first_value(fields, "Content-Type")):
             # A filter took the header and left the body as it was.
-            inner = decode_body(body, "gzip")
+            inner = decode_body(body, coding)
             return (body, False) if inner is None else (inner, True)
         return body, False
-    last = coding.rpartition(",")[2].strip()
-    magic = _MAGIC.get(last)
-    coded = body.startswith(magic) if magic else not _starts_as_text(body)
-    inner = decode_body(body, coding) if coded else body
-    if inner is None and magic:
+    inner = decode_body(body, coding)
+    if inner is None and coding_of(body):
         return body, False  # cut short, or damaged: as it was sent
     del fields["Content-Encoding"]
     return (body if inner is None else inner), True
@@ -105,16 +94,11 @@ def _is_text(content_type: str) -> bool:
     return not media_type or media_type.startswith("text/") or "json" in media_type
 
 
-def _starts_as_text(body: bytes) -> bool:
-    return body.lstrip().startswith((b"{", b"[", b'"', b"<", *_EVENT_FIELDS))
-
-
 def _media_type(body: bytes) -> str:
-    start = body.lstrip()[:16]
-    if start.startswith((b"{", b"[")):
+    if body.lstrip()[:1] in (b"{", b"["):
         try:
             json.loads(body)
         except (ValueError, RecursionError):
             return ""
         return "application/json"
-    return "text/event-stream" if start.startswith(_EVENT_FIELDS) else ""
+    return "text/event-stream" if is_stream(body, "") else ""

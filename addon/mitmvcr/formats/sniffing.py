@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 
 from mitmvcr.errors import FormatError
+from mitmvcr.http.content_coding import GZIP_MAGIC
 
 HEAD = 64 * 1024
 """Bytes that are looked at."""
@@ -19,7 +20,6 @@ HEAD = 64 * 1024
 MAX_SIZE = 1 << 30
 """Bytes that a compressed cassette may have when it is decompressed."""
 
-_GZIP = b"\x1f\x8b"
 
 _READABLE = (
     "Readable are cassettes of go-vcr v2 (YAML) and VCR.py v1 (YAML or JSON), "
@@ -32,7 +32,7 @@ def decompress(data: bytes, limit: int = MAX_SIZE) -> bytes:
 
     Raises FormatError for more than `limit` bytes, and for gzip that is damaged or cut short.
     """
-    if not data.startswith(_GZIP):
+    if not data.startswith(GZIP_MAGIC):
         return data
     try:
         out = gzip.GzipFile(fileobj=io.BytesIO(data)).read(limit + 1)
@@ -56,7 +56,7 @@ def sniff(data: bytes) -> str:
 
 
 def _head(data: bytes) -> bytes:
-    if not data.startswith(_GZIP):
+    if not data.startswith(GZIP_MAGIC):
         return data[:HEAD]
     try:
         return zlib.decompressobj(wbits=31).decompress(data[:HEAD], HEAD)
@@ -121,7 +121,7 @@ def _yaml(text: str, data: bytes) -> str | None:
 
 
 def _tail(data: bytes) -> str:
-    return "" if data.startswith(_GZIP) else data[-200:].decode("utf-8", "replace").replace("\r", "\n")
+    return "" if data.startswith(GZIP_MAGIC) else data[-200:].decode("utf-8", "replace").replace("\r", "\n")
 
 
 # go-vcr begins an entry with its id, or the request with its protocol; VCR.py sorts keys.

@@ -1,4 +1,4 @@
-"""What Go's net/http makes of HTTP: header names, status texts, forms, decoded bodies; no I/O.
+"""What Go's net/http makes of HTTP: header names, status texts, forms; no I/O, and no body is decoded.
 
 go-vcr stores what a Go client sees, so these are Go's rules, not the wire's.
 """
@@ -6,16 +6,8 @@ go-vcr stores what a Go client sees, so these are Go's rules, not the wire's.
 from __future__ import annotations
 
 import re
-import sys
-import zlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
-
-import brotli
-import zstandard
-
-from mitmvcr.errors import TooLargeError
 
 if TYPE_CHECKING:
     from mitmvcr.model import Values
@@ -46,12 +38,13 @@ def canonical_header(name: str) -> str:
 
     A name with a byte that no token may have is returned as it is.
     """
-    known = _canonical.get(name)
-    if known is None:
-        known = "-".join(part.capitalize() for part in name.split("-")) if _TOKEN.fullmatch(name) else name
+    canonical = _canonical.get(name)
+    if canonical is None:
+        is_token = _TOKEN.fullmatch(name)
+        canonical = "-".join(part.capitalize() for part in name.split("-")) if is_token else name
         if len(_canonical) < 1024:
-            _canonical[name] = known
-    return known
+            _canonical[name] = canonical
+    return canonical
 
 
 # Go's http.StatusText (net/http/status.go of Go 1.23); Python's HTTPStatus differs between versions.
@@ -129,122 +122,6 @@ def status_text(code: int) -> str:
 def bodiless(method: str, code: int) -> bool:
     """Whether an answer has no body whatever its headers say (RFC 9112, 6.3)."""
     return method == "HEAD" or code < 200 or code in (204, 304)
-
-
-UNLIMITED = sys.maxsize - 1
-"""A limit that no body reaches."""
-
-
-def decode_body(body: bytes, content_encoding: str, limit: int = UNLIMITED) -> bytes | None:
-    """The body without its content codings; None if one is unknown or the bytes are not in it.
-
-    Knows gzip (several members), deflate (with and without zlib's frame), br and zstd, in any
-    order and number (RFC 9110, 8.4). Raises TooLargeError when it comes to more than `limit` bytes,
-    and takes no more memory than a few times that, whatever a body of some KB would come to.
-    """
-    return _decode(body, content_encoding, limit, cut=False)
-
-
-def decode_partial(body: bytes, content_encoding: str, limit: int = UNLIMITED) -> bytes | None:
-    """What can be read of a body whose end is missing; else as `decode_body`."""
-    return _decode(body, content_encoding, limit, cut=True)
-
-
-def _decode(body: bytes, content_encoding: str, limit: int, *, cut: bool) -> bytes | None:
-    for coding in reversed([c.strip().lower() for c in content_encoding.split(",")]):
-        if coding in ("", "identity"):
-            continue
-        decode = _DECODERS.get(coding)
-        if decode is None:
-            return None
-        try:
-            body = decode(body, limit, cut)
-        except (zlib.error, brotli.error, zstandard.ZstdError, EOFError):
-            return None
-    return body
-
-
-class _Pieces:
-    """What a body is decoded to, piece by piece, up to a limit."""
-
-    def __init__(self, limit: int) -> None:
-        self._pieces: list[bytes] = []
-        self.room = limit
-
-    def add(self, piece: bytes) -> None:
-        self.room -= len(piece)
-        if self.room < 0:
-            raise TooLargeError
-        self._pieces.append(piece)
-
-    def all(self) -> bytes:
-        return b"".join(self._pieces)
-
-
-def _gunzip(body: bytes, limit: int, cut: bool) -> bytes:
-    out = _Pieces(limit)
-    while body:
-        member = zlib.decompressobj(wbits=31)
-        out.add(member.decompress(body, out.room + 1))
-        if not (member.eof or cut):
-            raise EOFError
-        body = member.unused_data
-    return out.all()
-
-
-def _has_zlib_frame(body: bytes) -> bool:
-    return len(body) > 1 and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
-
-
-def _inflate(body: bytes, limit: int, cut: bool) -> bytes:
-    out = _Pieces(limit)
-    stream = zlib.decompressobj(wbits=15 if _has_zlib_frame(body) else -15)
-    out.add(stream.decompress(body, out.room + 1))
-    if body and not (stream.eof or cut):
-        raise EOFError
-    return out.all()
-
-
-# brotli before 1.2 and zstandard can't be told where to stop, and make up to 1.2 MB of a byte.
-_SLICE = 64
-
-
-def _slices(body: bytes) -> Iterator[bytes]:
-    return (body[at : at + _SLICE] for at in range(0, len(body), _SLICE))
-
-
-def _unzstd(body: bytes, limit: int, cut: bool) -> bytes:
-    out = _Pieces(limit)
-    frame = None
-    for piece in _slices(body):
-        rest = piece
-        while rest:
-            frame = frame or zstandard.ZstdDecompressor().decompressobj()
-            out.add(frame.decompress(rest))
-            rest = frame.unused_data if frame.eof else b""
-            frame = None if frame.eof else frame
-    if frame is not None and not cut:
-        raise EOFError
-    return out.all()
-
-
-def _unbrotli(body: bytes, limit: int, cut: bool) -> bytes:
-    out = _Pieces(limit)
-    stream = brotli.Decompressor()
-    for piece in _slices(body):
-        out.add(stream.process(piece))
-    if body and not (stream.is_finished() or cut):
-        raise EOFError
-    return out.all()
-
-
-_DECODERS = {
-    "gzip": _gunzip,
-    "x-gzip": _gunzip,
-    "deflate": _inflate,
-    "br": _unbrotli,
-    "zstd": _unzstd,
-}
 
 
 def form_values(method: str, url: str, content_type: str, body: bytes) -> dict[str, list[str]]:

@@ -1,1 +1,7 @@
-"""misses."""
+"""Why nothing recorded answers a request, and what mends it; pure but for a look at other cassettes' files.
+
+explain          a miss: reason, differences, hints
+hints            the option that would make two requests match
+nearest          the recording that is most like a request
+other_cassettes  files that seem to have a request
+"""

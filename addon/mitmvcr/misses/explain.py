@@ -1,7 +1,6 @@
 """What to tell a user whose request nothing recorded answers: why, how it differs, what mends it.
 
-Only scrubbed requests come here, so that no message shows a secret. The work is bounded, whatever the
-cassette holds: see nearest, differences and nearby.
+Only scrubbed requests come here, so that no message shows a secret. It changes nothing and prints nothing.
 """
 
 from __future__ import annotations
@@ -14,11 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from mitmvcr.compare.request_diff import LARGE, Difference, difference, leaves, printable
+from mitmvcr.compare.difference_text import LARGE, Difference, difference, printable
+from mitmvcr.compare.request_diff import leaves
 from mitmvcr.misses import hints, other_cassettes
-from mitmvcr.misses.nearest import nearest, path_of
-from mitmvcr.model import Interaction, Request, Source
+from mitmvcr.misses.nearest import nearest
+from mitmvcr.model import Interaction, Request, Source, request_of
 from mitmvcr.replay.matcher import Matcher
+from mitmvcr.replay.overview import Overview, path_of
 from mitmvcr.store.cassette import Location
 
 _SHOWN = 4  # differences, places, numbers, names
@@ -68,7 +69,7 @@ class Miss:
     @property
     def lines(self) -> list[str]:
         """All of it for a terminal."""
-        listed = [f"    {one}" for one in [*map(str, self.differences), *self._rest()]]
+        listed = [f"    {line}" for line in [*map(str, self.differences), *self._rest()]]
         found = [f"  {self.found}{':' if listed else ''}"] if self.found else []
         return [f"{self.request}: {self.said}", *found, *listed, *(f"  {hint}" for hint in self.hints)]
 
@@ -80,23 +81,25 @@ class Miss:
 class Recordings:
     """What a cassette has to answer with.
 
-    `same` are the numbers of those that match the request, which was asked `asked` times; `scrub`
-    takes the secrets out of a recorded request: foreign cassettes have them. `elsewhere` names other
-    cassettes that have recordings of the request, `root` is the folder of all cassettes.
+    `overview` is of all interactions. `same` are the numbers of those that match the request, which was
+    asked for `times_asked` times; `scrub` takes the secrets out of a recorded request: foreign cassettes
+    have them. `elsewhere` names other cassettes that have recordings of the request, `root` is the folder
+    of all cassettes.
     """
 
     interactions: Sequence[Interaction]
+    overview: Overview
     played: AbstractSet[int]
     same: Sequence[int]
     scrub: Callable[[Request], Request]
-    asked: int = 0
+    times_asked: int = 0
     source: Source | None = None
     elsewhere: Sequence[str] = ()
     root: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Finding:
+class _Reason:
     """The part of a miss that depends on its reason."""
 
     reason: str
@@ -111,131 +114,142 @@ class _Finding:
 def explain(location: Location, recordings: Recordings, request: Request, matcher: Matcher) -> Miss:
     """Why a request is a miss, the nearest recording, how it differs, and the ways out.
 
-    Takes some milliseconds, however many recordings there are; looks for 20 ms at most at other files.
+    Some 500 recordings are looked at, and a handful compared, however many there are; other files are
+    looked at for some 20 ms. Raises MatchError where a function of the user's can't tell.
     """
-    if not location.exists:
-        finding = _no_cassette(location, recordings)
-    elif not recordings.interactions:
-        finding = _Finding("empty", f"cassette {location.path} holds no recording")
-    elif recordings.same:
-        finding = _played(location, recordings)
-    else:
-        finding = _different(location, recordings, request, matcher)
-    number = finding.number
-    return Miss(
-        location.name,
-        str(location.path),
-        request.method,
-        request.url,
-        matcher.key(request).hex(),
-        finding.reason,
-        printable(finding.said),
-        finding.found,
-        None if number is None else recordings.interactions[number].id,
-        None if number is None else _line(recordings.source, number),
-        finding.differences,
-        finding.more,
-        (*_elsewhere(location, recordings, request), *finding.hints, _record(location)),
-    )
+    return _Explanation(location, recordings, request, matcher).miss()
 
 
-def _no_cassette(location: Location, recordings: Recordings) -> _Finding:
-    hints = []
-    like = other_cassettes.with_like_name(recordings.root, location.path) if recordings.root else None
-    if like is not None:
-        hints.append(f"There is a cassette of a similar name: {printable(like)}")
-    return _Finding(
-        "no-cassette", f"cassette {location.path} does not exist, so nothing can answer", hints=tuple(hints)
-    )
+@dataclass(frozen=True, slots=True)
+class _Explanation:
+    """A request that nothing recorded answers, and where it was looked for."""
+
+    location: Location
+    recordings: Recordings
+    request: Request
+    matcher: Matcher
+
+    def miss(self) -> Miss:
+        reason = self._reason()
+        number = reason.number
+        return Miss(
+            self.location.name,
+            str(self.location.path),
+            self.request.method,
+            self.request.url,
+            self.matcher.key(self.request).hex(),
+            reason.reason,
+            printable(reason.said),
+            reason.found,
+            None if number is None else self._id(number),
+            None if number is None else self._line(number),
+            reason.differences,
+            reason.more,
+            (*self._elsewhere(), *reason.hints, self._record()),
+        )
+
+    def _reason(self) -> _Reason:
+        if not self.location.exists:
+            return self._no_cassette()
+        if not self.recordings.interactions:
+            return _Reason("empty", f"cassette {self.location.path} holds no recording")
+        return self._played() if self.recordings.same else self._different()
+
+    def _id(self, number: int) -> int:
+        return self.recordings.interactions[number].id
+
+    def _line(self, number: int) -> int | None:
+        source = self.recordings.source
+        if source is None or number >= len(source.spans):
+            return None
+        return self.recordings.overview.line(source, number)
+
+    def _no_cassette(self) -> _Reason:
+        root, path = self.recordings.root, self.location.path
+        like = other_cassettes.with_like_name(root, path) if root else None
+        hint = () if like is None else (f"There is a cassette of a similar name: {printable(like)}",)
+        return _Reason("no-cassette", f"cassette {path} does not exist, so nothing can answer", hints=hint)
+
+    def _played(self) -> _Reason:
+        same, asked = self.recordings.same, self.recordings.times_asked
+        ids = _listed([str(self._id(number)) for number in same[:_SHOWN]], len(same))
+        numbers = f"{ids}, {'which was' if len(same) == 1 else 'which were'} played already"
+        counts = f": recorded {_times(len(same))}, asked {_times(asked)}" if asked else ""
+        return _Reason(
+            "played",
+            f"cassette {self.location.path} has it as interaction {numbers}{counts}",
+            number=same[-1],
+            hints=("To let it repeat: vcr_repeat=last (the last answer again) or any (all from the first)",),
+        )
+
+    def _different(self) -> _Reason:
+        recordings, count = self.recordings, len(self.recordings.interactions)
+        is_played = len(recordings.played) >= count
+        said = f"cassette {self.location.path} has no recording of it"
+        candidates = recordings.overview.alike(self.request, frozenset() if is_played else recordings.played)
+        number = nearest(recordings.interactions, candidates, self.request, self.matcher) or 0
+        recorded = self._scrubbed(number)
+        found, is_all = leaves(recorded, self.request, self.matcher)
+        kinds = {difference.kind for difference in found}
+        if "path" in kinds and not kinds.isdisjoint(("json", "body", "method")):
+            return _Reason(
+                "unlike", f"{said} (0 unplayed)" if is_played else said, f"It has {self._places()}"
+            )
+        shown = f"interaction {self._id(number)}"
+        all_played = f"All {count} recordings were" if count > 1 else "Its only recording was"
+        return _Reason(
+            "different",
+            said,
+            f"{all_played} played already; the nearest: {shown}"
+            if is_played
+            else f"Nearest unplayed: {shown}",
+            number,
+            tuple(map(difference, found[:_SHOWN])),
+            max(0, len(found) - _SHOWN),
+            tuple(hints.hints(found, recorded, self.request, self.matcher)) if is_all else (),
+        )
+
+    def _scrubbed(self, number: int) -> Request:
+        """The recorded request without secrets, but for a body so large that none of it is shown."""
+        recorded = request_of(self.recordings.interactions, number)
+        if len(recorded.body) <= LARGE:
+            return self.recordings.scrub(recorded)
+        return replace(self.recordings.scrub(replace(recorded, body=b"")), body=recorded.body)
+
+    def _places(self) -> str:
+        counts: Counter[str] = Counter()
+        for method, url, count in self.recordings.overview.places(1000):
+            counts[f"{method} {path_of(self.recordings.scrub(Request('GET', url)).url)}"] += count
+        places = [f"{place} ({count} times)" if count > 1 else place for place, count in counts.most_common()]
+        return printable(_listed(places, len(places)))
+
+    def _elsewhere(self) -> Iterator[str]:
+        names, root = self.recordings.elsewhere, self.recordings.root
+        if names:
+            have = "Cassette {} has it" if len(names) == 1 else "Cassettes {} have it"
+            there = have.format(printable(_listed(names, len(names))))
+            yield f"{there}: to be answered from there, name it ({_header(names[0])})"
+        elif root is not None:
+            found = other_cassettes.with_request(root, self.request, self.location.path)
+            if found is not None:
+                there = f"Cassette {printable(found)} seems to have it"
+                yield f"{there}: to be answered from there, name it ({_header(found)})"
+
+    def _record(self) -> str:
+        where = " on a developer machine, and commit the cassette" if os.environ.get("CI") else ""
+        mode = "new-episodes" if self.location.exists else "once"
+        return f"To record it: run with vcr_mode={mode} and access to the API{where}"
 
 
-def _played(location: Location, recordings: Recordings) -> _Finding:
-    ids = [recordings.interactions[number].id for number in recordings.same]
-    numbers = f"{_listed(map(str, ids))}, {'which was' if len(ids) == 1 else 'which were'} played already"
-    counts = f": recorded {_times(len(ids))}, asked {_times(recordings.asked)}" if recordings.asked else ""
-    return _Finding(
-        "played",
-        f"cassette {location.path} has it as interaction {numbers}{counts}",
-        number=recordings.same[-1],
-        hints=("To let it repeat: vcr_repeat=last (the last answer again) or any (all from the first)",),
-    )
-
-
-def _different(location: Location, recordings: Recordings, request: Request, matcher: Matcher) -> _Finding:
-    every = range(len(recordings.interactions))
-    unplayed = [number for number in every if number not in recordings.played]
-    said = f"cassette {location.path} has no recording of it"
-    all_played = f"All {len(every)} recordings were" if len(every) > 1 else "Its only recording was"
-    number = nearest(recordings.interactions, unplayed or every, request, matcher)
-    recorded = _scrubbed(recordings, number or 0)
-    found, whole = leaves(recorded, request, matcher)
-    differing = {leaf.kind for leaf in found}
-    if "path" in differing and ("json" in differing or "body" in differing or "method" in differing):
-        has = f"It has {_places(recordings)}"
-        return _Finding("unlike", f"{said} (0 unplayed)" if not unplayed else said, has)
-    shown = f"interaction {recordings.interactions[number or 0].id}"
-    return _Finding(
-        "different",
-        said,
-        f"Nearest unplayed: {shown}" if unplayed else f"{all_played} played already; the nearest: {shown}",
-        number,
-        tuple(difference(leaf) for leaf in found[:_SHOWN]),
-        max(0, len(found) - _SHOWN),
-        tuple(hints.hints(found, recorded, request, matcher)) if whole else (),
-    )
-
-
-def _scrubbed(recordings: Recordings, number: int) -> Request:
-    """The recorded request without secrets, but for a body so large that none of it is shown."""
-    recorded = recordings.interactions[number].request
-    if len(recorded.body) <= LARGE:
-        return recordings.scrub(recorded)
-    return replace(recordings.scrub(replace(recorded, body=b"")), body=recorded.body)
-
-
-def _places(recordings: Recordings) -> str:
-    counts = Counter(
-        f"{one.request.method} {path_of(recordings.scrub(Request('GET', one.request.url)).url)}"
-        for one in recordings.interactions[:1000]
-    )
-    places = [f"{place} ({count} times)" if count > 1 else place for place, count in counts.most_common()]
-    return printable(_listed(places))
-
-
-def _listed(items: Iterator[str] | Sequence[str]) -> str:
-    every = list(items)
-    rest = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
-    return ", ".join(every[:_SHOWN]) + rest
+def _listed(items: Sequence[str], count: int) -> str:
+    """The first of so many."""
+    rest = f" and {count - _SHOWN} more" if count > _SHOWN else ""
+    return ", ".join(items[:_SHOWN]) + rest
 
 
 def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
-def _line(source: Source | None, number: int) -> int | None:
-    if source is None or number >= len(source.spans):
-        return None
-    return source.data.count(b"\n", 0, source.spans[number][0]) + 1
-
-
-def _elsewhere(location: Location, recordings: Recordings, request: Request) -> Iterator[str]:
-    if recordings.elsewhere:
-        name = recordings.elsewhere[0]
-        have = "Cassette {} has it" if len(recordings.elsewhere) == 1 else "Cassettes {} have it"
-        names = printable(_listed(recordings.elsewhere))
-        yield f"{have.format(names)}: to be answered from there, name it ({_header(name)})"
-    elif recordings.root is not None:
-        found = other_cassettes.with_request(recordings.root, request, location.path)
-        if found is not None:
-            there = f"Cassette {printable(found)} seems to have it"
-            yield f"{there}: to be answered from there, name it ({_header(found)})"
-
-
 def _header(name: str) -> str:
     return f"X-VCR-Cassette: {quote(name, safe='/')}"
-
-
-def _record(location: Location) -> str:
-    where = " on a developer machine, and commit the cassette" if os.environ.get("CI") else ""
-    mode = "new-episodes" if location.exists else "once"
-    return f"To record it: run with vcr_mode={mode} and access to the API{where}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from mitmvcr.compare.request_diff import Leaf, json_path
+from mitmvcr.compare.json_diff import DifferingValue, json_path
 from mitmvcr.model import Request
 from mitmvcr.replay.matcher import Matcher
 
@@ -42,7 +42,9 @@ _PLAIN = re.compile(r"[\w.$=,-]+")
 _QUERY_NAME = re.compile(r"[^\s$,]+")
 
 
-def hints(found: Sequence[Leaf], recorded: Request, asked: Request, matcher: Matcher) -> Iterator[str]:
+def hints(
+    found: Sequence[DifferingValue], recorded: Request, request: Request, matcher: Matcher
+) -> Iterator[str]:
     """Sentences that name the option; none if the requests differ in what matters."""
     kinds = {leaf.kind for leaf in found}
     if not found:
@@ -50,35 +52,35 @@ def hints(found: Sequence[Leaf], recorded: Request, asked: Request, matcher: Mat
     if kinds <= {"json", "query", "form", "part"}:
         yield from _ignoring(found, matcher)
     elif kinds == {"path"}:
-        one, other = str(found[0].recorded), str(found[0].asked)
-        if one.endswith(other) or other.endswith(one):
+        path, path_now = str(found[0].recorded), str(found[0].request)
+        if path.endswith(path_now) or path_now.endswith(path):
             yield "The paths differ only in how they begin: look at the base URL of the client"
     elif kinds <= {"scheme", "host", "port", "headers", "url"}:
-        yield from _matching_less(found, recorded, asked, matcher)
+        yield from _matching_less(found, recorded, request, matcher)
 
 
 def _matching_less(
-    found: Sequence[Leaf], recorded: Request, asked: Request, matcher: Matcher
+    found: Sequence[DifferingValue], recorded: Request, request: Request, matcher: Matcher
 ) -> Iterator[str]:
     left_out = {f"headers:{leaf.where[0]}".lower() if leaf.where else leaf.kind for leaf in found}
     fields: list[str] = []
-    for one in matcher.fields:
-        if one == "url" and left_out & {"scheme", "host", "port", "url"}:
+    for name in matcher.fields:
+        if name == "url" and left_out & {"scheme", "host", "port", "url"}:
             fields += [part for part in ("scheme", "host", "port", "path", "query") if part not in left_out]
-        elif one.lower() not in left_out:
-            fields.append(one)
-    less = Matcher(tuple(fields), matcher.ignore, matcher.llama_stack)
-    if fields and less.key(recorded) == less.key(asked):
+        elif name.lower() not in left_out:
+            fields.append(name)
+    lesser = Matcher(tuple(fields), matcher.ignore, matcher.llama_stack)
+    if fields and lesser.key(recorded) == lesser.key(request):
         what = "the spelling of the URL" if left_out == {"url"} else _and(_names(found))
         differ = "differ" if len(left_out) > 1 else "differs"
         yield f"Only {what} {differ}: vcr_match={','.join(fields)} compares the rest"
 
 
-def _names(found: Sequence[Leaf]) -> list[str]:
+def _names(found: Sequence[DifferingValue]) -> list[str]:
     return [f"the header {leaf.where[0]}" if leaf.where else f"the {leaf.kind}" for leaf in found]
 
 
-def _ignoring(found: Sequence[Leaf], matcher: Matcher) -> Iterator[str]:
+def _ignoring(found: Sequence[DifferingValue], matcher: Matcher) -> Iterator[str]:
     looks = [_looks(leaf) for leaf in found]
     paths = _paths(found)
     if any(leaf.items for leaf in found) or len(paths) > _MOST or () in {leaf.where for leaf in found}:
@@ -104,46 +106,46 @@ def _ignoring(found: Sequence[Leaf], matcher: Matcher) -> Iterator[str]:
         yield f"If {_and(paths)} {'does' if len(paths) == 1 else 'do'} not matter: {option}"
 
 
-def _is_substance(leaf: Leaf) -> bool:
+def _is_substance(leaf: DifferingValue) -> bool:
     return leaf.kind == "part" or (leaf.kind == "json" and leaf.where[0] in _SUBSTANCE)
 
 
-def _is_incidental(leaf: Leaf) -> bool:
+def _is_incidental(leaf: DifferingValue) -> bool:
     steps = [step for step in leaf.where if isinstance(step, str)]
     if _is_substance(leaf):
         return bool(steps) and steps[-1] in _INCIDENTAL
     return not _INCIDENTAL.isdisjoint(steps)
 
 
-def _looks(leaf: Leaf) -> str:
+def _looks(leaf: DifferingValue) -> str:
     """What both values look like as a whole, if it is volatile."""
-    one, other = leaf.recorded, leaf.asked
-    if isinstance(one, float) and isinstance(other, float) and min(one, other) > 1e9:
-        return "a time in seconds" if max(one, other) < 2e12 else ""
-    if isinstance(one, str) and isinstance(other, str):
+    before, now = leaf.recorded, leaf.request
+    if isinstance(before, float) and isinstance(now, float) and min(before, now) > 1e9:
+        return "a time in seconds" if max(before, now) < 2e12 else ""
+    if isinstance(before, str) and isinstance(now, str):
         for name, pattern in _VOLATILE:
-            if re.fullmatch(pattern, one, re.ASCII) and re.fullmatch(pattern, other, re.ASCII):
+            if re.fullmatch(pattern, before, re.ASCII) and re.fullmatch(pattern, now, re.ASCII):
                 return name
     return ""
 
 
-def _volatile_within(leaf: Leaf) -> Iterator[tuple[str, str]]:
+def _volatile_within(leaf: DifferingValue) -> Iterator[tuple[str, str]]:
     """Names and patterns of what two texts differ in, if they are the same without it."""
-    one, other = leaf.recorded, leaf.asked
-    if not isinstance(one, str) or not isinstance(other, str):
+    before, now = leaf.recorded, leaf.request
+    if not isinstance(before, str) or not isinstance(now, str):
         return
     used = []
     for name, pattern in _VOLATILE:
-        (one, times), (other, times_now) = re.subn(pattern, "\0", one), re.subn(pattern, "\0", other)
+        (before, times), (now, times_now) = re.subn(pattern, "\0", before), re.subn(pattern, "\0", now)
         if times and times_now:
             used.append((name, pattern))
-    if one == other:
+    if before == now:
         yield from used
 
 
-def _paths(found: Sequence[Leaf]) -> list[str]:
+def _paths(found: Sequence[DifferingValue]) -> list[str]:
     """What `vcr_ignore` would have to name: paths that differ in indexes alone become one with `*`."""
-    groups: dict[tuple[object, ...], list[Leaf]] = {}
+    groups: dict[tuple[object, ...], list[DifferingValue]] = {}
     for leaf in found:
         shape = (leaf.kind, *(None if isinstance(step, int) else step for step in leaf.where))
         groups.setdefault(shape, []).append(leaf)

@@ -10,7 +10,8 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mitmvcr.model import Request
@@ -18,7 +19,9 @@ from mitmvcr.store.cassette import SUFFIX
 
 _SECONDS = 0.02
 _FILES = 400
+_BYTES = 64 << 20
 _FILE_BYTES = 4 << 20
+_PIECE = 256 << 10  # bytes that are read at once
 _NAMES = 200
 _SHORTEST = 16  # bytes; shorter bodies occur by chance
 
@@ -32,19 +35,40 @@ def with_request(root: Path, request: Request, besides: Path) -> str | None:
     url = f" url: {request.url}\n".encode("utf-8", "surrogateescape")
     if len(body) < _SHORTEST or len(body) > _FILE_BYTES or b"\n" in body:
         return None
-    deadline = time.perf_counter() + _SECONDS
-    for path in _files(root, besides.parent):
-        if time.perf_counter() > deadline:
-            return None
-        if path == besides:
-            continue
+    look = _Look(time.perf_counter() + _SECONDS, _FILES, _BYTES)
+    for path in _files(root, besides.parent, look):
         with contextlib.suppress(OSError):
-            status = path.lstat()
-            if stat.S_ISREG(status.st_mode) and status.st_size <= _FILE_BYTES:
-                data = path.read_bytes()
-                if body in data and url in data:
-                    return path.relative_to(root).as_posix().removesuffix(SUFFIX)
+            if path != besides and look.has(path, (body, url)):
+                return path.relative_to(root).as_posix().removesuffix(SUFFIX)
     return None
+
+
+@dataclass(slots=True)
+class _Look:
+    """What a look may still cost."""
+
+    deadline: float
+    files: int
+    room: int  # bytes
+
+    @property
+    def is_over(self) -> bool:
+        return self.files <= 0 or self.room <= 0 or time.perf_counter() > self.deadline
+
+    def has(self, path: Path, texts: Sequence[bytes]) -> bool:
+        """Whether a file has all of these texts, as far as it may be read; raises OSError."""
+        self.files -= 1
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _FILE_BYTES:
+            return False
+        data = bytearray()
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                data += piece
+                self.room -= len(piece)
+                if self.is_over:
+                    return False
+        return all(text in data for text in texts)
 
 
 def with_like_name(root: Path, path: Path) -> str | None:
@@ -63,16 +87,19 @@ def with_like_name(root: Path, path: Path) -> str | None:
     return (path.parent / found[0]).relative_to(root).as_posix() if found else None
 
 
-def _files(root: Path, first: Path) -> Iterator[Path]:
-    """Cassettes' files below a folder, those below `first` first; so many at most."""
-    seen, left = set(), _FILES
+def _files(root: Path, first: Path, look: _Look) -> Iterator[Path]:
+    """Cassettes' files below a folder, those below `first` first, until the look is over."""
+    seen: set[str] = set()
     for top in dict.fromkeys((first, root)):
-        for here, folders, names in os.walk(top):
+        for folder, folders, names in os.walk(top):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            if here in seen:
+            if folder in seen:
                 continue
-            seen.add(here)
+            seen.add(folder)
             for name in names:
-                if left and name.endswith(SUFFIX) and not name.startswith("."):
-                    left -= 1
-                    yield Path(here, name)
+                if name.endswith(SUFFIX) and not name.startswith("."):
+                    yield Path(folder, name)
+                if look.is_over:
+                    return
+            if look.is_over:
+                return

@@ -9,7 +9,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 
 from mitmvcr.http.go_rules import bodiless
 from mitmvcr.recording import capture
-from mitmvcr.replay.served_response import Answer
+from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving.cassette_selection import HEADER, PROXY_AUTHORIZATION, Fields, kept_here
 from mitmvcr.serving.request_head import Incoming
 
@@ -57,9 +57,9 @@ def take_off(flow: http.HTTPFlow, asked: Incoming) -> None:
         flow.request.path = asked.path
 
 
-def head_of(response: http.Response) -> capture.Head:
+def head_of(response: http.Response) -> capture.ResponseHead:
     """A response's status line and headers."""
-    return capture.Head(
+    return capture.ResponseHead(
         response.status_code, response.reason, response.http_version, tuple(pairs(response.headers))
     )
 
@@ -79,7 +79,7 @@ def length_of(message: http.Message) -> int | None:
     return None if unannounced or isinstance(message, http.Response) else 0
 
 
-def response_of(answer: Answer, asked: Incoming) -> http.Response:
+def response_of(answer: ServedResponse, asked: Incoming) -> http.Response:
     """What mitmproxy sends for an answer."""
     headers = _headers(told(answer, asked))
     reason = answer.reason.encode("latin-1", "replace")
@@ -89,7 +89,7 @@ def response_of(answer: Answer, asked: Incoming) -> http.Response:
     return http.Response(b"HTTP/1.1", answer.code, reason, headers, body, trailers, 0.0, 0.0)
 
 
-def assembled(answer: Answer, asked: Incoming) -> bytes:
+def assembled(answer: ServedResponse, asked: Incoming) -> bytes:
     """The bytes that mitmproxy sends to a client of HTTP/1 for the same."""
     fields = told(answer, asked)
     lines = [f"HTTP/1.1 {answer.code} ".encode() + answer.reason.encode("latin-1", "replace")]
@@ -103,7 +103,7 @@ def assembled(answer: Answer, asked: Incoming) -> bytes:
     return b"\r\n".join(lines)
 
 
-def told(answer: Answer, asked: Incoming) -> Fields:
+def told(answer: ServedResponse, asked: Incoming) -> Fields:
     """An answer's header fields as this client is told them."""
     fields = kept_here(asked, answer.headers)
     if asked.http_version == "HTTP/1.0" and (asked.header("Connection") or "").lower() == "keep-alive":

@@ -10,17 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mitmvcr.errors import TooLargeError
+from mitmvcr.http.content_coding import UNLIMITED, decode_body, stated_coding
 from mitmvcr.http.go_rules import (
     HOP_BY_HOP,
-    UNLIMITED,
     bodiless,
     canonical_header,
-    decode_body,
-    decode_partial,
     first_value,
     form_values,
     status_text,
 )
+from mitmvcr.http.sse import last_event
 from mitmvcr.model import Request, Response
 
 Pairs = Iterable[tuple[str, str]]
@@ -67,7 +66,7 @@ def request(method: str, url: str, headers: Pairs, body: bytes, limit: int = UNL
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ResponseHead:
     """A response's status line, headers and, where they have come, trailers, as the wire had them."""
 
     code: int
@@ -78,7 +77,7 @@ class Head:
 
 
 def response(  # noqa: PLR0913 - an answer is no less than that
-    method: str, head: Head, body: bytes, duration: int, limit: int = UNLIMITED, *, cut: bool = False
+    method: str, head: ResponseHead, body: bytes, duration: int, limit: int = UNLIMITED, *, cut: bool = False
 ) -> Response:
     """A response as Go's client would have seen it; `duration` is in nanoseconds.
 
@@ -117,7 +116,7 @@ def response(  # noqa: PLR0913 - an answer is no less than that
     )
 
 
-def stream_is_whole(head: Head, body: bytes, limit: int = UNLIMITED) -> bool:
+def stream_is_whole(head: ResponseHead, body: bytes, limit: int = UNLIMITED) -> bool:
     """Whether a stream had all of its events when the connection went away.
 
     Clients close right after the last event, before the answer's end comes. Raises TooLargeError as
@@ -126,18 +125,14 @@ def stream_is_whole(head: Head, body: bytes, limit: int = UNLIMITED) -> bool:
     values = _canonical(head.headers)
     if not first_value(values, "Content-Type").lower().startswith("text/event-stream"):
         return False
-    text = _undo_coding(values, body, limit, cut=True)
-    start = max(text.rfind(b"\ndata:"), text.rfind(b"\rdata:")) + 1
-    line, *rest = text[start:].splitlines() or [b""]
-    data = line.removeprefix(b"data:").strip()
-    if data == b"[DONE]":
-        return True
+    event = last_event(_undo_coding(values, body, limit, cut=True))
+    if event is None or event.data.rpartition(b"\n")[2].strip() == b"[DONE]":
+        return event is not None
     try:
-        # Nothing but an empty line ends an event; without it a client discards what it has of it.
-        event = json.loads(data) if b"" in rest else None
+        value = json.loads(event.data) if event.is_ended else None
     except (ValueError, RecursionError):
         return False
-    return isinstance(event, dict) and event.get("type") in _LAST_EVENTS
+    return isinstance(value, dict) and value.get("type") in _LAST_EVENTS
 
 
 def _canonical(headers: Pairs) -> dict[str, list[str]]:
@@ -151,10 +146,10 @@ def _undo_coding(values: dict[str, list[str]], body: bytes, limit: int, *, cut: 
     """The body without its Content-Encoding, which goes from `values`; the very same if it has none."""
     if len(body) > limit:
         raise TooLargeError
-    coding = ",".join(values.get("Content-Encoding", ()))
+    coding = stated_coding(values)
     if not coding or not body:
         return body
-    decoded = decode_partial(body, coding, limit) if cut else decode_body(body, coding, limit)
+    decoded = decode_body(body, coding, limit, cut=cut)
     if decoded is None:
         return body
     del values["Content-Encoding"]

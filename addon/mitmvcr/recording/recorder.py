@@ -40,7 +40,7 @@ class Recorder:
         """Put other bytes in the place of what was recorded; raises MitmvcrError, then nothing changes."""
         cassette = govcr.load(data)
         if cassette.source is not None:
-            for one, (start, end) in zip(cassette.interactions, cassette.source.spans, strict=True):
-                if findings := self.scrubber.gate(data[start:end], one, self.memory):
+            for interaction, (start, end) in zip(cassette.interactions, cassette.source.spans, strict=True):
+                if findings := self.scrubber.gate(data[start:end], interaction, self.memory):
                     raise RefusedError(findings)
         self.writer.rewrite(data)

@@ -6,13 +6,13 @@ which they are seen, and no answer takes exactly as long as before: none of that
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from mitmvcr.formats import govcr
 from mitmvcr.model import Cassette, Interaction, Node, Plain, Request, Response
+from mitmvcr.replay.pairing import partners
 from mitmvcr.scrub.memory import MARK, strings
 
 Numbers = dict[tuple[bytes, bytes], bytes]
@@ -28,7 +28,8 @@ def settle(before: Cassette, now: Sequence[Interaction], key: Callable[[Request]
     one that ended before it. Replacements (`REDACTED-org-2`) get the numbers that they had. What says
     the same as before is the interaction that stood there, with its duration and, in the file, its text.
     """
-    pairs = list(_paired(before.interactions, now, key))
+    keys_before, keys = ([key(one.request) for one in side] for side in (before.interactions, now))
+    pairs = list(zip(partners(keys, keys_before), now, strict=True))
     numbers = _numbers(before.interactions, pairs)
     settled, dialect = [], govcr.dialect_of(before)
     for old, new in _ordered(pairs):
@@ -38,25 +39,13 @@ def settle(before: Cassette, now: Sequence[Interaction], key: Callable[[Request]
     return replace(before, interactions=tuple(settled))
 
 
-Pair = tuple[int | None, Interaction]
+_Pair = tuple[int | None, Interaction]
 """The number of the old interaction that had the same request, and the new one."""
 
 
-def _paired(
-    before: Sequence[Interaction], now: Sequence[Interaction], key: Callable[[Request], bytes]
-) -> Iterator[Pair]:
-    """Equal requests are paired first in, first out, as replay answers them."""
-    places: dict[bytes, deque[int]] = {}
-    for number, one in enumerate(before):
-        places.setdefault(key(one.request), deque()).append(number)
-    for one in now:
-        left = places.get(key(one.request))
-        yield (left.popleft() if left else None), one
-
-
-def _ordered(pairs: Sequence[Pair]) -> list[Pair]:
+def _ordered(pairs: Sequence[_Pair]) -> list[_Pair]:
     """By the old numbers; what has none keeps its place behind what came before it."""
-    placed: list[tuple[int, int, Pair]] = []
+    placed: list[tuple[int, int, _Pair]] = []
     last = -1
     for sequence, pair in enumerate(pairs):
         if pair[0] is not None:
@@ -67,16 +56,16 @@ def _ordered(pairs: Sequence[Pair]) -> list[Pair]:
     return [pair for *_, pair in sorted(placed, key=lambda item: item[:2])]
 
 
-def _marks(one: Interaction) -> Iterator[tuple[bytes, bytes]]:
+def _marks(interaction: Interaction) -> Iterator[tuple[bytes, bytes]]:
     """Kinds and numbers of an interaction's replacements, in one fixed order of its places."""
-    asked, told = one.request, one.response
-    texts = strings([asked.url, asked.headers, asked.form, asked.body, told.headers, told.body, told.trailer])
-    for text in texts:
+    request, response = interaction.request, interaction.response
+    in_response: list[Node] = [response.headers, response.body, response.trailer]
+    for text in strings([request.url, request.headers, request.form, request.body, *in_response]):
         for mark in MARK.finditer(text):
             yield mark.group(1), mark.group(2)
 
 
-def _numbers(before: Sequence[Interaction], pairs: Sequence[Pair]) -> Numbers:
+def _numbers(before: Sequence[Interaction], pairs: Sequence[_Pair]) -> Numbers:
     """What each replacement is to be called: as in its old place, else by the next number that is free."""
     numbers: Numbers = {}
     given: set[tuple[bytes, bytes]] = set()
@@ -100,13 +89,13 @@ def _numbers(before: Sequence[Interaction], pairs: Sequence[Pair]) -> Numbers:
 def _free(kind: bytes, number: bytes, taken: set[tuple[bytes, bytes]]) -> bytes:
     if (kind, number) not in taken:
         return number
-    return str(1 + max(int(other) for known, other in taken if known == kind)).encode()
+    return str(1 + max(int(other) for other_kind, other in taken if other_kind == kind)).encode()
 
 
-def _renamed(one: Interaction, numbers: Numbers) -> Interaction:
+def _renamed(interaction: Interaction, numbers: Numbers) -> Interaction:
     """The interaction with its replacements numbered anew, and lengths that fit."""
-    if not numbers or not any(mark in numbers for mark in _marks(one)):
-        return one
+    if not numbers or not any(mark in numbers for mark in _marks(interaction)):
+        return interaction
 
     def text(raw: bytes) -> bytes:
         return MARK.sub(
@@ -116,23 +105,23 @@ def _renamed(one: Interaction, numbers: Numbers) -> Interaction:
     def clean(node: N) -> N:
         return _mapped(node, text)
 
-    asked, told = one.request, one.response
+    request, response = interaction.request, interaction.response
     return replace(
-        one,
+        interaction,
         request=replace(
-            asked,
-            url=clean(asked.url),
-            headers=clean(asked.headers),
-            form=clean(asked.form),
-            body=text(asked.body),
-            content_length=_length(asked, text(asked.body)),
+            request,
+            url=clean(request.url),
+            headers=clean(request.headers),
+            form=clean(request.form),
+            body=text(request.body),
+            content_length=_length(request, text(request.body)),
         ),
         response=replace(
-            told,
-            headers=clean(told.headers),
-            trailer=clean(told.trailer),
-            body=text(told.body),
-            content_length=_length(told, text(told.body)),
+            response,
+            headers=clean(response.headers),
+            trailer=clean(response.trailer),
+            body=text(response.body),
+            content_length=_length(response, text(response.body)),
         ),
     )
 
@@ -160,6 +149,6 @@ def _mapped(node: N, text: Callable[[bytes], bytes]) -> N:
 
 
 def _says_the_same(old: Interaction, new: Interaction) -> bool:
-    told = replace(new.response, duration=old.response.duration, extra=old.response.extra)
-    asked = replace(new.request, extra=old.request.extra, host=old.request.host)
-    return told == old.response and asked == old.request
+    response = replace(new.response, duration=old.response.duration, extra=old.response.extra)
+    request = replace(new.request, extra=old.request.extra, host=old.request.host)
+    return response == old.response and request == old.request

@@ -2,56 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 from mitmvcr.config.settings import Repeat
-
-_AT_ONCE = 32
-"""How many keys are made at once: they cost less together, and who looks for one of the first needs few."""
-
-
-class Index:
-    """Keys to the numbers of the interactions that have them, in recorded order; shared.
-
-    Keys are made, some at a time, as far as one is looked for: `keys` makes those of the numbers it is given.
-    """
-
-    def __init__(self, count: int, keys: Callable[[range], Iterable[bytes]]) -> None:
-        self._count = count
-        self._keys = keys
-        self._known = 0
-        self._first: dict[bytes, int] = {}
-        self._more: dict[bytes, list[int]] = {}
-
-    def at(self, key: bytes, place: int) -> int | None:
-        """The number of the interaction at this place among those with this key, None if they are fewer."""
-        while (number := self._known_at(key, place)) is None and self._known < self._count:
-            self._learn()
-        return number
-
-    def _known_at(self, key: bytes, place: int) -> int | None:
-        if not place:
-            return self._first.get(key)
-        more = self._more.get(key, ())
-        return more[place - 1] if place <= len(more) else None
-
-    def find(self, key: bytes) -> Sequence[int]:
-        """Numbers of all interactions with this key, none if there is none."""
-        self.complete()
-        first = self._first.get(key)
-        return () if first is None else (first, *self._more.get(key, ()))
-
-    def complete(self) -> None:
-        """Make the keys of all."""
-        while self._known < self._count:
-            self._learn()
-
-    def _learn(self) -> None:
-        numbers = range(self._known, min(self._known + _AT_ONCE, self._count))
-        for number, key in zip(numbers, list(self._keys(numbers)), strict=True):
-            if self._first.setdefault(key, number) != number:
-                self._more.setdefault(key, []).append(number)
-        self._known = numbers.stop
+from mitmvcr.replay.index import Index
 
 
 class Player:
@@ -81,15 +35,10 @@ class Player:
             self.played.add(number)
         return number
 
-    def asked(self, key: bytes) -> int:
+    def times_asked(self, key: bytes) -> int:
         """How often a recorded key was asked for; what no recording has isn't counted."""
         return self._positions.get(key, 0)
 
     def matching(self, key: bytes) -> Sequence[int]:
         """Numbers of all interactions with this key, played or not."""
         return self._index.find(key)
-
-    def rewind(self) -> None:
-        """Begin anew: nothing counts as played."""
-        self._positions.clear()
-        self.played.clear()

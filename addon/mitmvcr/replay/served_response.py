@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from mitmvcr.http.content_coding import coding_of
 from mitmvcr.http.go_rules import HOP_BY_HOP, bodiless, canonical_header
 from mitmvcr.model import Response
 
@@ -15,7 +16,7 @@ _NOT_REPLAYED = HOP_BY_HOP | {"Content-Length"}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServedResponse:
     """What a client is sent. `headers` have the framing that fits the body and the protocol."""
 
     code: int
@@ -25,7 +26,7 @@ class Answer:
     trailers: tuple[tuple[str, str], ...] = ()
 
 
-def replayed(response: Response, method: str, http_version: str) -> Answer:
+def replayed(response: Response, method: str, http_version: str) -> ServedResponse:
     """The recorded answer, framed for a client of this protocol.
 
     A body of recorded length has a Content-Length, one without (`content_length: -1`) is chunked in
@@ -38,7 +39,7 @@ def replayed(response: Response, method: str, http_version: str) -> Answer:
         for value in values
     ]
     body = b"" if bodiless(method, response.code) else response.body
-    if body[:2] != b"\x1f\x8b":
+    if coding_of(body) != "gzip":
         # Written by a tool that stores the body decoded and leaves the header.
         headers = [pair for pair in headers if not _says_gzip(*pair)]
     if method == "HEAD":
@@ -48,7 +49,7 @@ def replayed(response: Response, method: str, http_version: str) -> Answer:
         headers += _framing(response, len(body), http_version)
     reason = response.status.removeprefix(str(response.code)).strip()
     trailers = [(name, value) for name, values in response.trailer.items() for value in values]
-    return Answer(response.code, reason, tuple(headers), body, tuple(trailers))
+    return ServedResponse(response.code, reason, tuple(headers), body, tuple(trailers))
 
 
 def _says_gzip(name: str, value: str) -> bool:
@@ -64,7 +65,7 @@ def _framing(response: Response, length: int, http_version: str) -> list[tuple[s
     return [("Content-Length", str(length))]
 
 
-def error(code: int, kind: str, message: str) -> Answer:
+def error(code: int, kind: str, message: str) -> ServedResponse:
     """An answer in OpenAI's error shape, which no SDK retries (`x-should-retry: false`)."""
     body = json.dumps(
         {"error": {"message": message, "type": kind, "param": None, "code": kind}}, ensure_ascii=False
@@ -74,24 +75,24 @@ def error(code: int, kind: str, message: str) -> Answer:
         ("X-Should-Retry", "false"),
         ("Content-Length", str(len(body))),
     )
-    return Answer(code, "", headers, body)
+    return ServedResponse(code, "", headers, body)
 
 
-def miss(message: str) -> Answer:
+def miss(message: str) -> ServedResponse:
     """404: nothing recorded answers this request."""
     return error(404, "vcr_cassette_miss", message)
 
 
-def refusal(message: str) -> Answer:
+def refusal(message: str) -> ServedResponse:
     """400: the cassette that the request names can't be used."""
     return error(400, "vcr_cassette_error", message)
 
 
-def too_large(message: str) -> Answer:
+def too_large(message: str) -> ServedResponse:
     """413: the request's body is larger than any that is matched."""
     return error(413, "vcr_body_too_large", message)
 
 
-def failure(message: str) -> Answer:
+def failure(message: str) -> ServedResponse:
     """500: mitmvcr itself failed; the request went nowhere."""
     return error(500, "vcr_internal_error", message)

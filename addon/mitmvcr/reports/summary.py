@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from mitmvcr.compare.request_diff import printable
+from mitmvcr.compare.difference_text import printable
 from mitmvcr.misses.explain import Miss
 from mitmvcr.reports.run_report import KEPT, Report, as_json, has_failed, write
 from mitmvcr.sessions.table import Sessions

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
+from mitmvcr.http.content_coding import actual_coding, stated_coding
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Values
-from mitmvcr.scrub.detect.archives import PackedError, coding_of, members, unpacked
+from mitmvcr.scrub.detect.archives import PackedError, members, unpacked
 from mitmvcr.scrub.detect.readings import unescaped, unfolded
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.search import Secret, find_secrets, is_clear
@@ -85,7 +85,7 @@ def _body_findings(
     for side, message in (("request", interaction.request), ("response", interaction.response)):
         field = f"{side}.body"
         body = message.body
-        coding = content_coding(message.headers) or coding_of(body)
+        coding = actual_coding(body, stated_coding(message.headers))
         try:
             if coding:
                 body = unpacked(body, coding)
@@ -128,17 +128,6 @@ def _blanks(text: bytes, at: int) -> int:
 def _place(secret: Secret) -> str:
     split = f", split over {len(secret.spans)} events" if len(secret.spans) > 1 else ""
     return f"byte {secret.spans[0][0]} of the body{split}"
-
-
-def content_coding(headers: Values) -> str:
-    """The Content-Encoding that is left in the headers, empty if there is none."""
-    name = _coding_name(tuple(headers))
-    return ",".join(headers[name]) if name else ""
-
-
-@lru_cache(maxsize=256)
-def _coding_name(names: tuple[str, ...]) -> str:
-    return next((name for name in names if name.lower() == "content-encoding"), "")
 
 
 def header_findings(headers: Values, allowed: HeaderList, side: str) -> Iterator[Finding]:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from mitmvcr.http.content_coding import stated_coding
 from mitmvcr.model import Interaction, Request, Response, Values
 from mitmvcr.scrub.decide import Cleaner, encode
 from mitmvcr.scrub.detect.archives import PackedError, unpacked
 from mitmvcr.scrub.detect.scan import Scanner
-from mitmvcr.scrub.gate import Finding, content_coding, examine, header_findings
+from mitmvcr.scrub.gate import Finding, examine, header_findings
 from mitmvcr.scrub.headers import Fate, HeaderList, compile_headers, denied_kind
 from mitmvcr.scrub.memory import Memory, strings
 from mitmvcr.scrub.parameters import secret_parameter
@@ -204,7 +205,7 @@ def _decoded(body: bytes, coding: str) -> bytes | None:
 
 
 def _decoded_request(request: Request) -> Request:
-    coding = content_coding(request.headers)
+    coding = stated_coding(request.headers)
     plain = _decoded(request.body, coding) if coding else None
     if plain is None:
         return request
@@ -213,7 +214,7 @@ def _decoded_request(request: Request) -> Request:
 
 
 def _decoded_response(response: Response) -> Response:
-    coding = content_coding(response.headers)
+    coding = stated_coding(response.headers)
     plain = _decoded(response.body, coding) if coding else None
     if plain is None:
         return response

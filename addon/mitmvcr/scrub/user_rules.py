@@ -11,15 +11,13 @@ from fnmatch import fnmatchcase
 
 from mitmvcr.config.settings import check_json_path
 from mitmvcr.errors import SettingsError
+from mitmvcr.http import sse
 from mitmvcr.model import Interaction
 from mitmvcr.scrub.detect.hits import Hit
 from mitmvcr.scrub.detect.json_leaves import leaves
-from mitmvcr.scrub.detect.readings import is_stream
 from mitmvcr.scrub.memory import MARK
 from mitmvcr.scrub.policy import Policy, PolicyError
 from mitmvcr.scrub.rules.phrases import ALWAYS, EMAILS, HOME_PATHS, Finder, Guarded
-
-_LINE = re.compile(rb"^(?:data:[ \t]?)?([\[{][^\r\n]*)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,9 @@ class Custom:
         """What the JSONPaths find in a body: from where to where, and what replaces it."""
         if not self.paths:
             return
-        spans = [line.span(1) for line in _LINE.finditer(data)] if is_stream(data) else [(0, len(data))]
+        spans = [(0, len(data))]
+        if sse.has_events(data):
+            spans = [line for event in sse.events(data) for line in event.lines]
         for start, end in spans:
             yield from self._in_document(data, start, end, replacement)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.misses.explain import Miss
 from mitmvcr.replay import served_response
-from mitmvcr.replay.served_response import Answer
+from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.reports import summary
 from mitmvcr.serving.access_log import Lines
 from mitmvcr.serving.cassette_selection import NOBODY, Named, take_name, take_user
@@ -29,7 +29,7 @@ class Answering:
         """Say that the interaction of this id answers."""
         self._lines.say(f"{line}: replayed, interaction {number}")
 
-    def missed(self, miss: Miss) -> Answer:
+    def missed(self, miss: Miss) -> ServedResponse:
         """The answer where nothing recorded is one."""
         self._misses += 1
         said = summary.announcement(miss, self._misses)
@@ -37,13 +37,13 @@ class Answering:
             log.warning("%s", said)
         return served_response.miss(miss.message)
 
-    def refused(self, line: str, why: str, sessions: Sessions) -> Answer:
+    def refused(self, line: str, why: str, sessions: Sessions) -> ServedResponse:
         """The answer where the cassette can't be used."""
         sessions.fail(why)
         log.warning("%s: refused: %s", line, why)
         return served_response.refusal(why)
 
-    def too_large(self, line: str, error: MitmvcrError, sessions: Sessions) -> Answer:
+    def too_large(self, line: str, error: MitmvcrError, sessions: Sessions) -> ServedResponse:
         """The answer to a body that is larger than any that is matched."""
         message = f"{line}: can't be looked up: {error}"
         sessions.fail(message)
@@ -56,7 +56,7 @@ def named(asked: Incoming, user: Named | None, checked: tuple[str, str] | None =
     return take_name(asked, take_user(asked, checked) or user or NOBODY)
 
 
-def failed(line: str, error: Exception, fail: Callable[[str], None] | None) -> Answer:
+def failed(line: str, error: Exception, fail: Callable[[str], None] | None) -> ServedResponse:
     """The answer when something in here is broken: the request goes nowhere."""
     message = f"mitmvcr failed ({type(error).__name__}: {error}); nothing was sent or recorded"
     log.warning("%s: %s", line, message)

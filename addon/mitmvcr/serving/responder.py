@@ -17,7 +17,7 @@ from mitmproxy.net.http import url
 from mitmvcr.config.settings import Mode
 from mitmvcr.control import api as control_api
 from mitmvcr.errors import CassetteError, SettingsError, TooLargeError
-from mitmvcr.http.go_rules import UNLIMITED
+from mitmvcr.http.content_coding import UNLIMITED
 from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Request
 from mitmvcr.proxy.flow_adapter import assembled

@@ -22,8 +22,10 @@ from mitmvcr.formats.govcr import Dialect
 from mitmvcr.misses.explain import Miss, Recordings, explain
 from mitmvcr.model import Cassette, Interaction, Request
 from mitmvcr.recording.recorder import Recorder
+from mitmvcr.replay.index import Index
 from mitmvcr.replay.matcher import Matcher
-from mitmvcr.replay.player import Index, Player
+from mitmvcr.replay.overview import Overview
+from mitmvcr.replay.player import Player
 from mitmvcr.reports.run_report import KEPT, Report, Unused
 from mitmvcr.reports.totals import Ledger
 from mitmvcr.scrub import Memory, Scrubber
@@ -206,10 +208,11 @@ class OpenCassette:
         asked = self._scrubbed(request)
         recordings = Recordings(
             self.interactions,
+            self._recorded.overview if self._recorded is not None else Overview(),
             player.played,
             player.matching(key),
             self._scrubbed,
-            player.asked(key),
+            player.times_asked(key),
             self.loaded.cassette.source if self.loaded else None,
             tuple(self._elsewhere(asked, key)),
             self._root,

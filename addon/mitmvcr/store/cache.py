@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from mitmvcr import formats
 from mitmvcr.errors import CassetteError
 from mitmvcr.model import Interaction
+from mitmvcr.replay.index import Index
 from mitmvcr.replay.matcher import Matcher
-from mitmvcr.replay.player import Index
+from mitmvcr.replay.overview import Overview
 from mitmvcr.scrub import Memory, Scrubber
 from mitmvcr.store import cassette as disk
 from mitmvcr.store.cassette import Loaded
@@ -35,7 +36,8 @@ Stamp = tuple[tuple[int, int, int], ...]
 class Recorded:
     """What a cassette's file holds, and what was found out about it; `size` is in bytes.
 
-    `memory` is what the scrubber knows from the file alone. An index comes with what the scrubber
+    `memory` is what the scrubber knows from the file alone, `overview` is of those interactions whose keys
+    were made. An index comes with what the scrubber
     knows when recorded requests were scrubbed: it decides how later ones are.
     """
 
@@ -43,6 +45,7 @@ class Recorded:
     size: int
     hosts: frozenset[str]
     memory: Memory
+    overview: Overview = field(default_factory=Overview)
     _matchers: dict[Matcher, Matcher] = field(default_factory=dict)
     _indexes: dict[Matcher, tuple[Index, Memory]] = field(default_factory=dict)
 
@@ -86,6 +89,7 @@ class Recorded:
 
         def keys(numbers: range) -> Iterable[bytes]:
             requests = list(map(self.loaded.cassette.request, numbers))
+            self.overview.add(numbers.start, requests)
             return map(matcher.key, scrubber.requests(requests, seen))
 
         return Index(len(self.interactions), keys), seen

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mitmvcr.http.sse import has_events
 from mitmvcr.scrub import Memory
 from mitmvcr.scrub.detect import search
-from mitmvcr.scrub.detect.readings import is_stream, joined, joined_texts, unescaped, wide
+from mitmvcr.scrub.detect.readings import joined, joined_texts, unescaped, wide
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.search import are_clear, find_secrets, is_clear
 from mitmvcr.scrub.detect.seen_values import Watch
@@ -65,7 +66,7 @@ def readings(data: bytes) -> Iterator[bytes]:
     if plain:
         yield plain.text
     yield from (one.text for one in wide(data))
-    if is_stream(data):
+    if has_events(data):
         for view in joined(data):
             yield view.text
             inner = unescaped(view.text)

@@ -15,8 +15,8 @@ from mitmvcr.cli.render import terminal
 from mitmvcr.errors import CassetteError, SettingsError
 
 if TYPE_CHECKING:
-    from mitmvcr.compare.cassette_diff import Pair
-    from mitmvcr.compare.request_diff import Leaf
+    from mitmvcr.compare.cassette_diff import InteractionPair
+    from mitmvcr.compare.json_diff import DifferingValue
     from mitmvcr.model import Interaction
     from mitmvcr.replay.matcher import Matcher
 
@@ -109,7 +109,7 @@ class _Shown:
 
     names: tuple[str, str]
     sides: tuple[Sequence[Interaction], Sequence[Interaction]]
-    pairs: Sequence[Pair]
+    pairs: Sequence[InteractionPair]
     full: bool
 
     @classmethod
@@ -120,7 +120,7 @@ class _Shown:
         return cls(names, sides, compare(*sides, _matcher(ignore)), full)
 
     @property
-    def changed(self) -> Sequence[Pair]:
+    def changed(self) -> Sequence[InteractionPair]:
         """The pairs that are not the same."""
         return [pair for pair in self.pairs if not pair.same]
 
@@ -148,7 +148,7 @@ class _Shown:
         parts += [f"{number} {word}" for number, word in zip(only, ("gone", "new"), strict=True) if number]
         return ", ".join(parts)
 
-    def _heading(self, pair: Pair) -> str:
+    def _heading(self, pair: InteractionPair) -> str:
         side, number = (0, pair.first) if pair.first is not None else (1, pair.second)
         one = self.sides[side][number or 0]
         mark = "-" if pair.second is None else "+" if pair.first is None else "~"
@@ -157,15 +157,15 @@ class _Shown:
             text += f" ({one.response.code}, {len(one.response.body):,} bytes)"
         return f"{mark} {number}  {terminal.printable(text)}"
 
-    def _leaf(self, title: str, leaf: Leaf, style: terminal.Style) -> Iterator[str]:
-        from mitmvcr.compare.request_diff import difference  # noqa: PLC0415 - as in _read
+    def _leaf(self, title: str, leaf: DifferingValue, style: terminal.Style) -> Iterator[str]:
+        from mitmvcr.compare.difference_text import difference  # noqa: PLC0415 - as in _read
 
         shown = difference(leaf)
         told = "it says the same in other events" if leaf.kind == "events" else shown.note
         note = f" ({told})" if told else ""
         note += f" ({leaf.items} items from here on)" if leaf.items > 1 else ""
         yield f"  {title} {shown.path}{style.dim(note)}"
-        for mark, value, text in (("-", leaf.recorded, shown.recorded), ("+", leaf.asked, shown.asked)):
+        for mark, value, text in (("-", leaf.recorded, shown.recorded), ("+", leaf.request, shown.asked)):
             if text is not None:
                 whole = _whole(value) if self.full else text
                 yield from (
@@ -206,8 +206,8 @@ def _whole(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _plain(leaf: Leaf) -> dict[str, object]:
-    from mitmvcr.compare.request_diff import difference  # noqa: PLC0415 - as in _read
+def _plain(leaf: DifferingValue) -> dict[str, object]:
+    from mitmvcr.compare.difference_text import difference  # noqa: PLC0415 - as in _read
 
     shown = difference(leaf)
     return {"path": shown.path, "first": shown.recorded, "second": shown.asked, "note": shown.note}

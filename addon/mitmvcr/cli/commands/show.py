@@ -15,7 +15,7 @@ from mitmvcr.cli.render import terminal
 from mitmvcr.errors import CassetteError
 
 if TYPE_CHECKING:
-    from mitmvcr.compare.assembled import Answer, Message, Usage
+    from mitmvcr.compare.assembled import AssembledAnswer, AssembledMessage, Usage
     from mitmvcr.model import Interaction, Values
     from mitmvcr.store.cassette import Loaded
 
@@ -124,7 +124,8 @@ class _Summary:
 
     @classmethod
     def of(cls, one: Interaction, number: int) -> _Summary:
-        from mitmvcr.compare.assembled import is_stream, read_answer, read_model  # noqa: PLC0415 - as in _load
+        from mitmvcr.compare.assembled import read_answer, read_model  # noqa: PLC0415 - as in _load
+        from mitmvcr.http.sse import is_stream  # noqa: PLC0415 - as in _load
 
         content_type = _content_type(one.response.headers)
         answer = read_answer(one.response.body, content_type)
@@ -345,13 +346,13 @@ class _One:
             return None
         return [f"({answer.events} events, put together; --raw has them)", *self._spelled(answer)]
 
-    def _spelled(self, answer: Answer) -> Iterator[str]:
+    def _spelled(self, answer: AssembledAnswer) -> Iterator[str]:
         for message in answer.messages:
             yield from self._message(message)
         if answer.error:
             yield from self._part("error", answer.error)
 
-    def _message(self, message: Message) -> Iterator[str]:
+    def _message(self, message: AssembledMessage) -> Iterator[str]:
         if message.reasoning:
             yield from self._part("reasoning", message.reasoning)
         if message.text:

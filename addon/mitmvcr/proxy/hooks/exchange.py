@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mitmproxy import http
 
 from mitmvcr.errors import TooLargeError
-from mitmvcr.http.go_rules import UNLIMITED
+from mitmvcr.http.content_coding import UNLIMITED
 from mitmvcr.model import Interaction, Request
 from mitmvcr.proxy.flow_adapter import frame, head_of, incoming, length_of, pairs
 from mitmvcr.proxy.hooks.tee import Hold, Tee
@@ -40,7 +40,7 @@ class Exchange:
     _download: Tee | None = None
     _uploaded: bool = False
     _request: Request | None = None
-    _head: capture.Head | None = None
+    _head: capture.ResponseHead | None = None
     _sent: int = 0  # nanoseconds of the monotonic clock
     _waited: int = 0  # nanoseconds
 
@@ -161,6 +161,6 @@ def too_large(what: str, limit: int, size: int | None = None) -> TooLargeError:
     return TooLargeError(f"the body of its {what} has {large}, and vcr_max_body is {limit:,}")
 
 
-def _is_complete(head: capture.Head, body: bytes) -> bool:
+def _is_complete(head: capture.ResponseHead, body: bytes) -> bool:
     lengths = [value for name, value in head.headers if name.lower() == "content-length"]
     return lengths == [str(len(body))]

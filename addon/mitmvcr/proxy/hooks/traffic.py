@@ -7,12 +7,12 @@ import logging
 from mitmproxy import http
 
 from mitmvcr.errors import CassetteError, TooLargeError
-from mitmvcr.http.go_rules import UNLIMITED
+from mitmvcr.http.content_coding import UNLIMITED
 from mitmvcr.proxy.flow_adapter import line
 from mitmvcr.proxy.hooks.exchange import Exchange
 from mitmvcr.proxy.hooks.write_queue import Ended, Writing
 from mitmvcr.replay import served_response
-from mitmvcr.replay.served_response import Answer
+from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving.cassette_selection import Named
 from mitmvcr.serving.outcomes import Answering
 from mitmvcr.serving.request_head import Incoming
@@ -46,7 +46,7 @@ class Traffic:
 
     def answer(
         self, flow: http.HTTPFlow, exchange: Exchange, sessions: Sessions
-    ) -> tuple[float, Answer] | None:
+    ) -> tuple[float, ServedResponse] | None:
         """Seconds to wait and the answer, or None if the request goes upstream."""
         exchange.answered = True
         if exchange.session is None:

@@ -12,7 +12,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from mitmvcr.errors import MitmvcrError, TooLargeError
-from mitmvcr.http.go_rules import decode_body
+from mitmvcr.http.content_coding import MAGIC, actual_coding, coding_of, decode_body
+from mitmvcr.http.multipart import body_parts
 
 if TYPE_CHECKING:
     from bz2 import BZ2Decompressor
@@ -31,38 +32,19 @@ class PackedError(MitmvcrError):
     """Packed bytes that can't be read; the text says why."""
 
 
-_MAGIC = {b"\x1f\x8b\x08": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-
-
-def coding_of(body: bytes) -> str:
-    """The content coding that bytes begin in, by their magic number; empty for any other."""
-    return next((coding for magic, coding in _MAGIC.items() if body.startswith(magic)), "")
-
-
 def unpacked(body: bytes, coding: str, limit: int = LIMIT) -> bytes:
     """The body without its content coding; itself where recorders have decoded it and left the header.
 
     Raises PackedError if it can't be decoded or is too large.
     """
+    coding = actual_coding(body, coding)
     try:
         plain = decode_body(body, coding, limit)
     except TooLargeError:
         raise PackedError(f"{coding}, more than {limit:,} bytes when decompressed") from None
-    if plain is not None:
-        return plain
-    last = coding.rpartition(",")[2].strip().lower().removeprefix("x-")
-    if is_text(body) or (last in _MAGIC.values() and not coding_of(body)):
-        return body
-    raise PackedError(f"{coding}, {len(body):,} bytes that can't be decompressed")
-
-
-def is_text(body: bytes) -> bool:
-    """Whether the bytes are UTF-8."""
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    if plain is None:
+        raise PackedError(f"{coding}, {len(body):,} bytes that can't be decompressed")
+    return plain
 
 
 def members(body: bytes) -> Iterator[bytes]:
@@ -82,21 +64,19 @@ def has_archives(body: bytes) -> bool:
 
 _ARCHIVE = re.compile(
     rb"(?P<zip>PK\x03\x04)|(?P<bzip2>BZh[1-9]1AY&SY)|(?P<xz>\xfd7zXZ\0)|(?P<other>7z\xbc\xaf\x27\x1c|Rar!\x1a\x07)"
-    rb"|(?P<coding>\x1f\x8b\x08|\x28\xb5\x2f\xfd)|(?P<tar>.{257}ustar)",
+    rb"|(?P<coding>" + b"|".join(map(re.escape, MAGIC)) + rb")|(?P<tar>.{257}ustar)",
     re.DOTALL,
 )
 
 
 def _parts(body: bytes) -> Iterator[bytes]:
-    """The parts of a multipart body (RFC 2046, 5.1.1), or the body itself."""
+    """What the parts of a multipart body hold, or the body itself."""
     if not body.startswith(b"--"):
         yield body
         return
-    boundary = body.partition(b"\r\n")[0]
-    for part in body.split(boundary):
-        _, blank, content = part.partition(b"\r\n\r\n")
-        if blank:
-            yield content.removesuffix(b"\r\n")
+    for part in body_parts(body):
+        if part.content is not None:
+            yield part.content
 
 
 class _Budget:

@@ -115,17 +115,11 @@ _DELTA = re.compile(
 )
 """The keys under which streams send pieces of text: OpenAI's, Anthropic's, DeepSeek's, Ollama's."""
 
-_EVENT = re.compile(rb"\n(?:data:|\{)")
 _SECOND = re.compile(rb'index"[ \t]*:[ \t]*[1-9]')
 _INDEX = re.compile(rb'index"[ \t]*:[ \t]*([0-9]+)')
 _PLAIN_FIRST = re.compile(rb"data:[ \t]?+((?![\[{])[^\r\n]+)")
 # Five times as fast as `^`, which is tried at every byte.
 _PLAIN = re.compile(rb"\n" + _PLAIN_FIRST.pattern)
-
-
-def is_stream(data: bytes) -> bool:
-    """Whether a body is made of events: SSE, or JSON values in lines."""
-    return data.startswith((b"data:", b"event:", b"id:", b":")) or _EVENT.search(data) is not None
 
 
 def joined(data: bytes) -> Iterator[Joined]:

@@ -6,8 +6,9 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from mitmvcr.http.sse import has_events
 from mitmvcr.scrub.detect.hits import Hit
-from mitmvcr.scrub.detect.readings import Joined, Unescaped, is_stream, joined, joined_texts, unescaped, wide
+from mitmvcr.scrub.detect.readings import Joined, Unescaped, joined, joined_texts, unescaped, wide
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.seen_values import Clear, Watch
 from mitmvcr.scrub.detect.tokens import BREAK, ESCAPED_RUN, Span, token_runs
@@ -41,7 +42,7 @@ def find_secrets(data: bytes, scanner: Scanner, watch: Watch, *, only_split: boo
     """
     clear = watch.clear(scanner)
     in_one_place = not only_split and _has_whole(data, scanner, watch, clear)
-    if not in_one_place and not (is_stream(data) and _has_split(data, scanner, watch, clear)):
+    if not in_one_place and not (has_events(data) and _has_split(data, scanner, watch, clear)):
         return []
     found = []
     if not only_split:
@@ -54,7 +55,7 @@ def find_secrets(data: bytes, scanner: Scanner, watch: Watch, *, only_split: boo
                 _secret(h, stretch.spans(h.start, h.end), is_wide=True)
                 for h in _hits(stretch.text, scanner, watch)
             ]
-    if is_stream(data):
+    if has_events(data):
         for view in _split_views(data):
             found += [_secret(h, view.spans(h.start, h.end)) for h in _hits(view.text, scanner, watch)]
     if not found:
@@ -70,7 +71,7 @@ def are_clear(texts: Sequence[bytes], scanner: Scanner, watch: Watch) -> bool:
     if _has_whole(_BETWEEN.join(texts), scanner, watch, clear):
         return False
     for text in texts:
-        if is_stream(text) and _has_split(text, scanner, watch, clear):
+        if has_events(text) and _has_split(text, scanner, watch, clear):
             return False
     clear.remember_texts(texts)
     return True

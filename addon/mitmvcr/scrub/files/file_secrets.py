@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from mitmvcr import formats
 from mitmvcr.errors import FormatError, MitmvcrError
 from mitmvcr.formats import sniffing
+from mitmvcr.http.content_coding import GZIP_MAGIC
 from mitmvcr.model import Cassette, Interaction, Source
 from mitmvcr.scrub import Memory
 from mitmvcr.scrub.files import document, entries, function_edits
@@ -79,7 +80,7 @@ _MARK = re.compile(rb"REDACTED-[a-z0-9]+-[0-9]+")
 
 
 def _is_gzip(data: bytes) -> bool:
-    return data.startswith(b"\x1f\x8b")
+    return data.startswith(GZIP_MAGIC)
 
 
 def examine(data: bytes, rules: Rules, memory: Memory) -> list[Finding]:

@@ -7,18 +7,14 @@ header is not one of those that are kept is no finding here.
 from __future__ import annotations
 
 import binascii
-import gzip
 import json
 import re
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-import brotli
-import zstandard
-
-from mitmvcr.scrub.detect.archives import PackedError, coding_of, is_text, members, unpacked
+from mitmvcr.http.content_coding import actual_coding, encode_body
+from mitmvcr.scrub.detect.archives import PackedError, members, unpacked
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.search import Secret, find_secrets
 from mitmvcr.scrub.files.harmless_headers import cookie_values, credential_kind
@@ -250,7 +246,7 @@ class Finder:
         self, part: Part, message: Message, result: Result, look: Callable[[bytes], list[_Change]]
     ) -> tuple[int, int] | None:
         value = _unbase64(part.leaf.value) if part.is_base64 else part.leaf.value
-        coding = _coding(value, message)
+        coding = actual_coding(value, message.header("content-encoding"))
         try:
             plain = unpacked(value, coding) if coding else value
             coding = "" if plain is value else coding
@@ -265,7 +261,7 @@ class Finder:
             self._record(part, changes, result)
             return len(value), len(_applied(value, changes))
         clean = _applied(plain, changes)
-        packed = _encoded(clean, coding)
+        packed = encode_body(clean, coding)
         leaf = part.leaf
         if part.is_base64 or leaf.is_binary:
             new = rewritten_base64(leaf, self._data, packed)
@@ -373,29 +369,3 @@ def _unbase64(text: bytes) -> bytes:
         return binascii.a2b_base64(text)
     except ValueError:
         return text
-
-
-def _coding(value: bytes, message: Message) -> str:
-    """How a body's bytes are coded; the header alone says nothing, for recorders decode and leave it."""
-    magic = coding_of(value)
-    header = message.header("content-encoding").strip().lower()
-    if magic:
-        return header or magic
-    return header if header != "identity" and not is_text(value) else ""
-
-
-def _encoded(value: bytes, coding: str) -> bytes:
-    for one in coding.split(","):
-        encode = _ENCODERS.get(one.strip())
-        if encode:
-            value = encode(value)
-    return value
-
-
-_ENCODERS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": lambda value: gzip.compress(value, mtime=0),
-    "x-gzip": lambda value: gzip.compress(value, mtime=0),
-    "deflate": zlib.compress,
-    "br": lambda value: bytes(brotli.compress(value)),
-    "zstd": lambda value: zstandard.ZstdCompressor().compress(value),
-}

@@ -16,7 +16,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from mitmvcr.scrub.detect.archives import PackedError, coding_of, has_archives, is_text, unpacked
+from mitmvcr.http.content_coding import coding_of, is_text
+from mitmvcr.scrub.detect.archives import PackedError, has_archives, unpacked
 from mitmvcr.scrub.detect.readings import unfolded
 from mitmvcr.scrub.detect.search import find_secrets
 from mitmvcr.scrub.files.document import is_json

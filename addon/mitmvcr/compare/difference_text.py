@@ -1,0 +1,168 @@
+"""A difference as text: both values, shortened to where they differ; looks for no differences itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from mitmvcr.compare.json_diff import NOTHING, DifferingValue, common, common_end, json_path
+
+LARGE = 1 << 20
+"""Bytes from which a body is compared as bytes, wherever its structure differs."""
+
+_WHOLE = 60  # characters of a text that is shown whole
+_CONTEXT = 20  # characters before and behind what differs
+_MIDDLE = 90  # characters that are shown of a longer text
+# What drives a terminal or turns its text around, and half characters.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Differing values as text: each shortened to where they differ, None for one that is not there.
+
+    Names and order of the fields are those of the run's report; `asked` is the incoming request's value.
+    """
+
+    path: str
+    recorded: str | None
+    asked: str | None
+    items: int = 0
+    note: str = ""
+
+    def __str__(self) -> str:
+        note = f" ({self.note})" if self.note else ""
+        if self.items:
+            side, value = ("asked", self.asked) if self.recorded is None else ("recorded", self.recorded)
+            more = "one more" if self.items == 1 else f"{self.items} more from here on, the first"
+            return f"{self.path}: {side} has {more}: {value}{note}"
+        return f"{self.path}: recorded {self.recorded or 'nothing'}, asked {self.asked or 'nothing'}{note}"
+
+
+def printable(text: str) -> str:
+    """Text without what drives a terminal, or half characters: escaped as in Python."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def difference(leaf: DifferingValue) -> Difference:
+    """The values as text, with where they stand and what is odd about them."""
+    recorded, asked = leaf.recorded, leaf.request
+    if isinstance(recorded, bytes) and isinstance(asked, bytes):
+        return _of_bytes(_path(leaf), recorded, asked)
+    if isinstance(recorded, str) and isinstance(asked, str):
+        note = _alike(recorded, asked) if leaf.kind != "py" else ""
+        shown = pair(recorded, asked, escaped=bool(note), plain=leaf.kind not in ("json", "form"))
+        return Difference(_path(leaf), *shown, note=note)
+    texts = value_text(recorded), value_text(asked)
+    note = ""
+    if leaf.kind == "json" and texts[0] and texts[1] and texts[0].strip('"') == texts[1].strip('"'):
+        note = f"a {_type(recorded)} and a {_type(asked)}"
+    return Difference(_path(leaf), *texts, items=leaf.items, note=note)
+
+
+def _path(leaf: DifferingValue) -> str:
+    """A JSONPath (RFC 9535), or the request's part with the name in it."""
+    if leaf.kind == "json":
+        return json_path(leaf.where)
+    separator = ":" if leaf.kind in ("headers", "py") else "."
+    return printable(separator.join([leaf.kind, *map(str, leaf.where)]))
+
+
+def _of_bytes(path: str, recorded: bytes, asked: bytes) -> Difference:
+    if max(len(recorded), len(asked)) > LARGE:
+        return _of_large(path, recorded, asked)
+    texts = _text(recorded), _text(asked)
+    if texts[0] is None or texts[1] is None:
+        at = common(recorded, asked)
+        return Difference(path, _size(recorded), _size(asked), note=f"the first difference is at byte {at:,}")
+    note = _alike(texts[0], texts[1])
+    return Difference(path, *pair(texts[0], texts[1], escaped=bool(note)), note=note)
+
+
+def _of_large(path: str, recorded: bytes, asked: bytes) -> Difference:
+    """Sizes, and the asked one where they differ: the recorded one is too large to be scrubbed for this."""
+    at = common(recorded, asked)
+    text = asked[max(0, at - _CONTEXT) : at + _WHOLE].decode("utf-8", "replace")
+    shown = f", there {_excerpt(text, 0, len(text), escaped=False, plain=False)}"
+    return Difference(
+        path,
+        _size(recorded),
+        _size(asked) + ("" if "\0" in text or text.count("\ufffd") > 2 else shown),
+        note=f"the first difference is at byte {at:,}",
+    )
+
+
+def _text(body: bytes) -> str | None:
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def _size(body: bytes) -> str:
+    return f"{len(body):,} bytes"
+
+
+def _type(value: object) -> str:
+    return {str: "text", bool: "boolean", type(None): "null"}.get(type(value), "number")
+
+
+def _alike(one: str, other: str) -> str:
+    """What makes two texts look the same that are not; empty if they don't."""
+    if max(len(one), len(other)) > LARGE:
+        return ""
+    if one.split() == other.split():
+        return "only white space differs"
+    if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
+        return "the same text in another Unicode form"
+    return "only upper and lower case differ" if one.casefold() == other.casefold() else ""
+
+
+def pair(recorded: str, asked: str, *, escaped: bool = False, plain: bool = False) -> tuple[str, str]:
+    """Two texts, quoted unless `plain`; long ones shortened to where they differ, with some context."""
+    start, end = 0, 0
+    if max(len(recorded), len(asked)) > _WHOLE:
+        start = common(recorded, asked)
+        end = max(0, common_end(recorded[start:], asked[start:]) - _CONTEXT)
+        start = max(0, start - _CONTEXT)
+    shown = [
+        _excerpt(side, start, len(side) - end, escaped=escaped, plain=plain) for side in (recorded, asked)
+    ]
+    return shown[0], shown[1]
+
+
+def _excerpt(text: str, start: int, end: int, *, escaped: bool, plain: bool) -> str:
+    piece = text[start : min(end, start + _MIDDLE)]
+    before, behind = "…" if start else "", "…" if start + len(piece) < len(text) else ""
+    if plain:
+        return printable(f"{before}{piece}{behind}") or '""'
+    quoted = json.dumps(piece, ensure_ascii=escaped)[1:-1]
+    return printable(f'"{before}{quoted}{behind}"')
+
+
+def value_text(value: object) -> str | None:
+    """A value as JSON, shortened; None for none."""
+    if value is NOTHING:
+        return None
+    if isinstance(value, bytes):
+        text = _text(value[:LARGE])
+        return _size(value) if text is None else _excerpt(text, 0, len(text), escaped=False, plain=False)
+    text = json.dumps(_brief(value, 3), ensure_ascii=False)
+    return printable(text if len(text) <= _MIDDLE else text[:_MIDDLE] + "…")
+
+
+def _brief(value: object, depth: int) -> object:
+    """The value with its long texts, long lists and deep places cut, so that it takes no time to show."""
+    if isinstance(value, str):
+        return value if len(value) <= _WHOLE else value[:_WHOLE] + "…"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    if isinstance(value, list):
+        return [_brief(item, depth - 1) for item in value[:5]] if depth else ["…"] if value else []
+    if isinstance(value, dict):
+        names = list(value)[:8] if depth else []
+        return {name: _brief(value[name], depth - 1) for name in names} or ({"…": "…"} if value else {})
+    return value
