@@ -21,6 +21,7 @@ from mitmvcr.http.go_rules import canonical_header, first_value
 from mitmvcr.model import Request
 from mitmvcr.replay.matcher import DEFAULT_PORTS, Matcher
 from mitmvcr.scrub import collapse
+from mitmvcr.text import printable
 
 LARGE = 1 << 20
 """Bytes from which a body is compared as bytes, wherever its structure differs."""
@@ -32,7 +33,6 @@ _ALIGNED = 64  # list items on either side that are aligned
 _WHOLE = 60  # characters of a text that is shown whole
 _CONTEXT = 20  # characters before and behind what differs
 _MIDDLE = 90  # characters that are shown of a longer text
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _BOUNDARY = re.compile(rb"""boundary=("[^"]+"|[^\s;,]+)""", re.IGNORECASE)
 _PART_NAME = re.compile(rb"""[\s;]name=(?:"([^"]*)"|([^\s;]+))""", re.IGNORECASE)
 
@@ -105,11 +105,6 @@ def json_path(where: Sequence[Step | None]) -> str:
             # A name with other characters needs quotes; every language's JSON escapes fit RFC 9535's.
             steps.append(f".{step}" if step.isidentifier() else f"[{json.dumps(step)}]")
     return "".join(steps)
-
-
-def printable(text: str) -> str:
-    """Text without what drives a terminal, or half characters: escaped as in Python."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 # --- from requests to leaves

@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from mitmvcr.compare.request_diff import LARGE, Difference, difference, leaves, printable
+from mitmvcr.compare.request_diff import LARGE, Difference, difference, leaves
+from mitmvcr.config.environment import in_ci
 from mitmvcr.misses import hints, other_cassettes
 from mitmvcr.misses.nearest import nearest, path_of
 from mitmvcr.model import Interaction, Request, Source
 from mitmvcr.replay.matcher import Matcher
 from mitmvcr.store.cassette import Location
+from mitmvcr.text import printable
 
 _SHOWN = 4  # differences, places, numbers, names
 _URL = 300  # characters
@@ -236,6 +238,6 @@ def _header(name: str) -> str:
 
 
 def _record(location: Location) -> str:
-    where = " on a developer machine, and commit the cassette" if os.environ.get("CI") else ""
+    where = " on a developer machine, and commit the cassette" if in_ci(os.environ) else ""
     mode = "new-episodes" if location.exists else "once"
     return f"To record it: run with vcr_mode={mode} and access to the API{where}"
