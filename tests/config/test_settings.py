@@ -6,20 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr.config.settings import (
-    DEFAULTS,
-    OPTIONS,
-    PER_CASSETTE,
-    Matching,
-    Mode,
-    Plan,
-    Repeat,
-    Settings,
-    read_tables,
-    read_toml,
-)
+from mitmvcr.config.options import DEFAULTS, OPTIONS, PER_CASSETTE
+from mitmvcr.config.settings import Matching, Mode, Repeat, Settings
 from mitmvcr.errors import SettingsError
-from tests.harness import ROOT
 
 
 def parse(**texts: str) -> Settings:
@@ -139,63 +128,8 @@ def test_what_is_wrong_is_named_with_its_option_and_what_it_takes(name: str, tex
     assert "\n" not in line
 
 
-def test_a_toml_file_has_the_same_names(tmp_path: Path) -> None:
-    path = tmp_path / "mitmvcr.toml"
-    path.write_text(
-        'mode = "replay"\nstrict = true\nlatency = 0.5\nhosts = ["a.com", "*.b.com"]\nignore = ["$.a", "b"]\n'
-    )
-    texts = read_toml(path)
-    assert texts.keys() == {"mode", "strict", "latency", "hosts", "ignore"}
-    settings = Settings.parse(texts)
-    assert (settings.mode, settings.strict, settings.latency) == ("replay", True, 0.5)
-    assert settings.hosts == ("a.com", "*.b.com")
-    assert settings.matching.ignore == ("$.a", "b")
-    assert Settings.parse(texts).strict is True
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("mode = \n", "line 1"),
-        ('mod = "replay"', "'mod'"),
-        ('vcr_mode = "replay"', "'vcr_mode'"),
-        ("[mode]\na = 1", "mode takes text"),
-        ("hosts = [1, 2]", "hosts takes text"),
-        ("report = 2024-01-01", "report takes text"),
-        ('mode = "\\xff"', "can't be read"),
-    ],
-)
-def test_a_wrong_toml_file_is_one_line_with_its_name(tmp_path: Path, text: str, shown: str) -> None:
-    path = tmp_path / "mitmvcr.toml"
-    path.write_text(text)
-    with pytest.raises(SettingsError) as caught:
-        read_toml(path)
-    assert str(path) in str(caught.value)
-    assert shown in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("data", [None, b"mode = '\xff'"])
-def test_a_toml_file_that_is_absent_or_not_utf_8_is_an_error(tmp_path: Path, data: bytes | None) -> None:
-    path = tmp_path / "mitmvcr.toml"
-    if data is not None:
-        path.write_bytes(data)
-    with pytest.raises(SettingsError, match=r"mitmvcr\.toml"):
-        read_toml(path)
-
-
 def test_every_option_s_default_is_parsed_from_the_list_of_options() -> None:
     assert Settings.parse(DEFAULTS) == Settings()
-
-
-def test_rules_are_split_at_commas_outside_of_brackets_and_a_lists_items_never(tmp_path: Path) -> None:
-    given = r"emails,ab[0-9,]{3,5},$.a['b,c'],py:rules:clean"
-    assert parse(redact=given).redact == ("emails", "ab[0-9,]{3,5}", "$.a['b,c']", "py:rules:clean")
-    path = tmp_path / "mitmvcr.toml"
-    path.write_text('redact = ["a(,b"]\nallow = ["jwt@*", "aws@request.body"]\n')
-    settings = Settings.parse(read_toml(path))
-    assert settings.redact == ("a(,b",)
-    assert settings.allow == ("jwt@*", "aws@request.body")
 
 
 def test_a_header_that_is_kept_redacted_is_one_name() -> None:
@@ -205,90 +139,8 @@ def test_a_header_that_is_kept_redacted_is_one_name() -> None:
     )
 
 
-# --- options of single cassettes
-
-
-def toml(folder: Path, text: str) -> Path:
-    path = folder / "mitmvcr.toml"
-    path.write_text(text)
-    return path
-
-
-def test_tables_are_said_of_cassettes_by_their_names_and_later_ones_win(tmp_path: Path) -> None:
-    path = toml(
-        tmp_path,
-        'match = ["method", "path"]\nignore = ["user"]\nstrict = true\n'
-        '[cassettes."tests/*"]\nignore = ["$.metadata", "$[\'a,b\']"]\nrepeat = "any"\nlatency = 0.5\n'
-        '[cassettes."tests/azure/*"]\nmatch = ["body"]\nrepeat = "last"\nmode = "none"\nstrict = false\n',
-    )
-    settings = Settings.parse(read_toml(path), read_tables(path))
-    process = Matching(("method", "path"), ("user",))
-    assert settings.plan("other/x") == Plan(Mode.ONCE, process, 0.0, strict=True)
-    ignore = ("$.metadata", "$['a,b']")
-    assert settings.plan("tests/x") == Plan(
-        Mode.ONCE, Matching(("method", "path"), ignore, Repeat.ANY), 0.5, strict=True
-    )
-    for name in ("tests/azure/x", "tests/azure/deep/x", "tests/azure/x.yaml"):
-        assert settings.plan(name) == Plan(
-            Mode.REPLAY, Matching(("body",), ignore, Repeat.LAST), 0.5, strict=False
-        )
-
-
-@pytest.mark.parametrize(
-    ("glob", "name", "fits"),
-    [
-        ("a", "a", True),
-        ("a", "a.yaml", True),
-        ("a", "a.yaml.gz", True),
-        ("a.yaml", "a", False),
-        ("a", "b/a", False),
-        ("A", "a", False),
-        ("*", "a/b", True),
-        ("test_?", "test_1", True),
-        ("test_[12]", "test_3", False),
-    ],
-)
-def test_a_table_s_name_is_a_glob(tmp_path: Path, glob: str, name: str, fits: bool) -> None:
-    (table,) = read_tables(toml(tmp_path, f'[cassettes."{glob}"]\nstrict = true'))
-    assert table.fits(name) is fits
-
-
-def test_what_is_given_in_a_stronger_way_is_taken_out_of_tables(tmp_path: Path) -> None:
-    path = toml(tmp_path, 'mode = "once"\n[cassettes."*"]\nmode = "replay"\nrepeat = "any"')
-    tables = [table.without({"mode", "dir"}) for table in read_tables(path)]
-    plan = Settings.parse({**read_toml(path), "mode": "record"}, tables).plan("a")
-    assert (plan.mode, plan.matching.repeat) == (Mode.RECORD, Repeat.ANY)
-
-
 def test_the_options_of_one_cassette_are_options() -> None:
     assert set(PER_CASSETTE) < {option.name for option in OPTIONS}
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ('[cassettes."a/*"]\nmach = ["method"]', "there is no option 'mach'; there are mode, match, ignore"),
-        ('[cassettes."a/*"]\ndir = "x"', "there is no option 'dir'"),
-        ('[cassettes."a/*"]\nmatch = ["boddy"]', "match has 'boddy': give some of body"),
-        ('[cassettes."a/*"]\nmatch = [1]', "match takes text"),
-        ('[cassettes."a/*"]\nignore = ["$["]', "no JSONPath"),
-        ('[cassettes."a/*"]\nmode = "rekord"', "give one of once"),
-        ('[cassettes."a/*"]\nlatency = "fast"', "off, recorded"),
-        ('[cassettes."a/*"]\nrepeat = 2', "once, last, any"),
-        ('[cassettes."a/*"]\nstrict = "yes"', "true, false"),
-        ('[cassettes]\n"a/*" = "replay"', "is no table"),
-        ('cassettes = "replay"', "is no table"),
-    ],
-)
-def test_a_wrong_table_is_one_line_with_file_table_and_remedy(tmp_path: Path, text: str, shown: str) -> None:
-    path = toml(tmp_path, text)
-    with pytest.raises(SettingsError) as caught:
-        read_tables(path)
-    line = str(caught.value)
-    assert line.startswith(f"{path}: ")
-    assert shown in line
-    assert "\n" not in line
-    assert "a/*" in line or "cassettes is no table" in line
 
 
 @pytest.mark.parametrize(
@@ -309,11 +161,3 @@ def test_a_function_can_be_a_field(field: str, is_one: bool) -> None:
     else:
         with pytest.raises(SettingsError, match="py:FILE"):
             parse(match=field)
-
-
-def test_the_example_of_a_toml_file_in_the_docs_has_a_table(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "options.md").read_text("utf-8")
-    path = toml(tmp_path, page.partition("```toml\n")[2].partition("```")[0])
-    settings = Settings.parse(read_toml(path), read_tables(path))
-    assert settings.plan("tests/azure/chat").matching.repeat is Repeat.LAST
-    assert settings.plan("tests/chat").matching.repeat is None

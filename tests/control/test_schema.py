@@ -11,7 +11,7 @@ import jsonschema
 import openapi_spec_validator
 import pytest
 
-from mitmvcr.config.settings import PER_CASSETTE
+from mitmvcr.config.options import PER_CASSETTE
 from mitmvcr.control import api as control_api
 from mitmvcr.control import schema
 from mitmvcr.control.api import Asked

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr.config.settings import OPTIONS, Settings, read_toml
+from mitmvcr.config import load
+from mitmvcr.config.options import OPTIONS
 from tests.conftest import Start
 from tests.harness import ROOT
 
@@ -51,7 +52,7 @@ def test_the_example_of_a_toml_file_is_one(tmp_path: Path) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     path = tmp_path / "mitmvcr.toml"
     path.write_text(example)
-    settings = Settings.parse(read_toml(path))
+    settings = load.read(tmp_path).settings({})
     assert settings.mode == "replay"
     assert settings.matching.ignore == tuple(tomllib.loads(example)["ignore"])
 

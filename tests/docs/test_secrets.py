@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from mitmvcr.cli import main
-from mitmvcr.config.settings import Settings, read_toml
+from mitmvcr.config import load
 from mitmvcr.formats import vcrpy
 from mitmvcr.model import Cassette, Request, Response
 from mitmvcr.model import Interaction as Exchange
@@ -29,7 +29,7 @@ def block(language: str) -> str:
 def test_settings_are_accepted_and_do_what_is_said(tmp_path: Path) -> None:
     path = tmp_path / "mitmvcr.toml"
     path.write_text(block("toml"))
-    policy = Policy.of(Settings.parse(read_toml(path)))
+    policy = Policy.of(load.read(tmp_path).settings({}))
     body = (
         b'{"user": "u-1", "metadata": {"customer": "ACME"}, "note": "a@example.org /home/alice ticket-12345"}'
     )

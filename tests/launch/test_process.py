@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -39,6 +40,22 @@ def wait_until_gone(pid: int) -> bool:
     while not is_gone(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     return is_gone(pid)
+
+
+def test_a_process_with_many_open_files_can_wait_for_it(tmp_path: Path) -> None:
+    # select() takes no descriptor from 1024 on.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    opened: list[int] = []
+    try:
+        while not opened or opened[-1] < 1100:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+        with ProxyProcess.start(launch(tmp_path)) as proxy:
+            assert proxy.wait().forward
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_it_tells_where_it_listens_and_leaves_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import subprocess
 from pathlib import Path
@@ -60,6 +61,26 @@ def test_a_folder_of_certificates_is_taken_in_and_stays_in_the_path(tmp_path: Pa
     first, second = files.directories.split(":")
     assert (Path(first) / "0123abcd.0").read_bytes().strip() == own.read_bytes().strip()
     assert second == str(folder)
+
+
+def test_a_folder_that_can_not_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0)
+    user = os.geteuid()
+    if user == 0:  # root reads all, nobody doesn't
+        os.seteuid(65534)
+    try:
+        with pytest.raises(MitmvcrError, match=r"closed: its certificates can't be read: Permission denied"):
+            trust.system_certificates({"SSL_CERT_DIR": str(folder)})
+    finally:
+        os.seteuid(user)
+
+
+def test_a_file_that_can_not_be_read_has_no_certificates(tmp_path: Path) -> None:
+    good = authority(tmp_path, "good")
+    (tmp_path / "loop.pem").symlink_to("loop.pem")
+    places = {"SSL_CERT_DIR": str(tmp_path), "CURL_CA_BUNDLE": str(tmp_path / "loop.pem")}
+    assert trust.system_certificates(places) == [good.read_bytes().strip()]
 
 
 def test_without_any_variable_the_systems_list_is_there() -> None:

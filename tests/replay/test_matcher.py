@@ -518,6 +518,7 @@ def test_a_function_that_fails_is_named_with_the_request_in_one_line(
     [
         ("py:no_such_file.py:key", "there is no file no_such_file.py"),
         ("py:no.such.module:key", "ModuleNotFoundError"),
+        ("py:json", "give py:FILE.py:FUNCTION or py:MODULE:FUNCTION"),
         ("py:json:no_such_name", "no function 'no_such_name'"),
         ("py:json:__name__", "not a function"),
     ],

@@ -9,7 +9,8 @@ from unittest import mock
 
 import pytest
 
-from mitmvcr.config.settings import Matching, Mode, Plan, Repeat, Settings, read_tables
+from mitmvcr.config import load
+from mitmvcr.config.settings import CassetteSettings, Matching, Mode, Repeat, Settings
 from mitmvcr.errors import CassetteError, SettingsError
 from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Interaction
@@ -337,7 +338,7 @@ def test_a_cassette_opened_with_a_plan_of_its_own_uses_it(tmp_path: Path) -> Non
     write(tmp_path / "a.yaml", interaction({"x": 1}, "a"))
     table = sessions(tmp_path)
     matching = Matching(ignore=("$.x",), repeat=Repeat.ANY)
-    table.open("a", Plan(Mode.REPLAY, matching, latency=2.0, strict=True))
+    table.open("a", CassetteSettings(Mode.REPLAY, matching, latency=2.0, strict=True))
     verdicts = [table.get("a").answer(request({"x": n})) for n in range(3)]
     assert [v.wait for v in verdicts if isinstance(v, Play)] == [0.01] * 3
     closed = table.close("a")
@@ -584,7 +585,7 @@ def test_a_cassette_that_can_not_be_opened_anew_stays_as_it_is(tmp_path: Path) -
 def with_tables(folder: Path, text: str, **options: str) -> Sessions:
     path = folder / "mitmvcr.toml"
     path.write_text(text)
-    settings = Settings.parse({"dir": str(folder), **options}, read_tables(path))
+    settings = Settings.parse({"dir": str(folder), **options}, load.read(path.parent).tables())
     return Sessions(settings, Scrubber(Policy()))
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -131,6 +134,7 @@ def test_fixture_asks(asking):
     assert replay.output.count("The test raised openai.NotFoundError") >= 2
     assert "_base_client.py" not in replay.output
     assert "_base_client.py" in run(tmp_path, "-v", "-k", "test_raises", **offline(upstream)).output
+    assert run(tmp_path, "-k", "test_expected", **offline(upstream)).status == 0  # as the test has it
 
 
 def test_what_was_not_asked_for_fails_when_strict(tmp_path: Path, upstream: Upstream) -> None:
@@ -266,6 +270,61 @@ def test_a_bad_mitmvcr_toml_ends_the_session_in_a_line(tmp_path: Path) -> None:
     wrong = run(tmp_path, **KEY)
     assert wrong.status == 4
     assert "ERROR: mitmvcr: mode is 'sometimes'" in wrong.output
+
+
+class LateAnswers(BaseHTTPRequestHandler):
+    """An API whose answers take longer than the test that asks for them."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(4)
+        message = {"index": 0, "message": {"role": "assistant", "content": "late"}, "finish_reason": "stop"}
+        body = json.dumps({"id": "c", "object": "chat.completion", "choices": [message]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Nothing on the terminal."""
+
+
+@pytest.mark.parametrize("arguments", [(), ("-p", "xdist", "-n", "1")], ids=["alone", "xdist"])
+def test_what_the_proxy_fails_at_after_the_last_test_fails_the_session(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    module(
+        tmp_path,
+        "test_late.py",
+        CLIENT
+        + f"""
+import threading, time
+
+{MARK}
+def test_asks_in_the_background():
+    global asking
+    asking = threading.Thread(target=ask, args=("x", openai.OpenAI(max_retries=0)))
+    asking.start()
+    time.sleep(1)  # it has asked, and has no answer yet
+
+def test_waits():
+    asking.join()
+""",
+    )
+    with ThreadingHTTPServer(("127.0.0.1", 0), LateAnswers) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/v1"
+            late = run(tmp_path, *arguments, **KEY, OPENAI_BASE_URL=url)
+        finally:
+            server.shutdown()
+    assert late.counts == {"passed": 2}, late.output
+    assert late.status == 1, late.output
+    assert "= mitmvcr =" in late.output
+    assert "the cassette was closed before the exchange ended" in late.output
 
 
 def test_several_cassettes_in_one_test(tmp_path: Path, upstream: Upstream) -> None:

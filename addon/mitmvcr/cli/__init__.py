@@ -1,4 +1,10 @@
-"""The `mitmvcr` command: one module a subcommand; a subcommand's imports cost only those who use it."""
+"""The `mitmvcr` command: what it takes, does and prints; a subcommand's imports cost only those who use it.
+
+parsers   flags and help texts; light
+commands  a module for each subcommand, imported when it is the one that is asked for
+render    what is printed: tables, colour, findings, interactions, differences
+policy    the policy of a command's flags and mitmvcr.toml
+"""
 
 from __future__ import annotations
 
@@ -8,10 +14,16 @@ import sys
 from collections.abc import Sequence
 
 from mitmvcr import __version__
+from mitmvcr.cli.parsers.subcommand import Subcommand
 from mitmvcr.errors import MitmvcrError
 
-COMMANDS = ("run", "proxy", "env", "ca", "convert", "show", "diff", "lint", "scrub", "orphans")
-"""A module each, which is imported when it is the one that is asked for, or for the list of all."""
+_PARSERS = {
+    **dict.fromkeys(("run", "proxy", "env", "ca"), "running"),
+    **dict.fromkeys(("convert", "show", "diff"), "cassettes"),
+    **dict.fromkeys(("lint", "scrub"), "secrets"),
+    "orphans": "reports",
+}
+"""The subcommands, each with the module of `parsers` that has its arguments."""
 
 _EPILOG = """\
 examples:
@@ -37,10 +49,22 @@ def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"mitmvcr {__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    asked = [name for name in COMMANDS if [name] == list(arguments[:1])]
-    for name in asked or COMMANDS:
-        importlib.import_module(f"mitmvcr.cli.commands.{name}").add_parser(commands)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="subcommand")
+    named = [name for name in _PARSERS if [name] == list(arguments[:1])]
+    for name in named or _PARSERS:
+        module = importlib.import_module(f"mitmvcr.cli.parsers.{_PARSERS[name]}")
+        subcommand: Subcommand = module.SUBCOMMANDS[name]
+        command = commands.add_parser(
+            name,
+            help=subcommand.help,
+            description=subcommand.description,
+            epilog=subcommand.epilog,
+            usage=subcommand.usage,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.set_defaults(failure=subcommand.failure)
+        subcommand.add_arguments(command)
     return top
 
 
@@ -49,9 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     given = parser(arguments).parse_args(arguments)
     try:
-        return int(given.run(given))
+        command = importlib.import_module(f"mitmvcr.cli.commands.{given.subcommand}")
+        return int(command.run(given))
     except MitmvcrError as error:
         print(f"mitmvcr: {error}", file=sys.stderr)
-        return 1
+        return int(given.failure)
     except KeyboardInterrupt:
         return 130

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from dataclasses import dataclass
 
 from mitmvcr.compare.json_diff import NOTHING, DifferingValue, common, common_end, json_path
+from mitmvcr.text import printable
 
 LARGE = 1 << 20
 """Bytes from which a body is compared as bytes, wherever its structure differs."""
@@ -16,7 +16,6 @@ _WHOLE = 60  # characters of a text that is shown whole
 _CONTEXT = 20  # characters before and behind what differs
 _MIDDLE = 90  # characters that are shown of a longer text
 # What drives a terminal or turns its text around, and half characters.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +38,6 @@ class Difference:
             more = "one more" if self.items == 1 else f"{self.items} more from here on, the first"
             return f"{self.path}: {side} has {more}: {value}{note}"
         return f"{self.path}: recorded {self.recorded or 'nothing'}, asked {self.asked or 'nothing'}{note}"
-
-
-def printable(text: str) -> str:
-    """Text without what drives a terminal, or half characters: escaped as in Python."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def difference(leaf: DifferingValue) -> Difference:

@@ -1,8 +1,4 @@
-"""The options, parsed and checked: text in, one frozen `Settings` out; no file but mitmvcr.toml is read.
-
-The names are those of the design without `vcr_`; `OPTIONS` is the one list that mitmproxy's
-`--set`, mitmvcr.toml and the command line's flags are made from.
-"""
+"""The options' texts, parsed and checked: text in, one frozen `Settings` out; it reads no file."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from mitmvcr.config.options import DEFAULTS
 from mitmvcr.errors import SettingsError
 
 
@@ -46,123 +43,10 @@ class Engine(StrEnum):
     LAYER = "layer"
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option: its name, what it is when it isn't given, and a help text of one sentence."""
-
-    name: str
-    default: str
-    help: str
-    metavar: str
-
-
-OPTIONS = (
-    Option(
-        "mode",
-        "once",
-        "What to do with the cassette: once (record if there is none, else replay), record (anew), "
-        "replay (offline), new-episodes (replay what matches, record the rest) or passthrough.",
-        "MODE",
-    ),
-    Option("dir", "recordings", "The folder that holds all cassettes; no name can leave it.", "DIR"),
-    Option(
-        "cassette",
-        "",
-        "The default cassette, without suffix; a client can name another. If empty: default.",
-        "NAME",
-    ),
-    Option(
-        "hosts",
-        "api.openai.com,*.api.openai.com,*.openai.azure.com,*.cognitiveservices.azure.com,*.services.ai.azure.com",
-        "Hosts that are recorded, as globs separated by commas; all others pass through untouched. "
-        "In reverse mode all is recorded.",
-        "GLOBS",
-    ),
-    Option(
-        "match",
-        "",
-        "What two requests must have in common, separated by commas: method, scheme, host, port, path, "
-        "query, url, body, headers:NAME, py:FILE.py:FUNCTION. If empty: as the cassette's format has it.",
-        "FIELDS",
-    ),
-    Option(
-        "ignore",
-        "",
-        "What matching leaves out, separated by commas: JSONPaths of the body ($.metadata), query, form "
-        "and multipart fields by name.",
-        "PATHS",
-    ),
-    Option(
-        "repeat",
-        "",
-        "How often a recording answers: once, last (the last one repeats) or any (unlimited). "
-        "If empty: as the cassette's format has it.",
-        "HOW",
-    ),
-    Option(
-        "latency",
-        "off",
-        "Whether replay waits as long as upstream did before it answers: off, recorded, or a factor.",
-        "FACTOR",
-    ),
-    Option(
-        "strict", "false", "Whether to fail when a recorded interaction was never asked for.", "true|false"
-    ),
-    Option(
-        "dialect",
-        "charm",
-        "The YAML layout of new cassettes: charm (two spaces) or stock (go-vcr's own).",
-        "NAME",
-    ),
-    Option(
-        "keep_headers",
-        "",
-        "More headers to keep, by name, separated by commas; NAME=redact keeps one with its value replaced.",
-        "NAMES",
-    ),
-    Option(
-        "redact",
-        "",
-        "What else to redact: emails, home-paths, JSONPaths ($.user), patterns (Python's re) and functions "
-        "(py:MODULE:FUNCTION), separated by commas outside of brackets, or by line breaks.",
-        "RULES",
-    ),
-    Option("allow", "", "What the gate lets pass, as RULE@FIELD, separated by commas.", "RULES"),
-    Option(
-        "max_body",
-        "32MB",
-        "The largest body that is recorded, in bytes or as 512KB, 32MB, 1GB (of 1024); a larger one passes "
-        "through. 0: any.",
-        "SIZE",
-    ),
-    Option(
-        "engine",
-        "auto",
-        "What serves in replay: layer (the quick one, which no other addon sees), hooks (mitmproxy's own) "
-        "or auto (the layer where nobody watches flows).",
-        "NAME",
-    ),
-    Option(
-        "report",
-        "",
-        "Paths of reports that are written at exit, separated by commas: .xml is JUnit's, others are JSON.",
-        "FILES",
-    ),
-    Option(
-        "only_missed",
-        "",
-        "With mode=record: a JSON report of an earlier run, or last for the one that report names. Cassettes "
-        "that had misses record what they don't have, everything else is replayed.",
-        "FILE",
-    ),
-)
-DEFAULTS = {option.name: option.default for option in OPTIONS}
-
-PER_CASSETTE = ("mode", "match", "ignore", "repeat", "latency", "strict")
-"""The options that one cassette can have for itself: in mitmvcr.toml by its name, or from the control API."""
-
 SUFFIXES = (".yaml", ".yml", ".json", ".har", ".yaml.gz", ".yml.gz", ".json.gz")
 """What a cassette's file ends in; its name need not say it."""
+FILE_SUFFIXES = frozenset("." + suffix.rpartition(".")[2] for suffix in SUFFIXES)
+"""The last suffixes of these, as `Path.suffix` has them."""
 
 MATCH_FIELDS = frozenset({"method", "scheme", "host", "port", "path", "query", "url", "body"})
 _HOST_GLOB = re.compile(r"[A-Za-z0-9.*-]+")
@@ -185,7 +69,7 @@ class Matching:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CassetteSettings:
     """How one cassette is used. `latency` is the factor of the recorded duration, 0 for none."""
 
     mode: Mode
@@ -193,8 +77,8 @@ class Plan:
     latency: float
     strict: bool
 
-    def changed(self, texts: Mapping[str, str]) -> Plan:
-        """The plan with what the texts say, by names of PER_CASSETTE; raises SettingsError."""
+    def changed(self, texts: Mapping[str, str]) -> CassetteSettings:
+        """The settings with what the texts say, by names of PER_CASSETTE; raises SettingsError."""
         matching = self.matching
         if {"match", "ignore", "repeat"} & texts.keys():
             matching = parse_matching(
@@ -205,7 +89,7 @@ class Plan:
                     **texts,
                 }
             )
-        return Plan(
+        return CassetteSettings(
             parse_mode(texts["mode"]) if "mode" in texts else self.mode,
             matching,
             parse_latency(texts["latency"]) if "latency" in texts else self.latency,
@@ -256,16 +140,16 @@ class Settings:
     only_missed: Path | None = None
     tables: tuple[Table, ...] = ()
 
-    def plan(self, name: str) -> Plan:
+    def for_cassette(self, name: str) -> CassetteSettings:
         """How the cassette of this name is used, as long as nobody says anything else."""
-        return self.plan_of(table for table in self.tables if table.fits(name))
+        return self.for_tables(table for table in self.tables if table.fits(name))
 
-    def plan_of(self, tables: Iterable[Table]) -> Plan:
+    def for_tables(self, tables: Iterable[Table]) -> CassetteSettings:
         """How cassettes are used of which these tables are said."""
-        plan = Plan(self.mode, self.matching, self.latency, self.strict)
+        settings = CassetteSettings(self.mode, self.matching, self.latency, self.strict)
         for table in tables:
-            plan = plan.changed(dict(table.texts))
-        return plan
+            settings = settings.changed(dict(table.texts))
+        return settings
 
     @classmethod
     def parse(cls, texts: Mapping[str, str], tables: Iterable[Table] = ()) -> Settings:
@@ -358,63 +242,6 @@ def parse_size(name: str, text: str) -> int:
 def parse_bool(name: str, text: str) -> bool:
     """`true` or `false`, and nothing else; raises SettingsError."""
     return _choice(name, text.strip().lower(), ("true", "false")) == "true"
-
-
-def read_toml(path: Path) -> dict[str, str]:
-    """The options in mitmvcr.toml as texts, lists a line an item; raises SettingsError."""
-    document = _document(path)
-    document.pop("cassettes", None)
-    return {name: _text(f"{path}: {name}", value) for name, value in _known(path, document, DEFAULTS).items()}
-
-
-def read_tables(path: Path) -> tuple[Table, ...]:
-    """What mitmvcr.toml says of single cassettes, in its order; raises SettingsError for what is wrong."""
-    tables = _document(path).get("cassettes", {})
-    if not isinstance(tables, dict):
-        raise SettingsError(
-            f'{path}: cassettes is no table: write [cassettes."tests/*"] and options below it'
-        )
-    return tuple(_table(path, glob, options) for glob, options in tables.items())
-
-
-def _table(path: Path, glob: str, options: object) -> Table:
-    place = f'{path}: [cassettes."{glob}"]'
-    if not isinstance(options, dict):
-        raise SettingsError(f'{path}: cassettes.{glob} is no table: write [cassettes."{glob}"]')
-    given = _known(place, options, PER_CASSETTE)
-    texts = {name: _text(f"{place}: {name}", value) for name, value in given.items()}
-    try:
-        Settings().plan_of(()).changed(texts)
-    except SettingsError as error:
-        raise SettingsError(f"{place}: {error}") from None
-    return Table(place, glob, tuple(texts.items()))
-
-
-def _document(path: Path) -> dict[str, object]:
-    import tomllib  # noqa: PLC0415 - most runs have no such file
-
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path}: can't be read: {error}") from None
-
-
-def _known(place: Path | str, options: dict[str, object], names: Collection[str]) -> dict[str, object]:
-    for name in options:
-        if name not in names:
-            raise SettingsError(f"{place}: there is no option {name!r}; there are {', '.join(names)}")
-    return options
-
-
-def _text(place: str, value: object) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str() | int() | float():
-            return str(value)
-        case list() if all(isinstance(item, str) for item in value):
-            return "".join(f"{item}\n" for item in value)
-    raise SettingsError(f"{place} takes text or a list of texts")
 
 
 def _choice(name: str, text: str, choices: tuple[str, ...]) -> str:

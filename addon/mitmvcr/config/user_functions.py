@@ -1,4 +1,7 @@
-"""The functions that users name in options, as py:FILE.py:NAME or py:MODULE:NAME; runs each file once."""
+"""The functions that users name in options, as py:FILE.py:NAME or py:MODULE:NAME; runs each file once.
+
+What they are for is no matter here: `match` and `redact` load theirs by this one rule.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,14 @@ from mitmvcr.errors import SettingsError
 def load(entry: str) -> Callable[..., object]:
     """The function of `py:tests/keys.py:key` or of `py:package.module:key`; raises SettingsError.
 
-    A file is found from the folder where the process runs. What it raises when it is run is told.
+    A file is found from the folder where the process runs; so is a module, behind all that is installed, as
+    `python -m` has it and an installed command has not. What it raises when it is run is told.
     """
     where, _, name = entry.removeprefix("py:").rpartition(":")
+    if not where or not name:
+        raise SettingsError(f"{entry!r}: give py:FILE.py:FUNCTION or py:MODULE:FUNCTION")
     try:
-        module = _file(where) if where.endswith(".py") else importlib.import_module(where)
+        module = _file(where) if where.endswith(".py") else _module(where)
         function = getattr(module, name)
     except FileNotFoundError:
         raise SettingsError(f"{entry!r}: there is no file {where} in {Path.cwd()}") from None
@@ -34,6 +40,12 @@ def load(entry: str) -> Callable[..., object]:
     if not callable(function):
         raise SettingsError(f"{entry!r}: {name} is a {type(function).__name__}, and not a function")
     return function  # type: ignore[no-any-return] # what a user wrote has no type that could be known
+
+
+def _module(name: str) -> ModuleType:
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+    return importlib.import_module(name)
 
 
 @functools.cache

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mitmvcr.config.settings import DEFAULTS, read_toml
+from mitmvcr.config import load
+from mitmvcr.config.environment import in_ci
+from mitmvcr.config.options import DEFAULTS
 from mitmvcr.errors import SettingsError
 from mitmvcr.launch import environment, trust
 from mitmvcr.launch.contract import Order, Ready
 from mitmvcr.launch.environment import Changes, Via
 from mitmvcr.launch.process import Launch
 
-CONFIG = "mitmvcr.toml"
-
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ProxyPlan:
     """The proxy to start, and which variables lead to its listeners.
 
     `mode` is what was asked for, in whatever words; `notes` are for the user.
@@ -61,14 +61,13 @@ def plan(  # noqa: PLR0913 - keywords, nearly all of which have a usual value
     order: Order | None = None,
     arguments: Sequence[str] = (),
     folder: Path = Path(),
-) -> Plan:
+) -> ProxyPlan:
     """The proxy for programs in this environment.
 
     `options` are the addon's that were given, without `vcr_`; `order` says where to listen, on free ports
-    of loopback if it is left out; mitmvcr.toml is looked for in `folder`. Raises SettingsError.
+    of loopback if it is left out; mitmvcr.toml is that of `folder`. Raises SettingsError.
     """
-    config = folder / CONFIG
-    said = {**(read_toml(config) if config.exists() else {}), **options}
+    said = {**load.read(folder).texts(), **options}
     names = environment.base_urls(environ, upstream)
     local = [url for url in names.values() if url and environment.is_loopback(url)]
     if via is Via.PROXY and local:
@@ -89,12 +88,7 @@ def plan(  # noqa: PLR0913 - keywords, nearly all of which have a usual value
     order = order or Order("")
     ports = order.ports or (0,) * len(upstreams)
     order = replace(order, upstreams=upstreams, ports=ports, via=through, direct=direct)
-    return Plan(Launch(order, chosen, [*_trusted(environ), *arguments]), names, via, mode, notes)
-
-
-def in_ci(environ: Mapping[str, str]) -> bool:
-    """Whether this is a CI: they all set CI, nearly all of them to true."""
-    return environ.get("CI", "").lower() in ("true", "1")
+    return ProxyPlan(Launch(order, chosen, [*_trusted(environ), *arguments]), names, via, mode, notes)
 
 
 def _hosts(urls: Iterable[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
+import selectors
 import signal
 import subprocess
 import sys
@@ -130,15 +130,17 @@ class ProxyProcess:
         """
         deadline = time.monotonic() + timeout
         line = b""
-        while not line.endswith(b"\n"):
-            meanwhile()
-            if select.select([self._ready], [], [], _TICK)[0]:
-                read = os.read(self._ready, _READ)
-                if not read:
-                    raise self._ended()
-                line += read
-            elif time.monotonic() > deadline:
-                raise ProxyError(f"the proxy does not answer within {timeout:.0f} s", None, self.output)
+        with selectors.DefaultSelector() as selector:  # select() takes no descriptor above 1023
+            selector.register(self._ready, selectors.EVENT_READ)
+            while not line.endswith(b"\n"):
+                meanwhile()
+                if selector.select(_TICK):
+                    read = os.read(self._ready, _READ)
+                    if not read:
+                        raise self._ended()
+                    line += read
+                elif time.monotonic() > deadline:
+                    raise ProxyError(f"the proxy does not answer within {timeout:.0f} s", None, self.output)
         self.ready = Ready.from_json(line.decode())
         return self.ready
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
+import contextlib
 import hashlib
 import os
 import re
@@ -71,22 +73,27 @@ def _defaults() -> list[str]:
 
 
 def _read_all(places: Iterable[str]) -> list[bytes]:
+    """The certificates in files and folders; a file that can't be read has none, as for OpenSSL."""
     found: list[bytes] = []
     for place in places:
         for part in place.split(os.pathsep):
             path = Path(part)
-            inside = sorted(path.iterdir()) if path.is_dir() else [path]
-            for file in inside:
-                if file.is_file():
-                    found += _PEM.findall(_bytes(file))
+            try:
+                files = sorted(path.iterdir()) if path.is_dir() else [path]
+            except OSError as error:
+                raise MitmvcrError(
+                    f"{path}: its certificates can't be read: {error.strerror}; make it readable, or take it "
+                    f"out of {' or '.join(SYSTEM_VARIABLES)} and the like"
+                ) from None
+            for file in files:
+                found += _certificates(file)
     return found
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+def _certificates(file: Path) -> list[bytes]:
+    with contextlib.suppress(OSError):
+        return _PEM.findall(file.read_bytes()) if file.is_file() else []
+    return []
 
 
 def write(
@@ -134,6 +141,4 @@ def java_store(certificates: Iterable[bytes]) -> bytes:
 
 
 def _der(pem: bytes) -> bytes:
-    import binascii  # noqa: PLC0415 - with what it is used for
-
     return binascii.a2b_base64(b"".join(pem.splitlines()[1:-1]))

@@ -14,6 +14,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from mitmvcr import formats
+from mitmvcr.config.settings import FILE_SUFFIXES
+from mitmvcr.config.settings import SUFFIXES as CASSETTE_SUFFIXES
 from mitmvcr.errors import CassetteError, FormatError, MitmvcrError
 from mitmvcr.formats import sniffing
 from mitmvcr.maintenance import process_pool
@@ -21,8 +23,10 @@ from mitmvcr.maintenance.convert import SUFFIXES, Target, convert, skipped
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.store import cassette as disk
 
-_READ_SUFFIXES = (".yaml.gz", ".yml.gz", ".json.gz", ".har.gz", ".yaml", ".yml", ".json", ".har")
-_FILES = (".yaml", ".yml", ".json", ".har", ".gz")
+_READ_SUFFIXES = (
+    *CASSETTE_SUFFIXES,
+    ".har.gz",
+)  # a HAR can be read compressed, but is not looked for so
 _LARGE = 1_000_000
 """Bytes from which on a file is read only if its first ones are a cassette's."""
 
@@ -51,7 +55,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class ConvertOptions:
     """What holds for all jobs; `root` is the folder that no target may leave."""
 
     target: Target
@@ -70,8 +74,8 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the report; `result` is the target's path or why it failed."""
+class Conversion:
+    """What came of a source, a line of the report; `result` is the target's path or why it failed."""
 
     source: str
     outcome: Outcome
@@ -80,6 +84,11 @@ class Row:
     interactions: int = 0
     skipped: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is a cassette, or was given by name, and could not be converted."""
+        return self.outcome is Outcome.FAILED
 
 
 def target_name(destination: str) -> str | None:
@@ -96,7 +105,7 @@ def plan(sources: Sequence[Path], destination: Path | None, name: str) -> tuple[
     for source in sources:
         if not source.exists():
             raise CassetteError(f"{source}: there is no such file or folder")
-    if destination is not None and destination.suffix.lower() in _FILES and not destination.is_dir():
+    if destination is not None and destination.suffix.lower() in FILE_SUFFIXES and not destination.is_dir():
         return [_single(sources, destination, name)], destination.parent
     if destination is not None and destination.exists() and not destination.is_dir():
         raise CassetteError(
@@ -216,23 +225,25 @@ def _refused(job: Job, rivals: Sequence[Job]) -> Job:
     return replace(job, problem=f"{', '.join(others)} would become {job.target}, too: convert it by itself")
 
 
-def run(jobs: Sequence[Job], how: How, workers: int | None = None) -> Generator[Row, None, None]:
-    """Do the jobs, in as many processes as there are cores; their rows, in order.
+def run(
+    jobs: Sequence[Job], options: ConvertOptions, workers: int | None = None
+) -> Generator[Conversion, None, None]:
+    """Do the jobs, in as many processes as there are cores; what came of each, in order.
 
     Ends its processes and leaves no half file behind when it is closed or interrupted.
     """
-    scrubber_of(how.policy)  # a policy that can't be ends it here; processes that are forked have it, too
-    yield from process_pool.run(jobs, partial(do_all, how=how), _lost, workers)
+    scrubber_of(options.policy)  # a policy that can't be ends it here; processes that are forked have it, too
+    yield from process_pool.run(jobs, partial(do_all, options=options), _lost, workers)
 
 
-def _lost(job: Job) -> Row:
+def _lost(job: Job) -> Conversion:
     reason = "a process that converted was killed (is there too little memory?): convert it by itself"
-    return Row(str(job.source), Outcome.FAILED, reason)
+    return Conversion(str(job.source), Outcome.FAILED, reason)
 
 
-def do_all(jobs: Sequence[Job], how: How) -> list[Row]:
+def do_all(jobs: Sequence[Job], options: ConvertOptions) -> list[Conversion]:
     """Some jobs, one after the other."""
-    return [do(job, how) for job in jobs]
+    return [do(job, options) for job in jobs]
 
 
 @lru_cache(maxsize=1)
@@ -241,15 +252,15 @@ def scrubber_of(policy: Policy) -> Scrubber:
     return Scrubber(policy)
 
 
-def do(job: Job, how: How) -> Row:
-    """One job; what goes wrong is in its row."""
+def do(job: Job, options: ConvertOptions) -> Conversion:
+    """One job; what goes wrong is in what it returns."""
     try:
-        return _done(job, how)
+        return _done(job, options)
     except MemoryError:
-        return Row(str(job.source), Outcome.FAILED, "it is too large for the memory there is")
+        return Conversion(str(job.source), Outcome.FAILED, "it is too large for the memory there is")
 
 
-def _done(job: Job, how: How) -> Row:
+def _done(job: Job, options: ConvertOptions) -> Conversion:
     source = str(job.source)
     format_ = ""
     notes: tuple[str, ...] = ()
@@ -257,24 +268,24 @@ def _done(job: Job, how: How) -> Row:
         if job.problem:
             raise CassetteError(job.problem)
         if not job.named and job.size > _LARGE and not _begins_as_one(job.source):
-            return Row(source, Outcome.NO_CASSETTE, "")
+            return Conversion(source, Outcome.NO_CASSETTE, "")
         loaded = _read(job)
         if loaded is None:
-            return Row(source, Outcome.NO_CASSETTE, "")
+            return Conversion(source, Outcome.NO_CASSETTE, "")
         format_ = loaded.format.title
         notes = skipped(loaded.cassette.notes, loaded.torn)
         if job.target:
-            _check_target(job.target, how)
-        converted = convert(loaded.format, loaded.cassette, how.target, scrubber_of(how.policy))
-        if job.target and how.write:
-            write(job.target, converted.data, force=how.force)
+            _check_target(job.target, options)
+        converted = convert(loaded.format, loaded.cassette, options.target, scrubber_of(options.policy))
+        if job.target and options.write:
+            write(job.target, converted.data, force=options.force)
     except FormatError as error:
-        return Row(source, Outcome.FAILED, str(error), _title(job.source))
+        return Conversion(source, Outcome.FAILED, str(error), _title(job.source))
     except (MitmvcrError, OSError) as error:
         why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-        return Row(source, Outcome.FAILED, why, format_, skipped=notes)
+        return Conversion(source, Outcome.FAILED, why, format_, skipped=notes)
     result = str(job.target or "")
-    return Row(source, Outcome.DONE, result, format_, converted.interactions, notes, converted.lost)
+    return Conversion(source, Outcome.DONE, result, format_, converted.interactions, notes, converted.lost)
 
 
 def _read(job: Job) -> disk.Loaded | None:
@@ -312,15 +323,15 @@ def _title(path: Path) -> str:
         return ""
 
 
-def _check_target(target: Path, how: How) -> None:
+def _check_target(target: Path, options: ConvertOptions) -> None:
     # A link in the target's own place is replaced; what it leads to is not touched.
     # (Path.resolve fails on links that lead to themselves before Python 3.13.)
     folder = os.path.realpath(target.parent)
-    if how.root is not None and not Path(folder).is_relative_to(os.path.realpath(how.root)):
-        raise CassetteError(f"{target} leads out of {how.root} (to {folder})")
+    if options.root is not None and not Path(folder).is_relative_to(os.path.realpath(options.root)):
+        raise CassetteError(f"{target} leads out of {options.root} (to {folder})")
     if target.is_dir():
         raise CassetteError(f"{target} is a folder")
-    if not how.force and (target.exists() or target.is_symlink()):
+    if not options.force and (target.exists() or target.is_symlink()):
         raise CassetteError(f"{target} exists: --force writes over it")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 
+from mitmvcr.config.settings import FILE_SUFFIXES
 from mitmvcr.errors import CassetteError, MitmvcrError
 from mitmvcr.formats import FOLDER, sniffing
 from mitmvcr.maintenance import process_pool
@@ -20,7 +21,6 @@ from mitmvcr.scrub import Policy
 from mitmvcr.scrub.files import file_secrets
 from mitmvcr.store.cassette import locked
 
-_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".har", ".gz", ""})
 _NOT_LOOKED_INTO = frozenset({"node_modules", "__pycache__", "site-packages"})
 # Without one of these words a file that begins like a cassette is none.
 _WORDS = (b"interactions", b"requests", b"responses", b'"response"', b"test_id", b"entries")
@@ -80,7 +80,7 @@ def _below(top: Path) -> Iterator[File]:
             yield File(folder.path, 0, named=False, problem=folder.problem)
         for entry in folder.files:
             path = folder.path / entry.name
-            if path.suffix.lower() in _SUFFIXES:
+            if path.suffix.lower() in (*FILE_SUFFIXES, ""):
                 yield File(path, entry.stat().st_size, named=False)
 
 

@@ -13,14 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from mitmvcr.compare.difference_text import LARGE, Difference, difference, printable
+from mitmvcr.compare.difference_text import LARGE, Difference, difference
 from mitmvcr.compare.request_diff import leaves
+from mitmvcr.config.environment import in_ci
 from mitmvcr.misses import hints, other_cassettes
 from mitmvcr.misses.nearest import nearest
 from mitmvcr.model import Interaction, Request, Source, request_of
 from mitmvcr.replay.matcher import Matcher
 from mitmvcr.replay.overview import Overview, path_of
 from mitmvcr.store.cassette import Location
+from mitmvcr.text import printable
 
 _SHOWN = 4  # differences, places, numbers, names
 _URL = 300  # characters
@@ -236,7 +238,7 @@ class _Explanation:
                 yield f"{there}: to be answered from there, name it ({_header(found)})"
 
     def _record(self) -> str:
-        where = " on a developer machine, and commit the cassette" if os.environ.get("CI") else ""
+        where = " on a developer machine, and commit the cassette" if in_ci(os.environ) else ""
         mode = "new-episodes" if self.location.exists else "once"
         return f"To record it: run with vcr_mode={mode} and access to the API{where}"
 

@@ -6,7 +6,6 @@ import ipaddress
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import NoReturn
 
 from mitmproxy import ctx
@@ -14,12 +13,13 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
 from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
 
-from mitmvcr.config.settings import DEFAULTS, OPTIONS, Mode, Settings, read_tables, read_toml
+from mitmvcr.config import load
+from mitmvcr.config.options import DEFAULTS, OPTIONS
+from mitmvcr.config.settings import Mode, Settings
 from mitmvcr.errors import MitmvcrError, SettingsError
 from mitmvcr.scrub import Policy, PolicyError, Scrubber
 
 PREFIX = "vcr_"
-CONFIG = Path("mitmvcr.toml")
 
 
 def declare(loader: Loader) -> set[str]:
@@ -50,10 +50,10 @@ def declare(loader: Loader) -> set[str]:
 
 def settings(given: Iterable[str]) -> Settings:
     """The settings from mitmvcr.toml, where there is one, and what was given; raises SettingsError."""
-    there = CONFIG.exists()
-    texts: dict[str, str] = read_toml(CONFIG) if there else {}
-    texts.update({name: getattr(ctx.options, PREFIX + name) for name in given})
-    tables = [table.without(set(given)) for table in read_tables(CONFIG)] if there else []
+    file = load.read()
+    texts = {name: getattr(ctx.options, PREFIX + name) for name in given}
+    tables = [table.without(texts.keys()) for table in file.tables()]
+    texts = {**file.texts(), **texts}
     try:
         checked = Settings.parse(texts, tables)
     except SettingsError as error:

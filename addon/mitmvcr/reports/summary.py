@@ -7,12 +7,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
-from mitmvcr.compare.difference_text import printable
 from mitmvcr.misses.explain import Miss
+from mitmvcr.reports.github import error_command
 from mitmvcr.reports.run_report import KEPT, Report, as_json, has_failed, write
 from mitmvcr.sessions.table import Sessions
+from mitmvcr.text import count, printable, wants_colour
 
 _COLUMNS = 90  # what `mitmvcr: ` leaves of a hundred
 _FAILURES = 3  # shown, in two lines each at most
@@ -34,7 +34,7 @@ def finish(sessions: Sessions) -> bool:
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in commands(reports, failures):
             print(line, flush=True)
-    red = _wants_colour(sys.stderr)
+    red = wants_colour(sys.stderr)
     for line in lines(reports, failures):
         bad = line.startswith(("failed", "miss"))
         print(
@@ -51,10 +51,6 @@ def _content(path: Path, reports: Sequence[Report], failures: Sequence[str], fol
     from mitmvcr.reports.junit import as_xml  # noqa: PLC0415 - only those who want XML need it
 
     return as_xml(reports, failures)
-
-
-def _wants_colour(stream: IO[str]) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def announcement(miss: Miss, number: int) -> str:
@@ -88,7 +84,7 @@ def _missed(reports: Sequence[Report]) -> Iterator[str]:
     left = sum(report.miss_count for report in reports) - shown
     if left:
         cassettes = sum(bool(report.miss_count) for report in reports)
-        yield f"miss: and {left} more, in {_count(cassettes, 'cassette', 'cassettes')} in all"
+        yield f"miss: and {left} more, in {count(cassettes, 'cassette')} in all"
 
 
 def _unused(reports: Sequence[Report]) -> Iterator[str]:
@@ -108,7 +104,7 @@ def _counts(reports: Sequence[Report], failures: Sequence[str]) -> str:
     counts = [
         f"{sum(report.recorded for report in reports)} recorded",
         f"{sum(report.replayed for report in reports)} replayed",
-        _count(sum(report.miss_count for report in reports), "miss", "misses"),
+        count(sum(report.miss_count for report in reports), "miss", "misses"),
         f"{sum(report.unused_count for report in reports)} unused",
     ]
     if cut := sum(report.cut for report in reports):
@@ -117,7 +113,7 @@ def _counts(reports: Sequence[Report], failures: Sequence[str]) -> str:
         counts.append(f"{too_large} too large (not recorded)")
     if failures:
         more = " or more" if len(failures) >= KEPT else ""
-        counts.append(_count(len(failures), "failure", f"failures{more}"))
+        counts.append(count(len(failures), "failure", f"failures{more}"))
     used = [report.path for report in reports if report.recorded or report.replayed or report.miss_count]
     return ", ".join(counts) + (f" ({_names(list(dict.fromkeys(used)))})" if used else "")
 
@@ -131,10 +127,6 @@ def _names(paths: Sequence[str]) -> str:
         shown.append(_tail(path))
     more = len(paths) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _cut(text: str, columns: int = _COLUMNS) -> str:
@@ -153,7 +145,7 @@ def commands(reports: Sequence[Report], failures: Sequence[str]) -> list[str]:
 
 def _commands(reports: Sequence[Report], failures: Sequence[str]) -> Iterator[str]:
     for failure in failures:
-        yield _command({"title": "mitmvcr failed"}, failure)
+        yield error_command({"title": "mitmvcr failed"}, failure)
     seen = set()
     for report in reports:
         for miss in report.misses:
@@ -161,26 +153,13 @@ def _commands(reports: Sequence[Report], failures: Sequence[str]) -> Iterator[st
                 seen.add((miss.path, miss.message))
                 where = {"file": _in_repository(miss.path)} if miss.reason != "no-cassette" else {}
                 where |= {"line": str(miss.line)} if miss.line else {}
-                yield _command(
+                yield error_command(
                     {**where, "title": f"Not recorded: {_cut(miss.request)}"}, "\n".join(miss.lines)
                 )
         if report.strict and report.unused_count:
             said = "\n".join(["Nothing asked for:", *(printable(str(one)) for one in report.unused[:20])])
             where = {"file": _in_repository(report.path)}
-            yield _command({**where, "title": f"{report.unused_count} recordings are unused"}, said)
-
-
-def _command(properties: dict[str, str], message: str) -> str:
-    """An `::error` command; escaped as @actions/core does (packages/core/src/command.ts)."""
-    given = ",".join(
-        f"{name}={_escaped(value).replace(':', '%3A').replace(',', '%2C')}"
-        for name, value in properties.items()
-    )
-    return f"::error {given}::{_escaped(message)}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+            yield error_command({**where, "title": f"{report.unused_count} recordings are unused"}, said)
 
 
 def _in_repository(path: str) -> str:

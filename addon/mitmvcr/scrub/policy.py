@@ -19,7 +19,7 @@ class Policy:
     `keep_headers`: names of headers to keep besides the default list; `name=redact` keeps a header
     with its value replaced, the only way to keep one that carries credentials.
     `redact`: patterns (Python's `re`; `re:` in front is allowed), JSONPaths (`$…`) whose values are
-    replaced, and `py:module:function` for a function from Interaction to Interaction.
+    replaced, and `py:FILE.py:NAME` or `py:MODULE:NAME` for a function from Interaction to Interaction.
     `allow`: `rule@field`, both with `*` as a wildcard: what is neither redacted nor refused.
     `emails`, `home_paths`: whether those are redacted too.
     """

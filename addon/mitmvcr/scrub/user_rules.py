@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from mitmvcr.config import user_functions
 from mitmvcr.config.settings import check_json_path
 from mitmvcr.errors import SettingsError
 from mitmvcr.http import sse
@@ -104,14 +104,11 @@ def _path(entry: str, place: str) -> str:
 
 
 def _function(entry: str, place: str) -> Callable[[Interaction], Interaction]:
-    module, _, name = entry.removeprefix("py:").partition(":")
     try:
-        function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise PolicyError(f"{place}: {entry!r}: give py:module:function ({error})") from None
-    if not callable(function):
-        raise PolicyError(f"{place}: {entry!r} is no function of an Interaction")
-    result: Callable[[Interaction], Interaction] = function
+        function = user_functions.load(entry)
+    except SettingsError as error:
+        raise PolicyError(f"{place}: {error}") from None
+    result: Callable[[Interaction], Interaction] = function  # type: ignore[assignment] # a user wrote it
     return result
 
 

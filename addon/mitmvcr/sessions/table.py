@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mitmvcr import formats
 from mitmvcr.config import user_functions
-from mitmvcr.config.settings import Mode, Plan, Settings
+from mitmvcr.config.settings import CassetteSettings, Mode, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError, SettingsError
 from mitmvcr.formats import govcr
 from mitmvcr.formats.govcr import Dialect
@@ -59,7 +59,7 @@ Verdict = Play | Miss | Forward
 class OpenCassette:
     """A cassette in use: its content, its writer while it records, and its sessions' places."""
 
-    def __init__(self, location: Location, plan: Plan, table: Sessions) -> None:
+    def __init__(self, location: Location, plan: CassetteSettings, table: Sessions) -> None:
         self.location = location
         self.plan = plan
         self.notes: list[str] = []
@@ -338,12 +338,12 @@ class Sessions:
                     f"leave it out, or give the process another mode"
                 )
 
-    def _plans(self) -> dict[str, Plan]:
+    def _plans(self) -> dict[str, CassetteSettings]:
         """The plans that the process was started with, by the place where each was given."""
-        tables = {table.place: self.settings.plan_of([table]) for table in self.settings.tables}
-        return {"vcr_match": self.settings.plan_of(()), **tables}
+        tables = {table.place: self.settings.for_tables([table]) for table in self.settings.tables}
+        return {"vcr_match": self.settings.for_tables(()), **tables}
 
-    def check(self, plan: Plan) -> None:
+    def check(self, plan: CassetteSettings) -> None:
         """Refuse what somebody asked for over the network and can't have; raises SettingsError."""
         own = {name for one in self._plans().values() for name in one.matching.match}
         for name in plan.matching.match:
@@ -354,7 +354,7 @@ class Sessions:
                 )
         self._check_match(plan)
 
-    def _check_match(self, plan: Plan) -> None:
+    def _check_match(self, plan: CassetteSettings) -> None:
         for name in plan.matching.match:
             header = name.removeprefix("headers:")
             if header != name and not self.scrubber.keeps(header):
@@ -410,9 +410,9 @@ class Sessions:
         self._ledger.take(before._ledger)
         self.failures += before.failures
 
-    def plan(self, name: str) -> Plan:
+    def plan(self, name: str) -> CassetteSettings:
         """How the cassette of this name is used if nobody says anything else."""
-        return self.settings.plan(name)
+        return self.settings.for_cassette(name)
 
     def get(self, name: str | None, session: str = "") -> Session:
         """The session on the named cassette, or on the default one; raises CassetteError."""
@@ -427,7 +427,7 @@ class Sessions:
             )
         return self._open.get(name) or self.open(name, self.plan(name))
 
-    def open(self, name: str, plan: Plan) -> OpenCassette:
+    def open(self, name: str, plan: CassetteSettings) -> OpenCassette:
         """Open a cassette, or open it anew: all its sessions begin at the start; raises CassetteError."""
         if self.settings.mode is Mode.REPLAY and plan.mode is not Mode.REPLAY:
             raise CassetteError(f"this process only replays: cassette {name!r} can't be used in {plan.mode}")

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 import re
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from mitmvcr.testing.session_proxy import Account, SessionProxy
+    from mitmvcr.testing.cassette_session import CassetteFixture, CassetteSession, Use
 
 MODES = ("none", "once", "new_episodes", "all", "rewrite", "replay", "record", "new-episodes")
 _FIELDS = ("match", "ignore", "repeat", "latency", "strict")
 _MENTION = re.compile(rb"mark\.mitmvcr\b|[(,]\s*mitmvcr\s*[,):]|usefixtures\([^)]*[\"']mitmvcr[\"']")
+_FAILURES = "mitmvcr_failures"
 _MARKER = (
     "mitmvcr(cassette=None, match=None, ignore=None, repeat=None, latency=None, strict=None): "
     "record the test's OpenAI traffic into a cassette, or replay it from there."
@@ -75,8 +74,28 @@ def pytest_configure(config: pytest.Config) -> None:
         state.start()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The proxy ends before the summary is printed; what it failed at, unknown to tests, is a failure."""
+    state = session.config.stash[STATE]
+    state.stop()
+    if not state.failures:
+        return
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:  # this is a worker of pytest-xdist, whose terminal nobody sees
+        output[_FAILURES] = state.failures
+    if session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker's proxy failed at."""
+    node.config.stash[STATE].failures += getattr(node, "workeroutput", {}).get(_FAILURES, [])
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The proxy ends with the session."""
+    """Where there was no session the proxy that was started for it ends here."""
     if STATE in config.stash:
         config.stash[STATE].stop()
 
@@ -103,8 +122,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if marker is None and "mitmvcr" not in getattr(item, "fixturenames", ()):
         return
     wanted = _wanted(marker)
-    path = state.path_of(item, wanted.pop("cassette", None))
-    item.stash[USE] = use = Use(state)
+    session = state.start()
+    path = session.path_of(item, wanted.pop("cassette", None))
+    from mitmvcr.testing.cassette_session import Use  # noqa: PLC0415 - as in State.start
+
+    item.stash[USE] = use = Use(session)
     use.open(path, wanted)
 
 
@@ -144,16 +166,21 @@ def _raised(report: pytest.TestReport, *, whole: bool) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """One line of what was recorded and replayed, where anything was."""
-    line = config.stash[STATE].line()
-    if line:
-        terminalreporter.write_line(line)
+    """A line of what was recorded and replayed, where anything was, and what the proxy failed at."""
+    state = config.stash[STATE]
+    if state.summary:
+        terminalreporter.write_line(state.summary)
+    for failure in state.failures:
+        terminalreporter.section("mitmvcr", red=True)
+        terminalreporter.write_line(failure)
 
 
 @pytest.fixture
-def mitmvcr(request: pytest.FixtureRequest) -> Cassette:
+def mitmvcr(request: pytest.FixtureRequest) -> CassetteFixture:
     """The test's cassette, and where the proxy is: for programs that the test starts."""
-    return Cassette(request.node.stash[USE])
+    from mitmvcr.testing.cassette_session import CassetteFixture  # noqa: PLC0415 - as in State.start
+
+    return CassetteFixture(request.node.stash[USE])
 
 
 def _wanted(marker: pytest.Mark | None) -> dict[str, Any]:
@@ -170,18 +197,18 @@ def _wanted(marker: pytest.Mark | None) -> dict[str, Any]:
 
 
 class State:
-    """What one process has: its settings, and its proxy once that is needed."""
+    """What one process has: whether tests run in it, and its cassettes once a test needs them."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.proxy: SessionProxy | None = None
+        self.session: CassetteSession | None = None
         self.item: pytest.Item | None = None
         """The test that runs, or ran last."""
-        self.recorded = self.replayed = self.cassettes = 0
         self.everything = False
         """Whether all hosts are recorded, as VCR.py does."""
-        self.replays = False
-        """Whether nothing is recorded in this session."""
+        self.summary = ""
+        self.failures: list[str] = []
+        """What proxies said at their end that no test was told of; those of pytest-xdist's workers, too."""
 
     @property
     def only_collects(self) -> bool:
@@ -197,206 +224,29 @@ class State:
             return _MENTION.search(path.read_bytes()) is not None
         return False
 
-    def start(self) -> SessionProxy:
-        """The proxy, which is started now if it wasn't; a user's mistake ends the session in a line."""
-        from mitmvcr.errors import MitmvcrError  # noqa: PLC0415 - only who uses mitmvcr pays
+    def start(self) -> CassetteSession:
+        """The process's cassettes; the proxy is started if it wasn't. A user's mistake ends all in a line."""
+        # Only who uses mitmvcr pays for what starts a proxy.
+        from mitmvcr.errors import MitmvcrError  # noqa: PLC0415
+        from mitmvcr.testing.cassette_session import CassetteSession  # noqa: PLC0415
 
-        if self.proxy is None:
+        if self.session is None:
             try:
-                self.proxy = self._proxy()
-                self.proxy.start()
+                self.session = CassetteSession(self.config, everything=self.everything)
             except MitmvcrError as error:
                 raise pytest.UsageError(f"mitmvcr: {error}") from None
-        return self.proxy
-
-    def _proxy(self) -> SessionProxy:
-        from mitmvcr.launch.environment import Via  # noqa: PLC0415 - as above
-        from mitmvcr.testing.session_proxy import SessionProxy  # noqa: PLC0415
-
-        via = str(self.config.getini("mitmvcr_via"))
-        if via not in tuple(Via):
-            raise pytest.UsageError(f"mitmvcr_via is {via!r}: give one of {', '.join(Via)}")
-        toml = self._toml()
-        mode = self.mode(toml)
-        self.replays = mode == "replay"
-        options = {"mode": mode}
-        if self.everything or (self.replays and self.config.getoption("--block-network")):
-            options["hosts"] = "*"
-        if report := toml.get("report"):
-            options["report"] = _own_report(report)
-        root = self.folder(toml) or self.config.rootpath
-        # VCR.py's suites mind what the API is called, and play requests to loopback.
-        way = Via.AUTO if self.everything else Via(via)
-        return SessionProxy(
-            Path(os.path.normpath(root)), self.config.rootpath, options, way, loopback=self.everything
-        )
-
-    def _toml(self) -> dict[str, str]:
-        from mitmvcr.config.settings import read_toml  # noqa: PLC0415 - as above
-
-        config = self.config.rootpath / "mitmvcr.toml"
-        return read_toml(config) if config.exists() else {}
-
-    def mode(self, toml: Mapping[str, str]) -> str:
-        """The session's mode: as the command line has it, or mitmvcr.toml; else by whether this is CI."""
-        from mitmvcr.config.settings import Mode, parse_mode  # noqa: PLC0415 - as above
-
-        word = self.config.getoption("--record-mode") or toml.get("mode")
-        if not word:
-            word = Mode.REPLAY if os.environ.get("CI", "") not in ("", "false", "0") else Mode.ONCE
-        return Mode.RECORD.value if word == "rewrite" else parse_mode(str(word)).value
-
-    def folder(self, toml: Mapping[str, str]) -> Path | None:
-        """The folder of all cassettes, None if they lie beside their modules."""
-        named = str(self.config.getini("mitmvcr_dir")) or toml.get("dir", "")
-        return self.config.rootpath / Path(named).expanduser() if named else None
-
-    def path_of(self, item: pytest.Item, cassette: str | None) -> Path:
-        """The file of a test's cassette: by pytest-recording's convention, or below the folder of all."""
-        from mitmvcr.testing.session_proxy import file_name  # noqa: PLC0415 - as above
-
-        owner = getattr(getattr(item, "cls", None), "__name__", "")
-        name = cassette or file_name(item.name, owner)
-        folder = self.folder(self._toml())
-        if folder is None:
-            return item.path.parent / "cassettes" / item.path.stem / name
-        if cassette:
-            return folder / name
-        below = item.path.with_suffix("")
-        root = self.config.rootpath
-        return folder / (below.relative_to(root) if below.is_relative_to(root) else below.name) / name
-
-    def line(self) -> str:
-        """What came of all cassettes."""
-        if not self.cassettes:
-            return ""
-        return f"mitmvcr: {self.recorded} recorded, {self.replayed} replayed, {self.cassettes} cassettes"
+        return self.session
 
     def stop(self) -> None:
-        """End the proxy."""
-        if self.proxy is not None:
-            self.proxy.stop()
-            self.proxy = None
-
-
-class Use:
-    """A test's use of cassettes, one after the other; usually one."""
-
-    def __init__(self, state: State) -> None:
-        self.proxy = state.start()
-        self.state = state
-        self.path = Path()
-        self.name = ""
-        self._said: set[str] = set()
-        self._found: list[str] = []
-
-    def open(self, path: Path, fields: Mapping[str, object]) -> None:
-        """Open a cassette and make it the one that requests are for; raises pytest's failure."""
-        from mitmvcr.errors import MitmvcrError  # noqa: PLC0415 - as above
-        from mitmvcr.testing.session_proxy import cassette_name  # noqa: PLC0415
-
-        try:
-            name = cassette_name(path, self.proxy.root)
-            self.proxy.open(name, fields)
-        except MitmvcrError as error:
-            pytest.fail(f"mitmvcr: {error}", pytrace=False)
-        self.path, self.name = path, name
-        self.proxy.use_base_urls()
-
-    def account(self) -> Account:
-        """What the open cassette came to so far."""
-        return self.proxy.account(self.name)
-
-    def new_problem(self, *, ended: bool) -> str:
-        """What is wrong and was not said before."""
-        from mitmvcr.testing.session_proxy import ControlError  # noqa: PLC0415 - as above
-
-        if self.name:
-            try:
-                self._found.append(self.account().problem(ended=ended))
-            except ControlError as error:
-                self._found.append(str(error))
-        new = [one for one in dict.fromkeys(self._found) if one and one not in self._said]
-        self._said.update(new)
-        return "\n\n".join(new)
-
-    def close(self) -> None:
-        """Let go of the open cassette; what came of it is kept for the test's report."""
-        from mitmvcr.testing.session_proxy import ControlError  # noqa: PLC0415 - as above
-
-        if not self.name:
+        """End the proxy, and keep what it came to."""
+        if self.session is None:
             return
-        name, self.name = self.name, ""
-        self.proxy.leave_base_urls()
-        try:
-            account = self.proxy.close(name)
-        except ControlError as error:
-            self._found.append(str(error))
-            return
-        self._found.append(account.problem(ended=True))
-        self.state.cassettes += 1
-        self.state.recorded += account.recorded
-        self.state.replayed += account.replayed
-
-
-@dataclass(frozen=True, slots=True)
-class Cassette:
-    """What the fixture `mitmvcr` is."""
-
-    _use: Use = field(repr=False)
-
-    @property
-    def path(self) -> Path:
-        """The cassette's file as it was named, which may be without its suffix."""
-        return self._use.path
-
-    @property
-    def name(self) -> str:
-        """The name by which the proxy knows it, for the header X-VCR-Cassette."""
-        return self._use.name
-
-    @property
-    def proxy_url(self) -> str:
-        """Where the forward proxy is."""
-        return f"http://127.0.0.1:{self._use.proxy.ready.forward}"
-
-    @property
-    def base_url(self) -> str:
-        """OpenAI's base URL in the proxy, for clients that take no proxy."""
-        from mitmvcr.testing.session_proxy import base_url  # noqa: PLC0415 - as above
-
-        return base_url(self._use.proxy)
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """The variables that lead any program to the proxy; subprocesses have them from os.environ."""
-        return self._use.proxy.environ
-
-    @property
-    def misses(self) -> list[str]:
-        """The explanations of all misses so far."""
-        return list(self._use.account().misses)
-
-    @contextlib.contextmanager
-    def use_cassette(self, cassette: str, **fields: object) -> Iterator[None]:
-        """Another cassette for a part of the test, named as in the marker; afterwards none is in use."""
-        self._use.close()
-        self._use.open(self._use.path.with_name(cassette), fields)
-        try:
-            yield
-        finally:
-            self._use.close()
-
-
-def _own_report(report: str) -> str:
-    """The report's path; workers of pytest-xdist write one each."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    if not worker:
-        return report
-    paths = [Path(one.strip()) for one in report.split(",")]
-    return ",".join(str(path.with_name(f"{path.stem}.{worker}{path.suffix}")) for path in paths)
+        session, self.session = self.session, None
+        self.summary = session.summary()
+        if failure := session.stop():
+            self.failures.append(failure)
 
 
 STATE = pytest.StashKey[State]()
-USE = pytest.StashKey[Use]()
+USE: pytest.StashKey[Use] = pytest.StashKey()
 BLOCKED = pytest.StashKey[contextlib.ExitStack]()

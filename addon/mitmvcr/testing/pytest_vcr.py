@@ -18,12 +18,14 @@ from typing import Any
 
 import pytest
 
+from mitmvcr.config.settings import SUFFIXES
 from mitmvcr.testing.block_network import blocked
-from mitmvcr.testing.pytest_plugin import STATE, USE, State, Use
+from mitmvcr.testing.cassette_session import Use
+from mitmvcr.testing.pytest_plugin import STATE, USE, State
+from mitmvcr.testing.session_proxy import file_name
 
 _MATCHERS = {name: name for name in ("method", "scheme", "host", "port", "path", "query", "body")}
 _MATCHERS |= {"uri": "url", "raw_body": "body"}
-_SUFFIXES = (".yaml", ".yml", ".json", ".yaml.gz", ".yml.gz", ".json.gz")
 _LOOPBACK = "localhost,127.0.0.1,::1"
 
 
@@ -39,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
         state.start()
 
 
-class VCR:
+class CassettePlayer:
     """What the fixture `vcr` gives: VCR.py's `use_cassette`, and what a played cassette is asked."""
 
     def __init__(self, state: State, folder: Path) -> None:
@@ -48,13 +50,13 @@ class VCR:
         self._use: Use | None = None
 
     @contextlib.contextmanager
-    def use_cassette(self, path: str | os.PathLike[str] = "", **config: Any) -> Iterator[VCR]:
+    def use_cassette(self, path: str | os.PathLike[str] = "", **config: Any) -> Iterator[CassettePlayer]:
         """Play the cassette meanwhile, or record it; a relative path is below the cassettes' folder."""
         item: Any = self._state.item  # None is impossible: a module's fixtures are made for a test too
         merged = {**item._request.getfixturevalue("vcr_config"), **config}  # noqa: SLF001 - what asks for fixtures
         folder = Path(merged.get("cassette_library_dir") or self.folder)
         if self._use is None or item.stash.get(USE, None) is not self._use:
-            item.stash[USE] = self._use = Use(self._state)
+            item.stash[USE] = self._use = Use(self._state.start())
         self._use.open(folder / _named(path or item.name, merged), self._allowed(fields(merged)))
         with _direct(merged):
             try:
@@ -62,11 +64,11 @@ class VCR:
             finally:
                 self._use.close()
 
-    def _allowed(self, told: dict[str, object]) -> dict[str, object]:
+    def _allowed(self, options: dict[str, object]) -> dict[str, object]:
         """Where the session only replays, so do cassettes that the suite would record."""
-        if self._state.replays:
-            told.pop("mode", None)
-        return told
+        if self._state.start().replays:
+            options.pop("mode", None)
+        return options
 
     @property
     def play_count(self) -> int:
@@ -93,7 +95,7 @@ def _named(path: str | os.PathLike[str], config: Mapping[str, Any]) -> str:
     name = os.fspath(path)
     serializer = config.get("serializer")
     suffix = f".{serializer}" if serializer else ""
-    return name if name.endswith((suffix or _SUFFIXES[0], *_SUFFIXES)) else name + suffix
+    return name if not suffix or name.endswith((suffix, *SUFFIXES)) else name + suffix
 
 
 def fields(config: Mapping[str, Any]) -> dict[str, object]:
@@ -157,8 +159,6 @@ def vcr_cassette_dir(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def default_cassette_name(request: pytest.FixtureRequest) -> str:
     """The test's cassette: pytest-recording's name for it."""
-    from mitmvcr.testing.session_proxy import file_name  # noqa: PLC0415 - only who uses a cassette pays
-
     marker = request.node.get_closest_marker("default_cassette")
     if marker is not None and marker.args:
         return str(marker.args[0])
@@ -166,13 +166,13 @@ def default_cassette_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def vcr(request: pytest.FixtureRequest, vcr_cassette_dir: str) -> VCR:
+def vcr(request: pytest.FixtureRequest, vcr_cassette_dir: str) -> CassettePlayer:
     """What plays the module's cassettes."""
-    return VCR(request.config.stash[STATE], Path(vcr_cassette_dir))
+    return CassettePlayer(request.config.stash[STATE], Path(vcr_cassette_dir))
 
 
 @pytest.fixture(autouse=True)
-def _vcr_of_the_test(request: pytest.FixtureRequest, vcr: VCR) -> Iterator[None]:
+def _vcr_of_the_test(request: pytest.FixtureRequest, vcr: CassettePlayer) -> Iterator[None]:
     """`@pytest.mark.vcr` plays the test's own cassette."""
     markers = list(request.node.iter_markers(name="vcr"))
     if not markers or request.config.pluginmanager.has_plugin("vcr"):
@@ -183,7 +183,7 @@ def _vcr_of_the_test(request: pytest.FixtureRequest, vcr: VCR) -> Iterator[None]
         merged |= marker.kwargs
     name = request.getfixturevalue("default_cassette_name")
     extra = [path for marker in markers for path in marker.args]
-    if extra and not any((vcr.folder / f"{name}{suffix}").exists() for suffix in _SUFFIXES):
+    if extra and not any((vcr.folder / f"{name}{suffix}").exists() for suffix in SUFFIXES):
         name = extra[0]
     with vcr.use_cassette(name, **merged):
         yield
@@ -198,7 +198,7 @@ def block_network(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def vcr_cassette(vcr: VCR, request: pytest.FixtureRequest) -> Generator[VCR]:
+def vcr_cassette(vcr: CassettePlayer, request: pytest.FixtureRequest) -> Generator[CassettePlayer]:
     """pytest-vcr's: the cassette of a marked test."""
     marker = request.node.get_closest_marker("vcr")
     with vcr.use_cassette(

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from mitmvcr.config.settings import SUFFIXES
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch.contract import Ready
 from mitmvcr.launch.environment import Changes, Via
 from mitmvcr.launch.planning import plan
 from mitmvcr.launch.process import ProxyProcess
 
-SUFFIXES = (".yaml", ".yml", ".json", ".har", ".yaml.gz", ".yml.gz", ".json.gz")
 _FORBIDDEN = str.maketrans(dict.fromkeys("<>?%*:|\"'/\\", "-"))
 _LONGEST = 200  # bytes of a file's name: what a suffix and a lock add has room beside it
 _BASE_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE", "AZURE_OPENAI_ENDPOINT")

@@ -12,102 +12,45 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
 
+from mitmvcr.cli.policy import policy_of
 from mitmvcr.cli.render import terminal
 from mitmvcr.errors import CassetteError
-
-if TYPE_CHECKING:
-    from mitmvcr.maintenance.convert_tree import How, Job, Row
-
-Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
+from mitmvcr.formats.govcr import Dialect
+from mitmvcr.maintenance import convert_tree
+from mitmvcr.maintenance.convert import Target
+from mitmvcr.maintenance.convert_tree import Conversion, ConvertOptions, Job, Outcome
+from mitmvcr.text import count, printable
 
 _SHOWN = 3
 _PATIENCE = 0.5  # seconds until work counts as long
 
-_EPILOG = """\
-A source is a cassette of go-vcr, VCR.py or llama-stack (a file, or the folder of its recordings), HAR,
-or a folder of any of these. DST is a file if it ends in .yaml, .yml, .json or .har, else a folder.
-Everything is scrubbed as when it is recorded.
-
-examples:
-  mitmvcr convert tests/cassettes recordings           a whole tree, to go-vcr's format
-  mitmvcr convert --check tests/cassettes              only say what would come of it
-  mitmvcr convert weather.yaml weather.har             to HAR
-  mitmvcr convert --to vcrpy recordings tests/cassettes
-"""
-
-
-def add_parser(commands: Subparsers) -> None:
-    """Add the subcommand."""
-    command = commands.add_parser(
-        "convert",
-        help="convert cassettes between formats",
-        description="Convert cassettes of any format to go-vcr's (the default), VCR.py's or HAR.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="mitmvcr convert [options] SRC... DST",
-        allow_abbrev=False,
-    )
-    command.add_argument(
-        "paths", nargs="+", type=Path, metavar="SRC... DST", help="what to convert, and to where"
-    )
-    command.add_argument(
-        "--to", choices=("go-vcr", "vcrpy", "har"), help="default: har if DST ends in .har, else go-vcr"
-    )
-    command.add_argument(
-        "--dialect", choices=("charm", "stock"), default="charm", help="go-vcr's layout; default: charm"
-    )
-    command.add_argument(
-        "--check", action="store_true", help="only report what would come of it; DST can be left out"
-    )
-    command.add_argument("--force", action="store_true", help="write over files that exist")
-    command.add_argument(
-        "--keep-headers", default="", metavar="NAMES", help="more header names to keep, separated by commas"
-    )
-    command.add_argument(
-        "--redact", default="", metavar="PATTERNS", help="more patterns or JSONPaths to redact"
-    )
-    command.add_argument(
-        "--allow", default="", metavar="RULES", help="what the gate lets pass, as RULE@FIELD"
-    )
-    command.add_argument("--jobs", type=_positive, metavar="N", help="processes; default: one a core")
-    command.add_argument("--verbose", action="store_true", help="name everything that was left out")
-    command.set_defaults(run=run)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
 
 def run(given: argparse.Namespace) -> int:
     """Convert; the exit status is 1 if any source failed."""
-    from mitmvcr.maintenance import convert_tree  # noqa: PLC0415 - the scrubber's patterns take a while to compile
-
     sources, destination = _split(given.paths, check=given.check)
     name = given.to or convert_tree.target_name(str(destination or "")) or "go-vcr"
     jobs, root = convert_tree.plan(sources, destination, name)
-    rows: list[Row] = []
+    target = Target(name, Dialect(given.dialect))
+    options = ConvertOptions(target, policy_of(given), root, write=not given.check, force=given.force)
+    conversions: list[Conversion] = []
     with (
         _ended_by_sigterm(),
-        contextlib.closing(convert_tree.run(jobs, _how(given, name, root), given.jobs)) as done,
+        contextlib.closing(convert_tree.run(jobs, options, given.jobs)) as done,
     ):
         progress = _Progress(jobs)
-        for row in done:
-            if row.outcome is not convert_tree.Outcome.NO_CASSETTE:
-                rows.append(row)
-            progress.step(row.source)
+        for conversion in done:
+            if conversion.outcome is not Outcome.NO_CASSETTE:
+                conversions.append(conversion)
+            progress.step(conversion.source)
         progress.end()
-    if not rows:
+    if not conversions:
         places = ", ".join(map(str, sources))
-        raise CassetteError(f"{places}: there is no cassette ({_count(len(jobs), 'file')} looked at)")
+        raise CassetteError(f"{places}: there is no cassette ({count(len(jobs), 'file')} looked at)")
     with terminal.output():
-        for line in _report(rows, given, name, len(jobs) - len(rows)):
+        for line in _report(conversions, given, name, len(jobs) - len(conversions)):
             print(line)
-    return int(any(row.outcome is convert_tree.Outcome.FAILED for row in rows))
+    return int(any(conversion.failed for conversion in conversions))
 
 
 def _split(paths: Sequence[Path], *, check: bool) -> tuple[Sequence[Path], Path | None]:
@@ -116,20 +59,6 @@ def _split(paths: Sequence[Path], *, check: bool) -> tuple[Sequence[Path], Path 
     if check:
         return paths, None
     raise CassetteError(f"where shall {paths[0]} go? mitmvcr convert {paths[0]} FILE.yaml (or a folder)")
-
-
-def _how(given: argparse.Namespace, name: str, root: Path | None) -> How:
-    from mitmvcr.config.settings import Settings  # noqa: PLC0415
-    from mitmvcr.formats.govcr import Dialect  # noqa: PLC0415
-    from mitmvcr.maintenance.convert import Target  # noqa: PLC0415
-    from mitmvcr.maintenance.convert_tree import How  # noqa: PLC0415 - as in run
-    from mitmvcr.scrub import Policy  # noqa: PLC0415
-
-    checked = Settings.parse(
-        {"keep_headers": given.keep_headers, "redact": given.redact, "allow": given.allow}
-    )
-    policy = Policy(checked.keep_headers, checked.redact, checked.allow)
-    return How(Target(name, Dialect(given.dialect)), policy, root, write=not given.check, force=given.force)
 
 
 @contextlib.contextmanager
@@ -168,7 +97,7 @@ class _Progress:
         self._shown = True
         filled = 20 * self._done // self._total
         bar = "#" * filled + "." * (20 - filled)
-        text = f"[{bar}] {self._done}/{self._total} {terminal.printable(source)}"
+        text = f"[{bar}] {self._done}/{self._total} {printable(source)}"
         sys.stderr.write(f"\r\033[K{text[: _columns() - 1]}")
         sys.stderr.flush()
 
@@ -186,49 +115,45 @@ def _columns() -> int:
         return 80
 
 
-def _report(rows: Sequence[Row], given: argparse.Namespace, name: str, passed_over: int) -> Iterator[str]:
-    from mitmvcr.maintenance.convert_tree import Outcome  # noqa: PLC0415 - as in run
-
+def _report(
+    conversions: Sequence[Conversion], given: argparse.Namespace, name: str, passed_over: int
+) -> Iterator[str]:
     style = terminal.Style(sys.stdout)
     cells = [("FILE", "FORMAT", "INTERACTIONS", "SKIPPED", "LOST", "RESULT")]
-    cells += [_cells(row, failed=row.outcome is Outcome.FAILED, check=given.check) for row in rows]
+    cells += [_cells(conversion, check=given.check) for conversion in conversions]
     head, *lines = terminal.table(cells, right=frozenset({2, 3, 4}))
     yield style.bold(head)
-    for row, line in zip(rows, lines, strict=True):
-        yield style.red(line) if row.outcome is Outcome.FAILED else line
-        yield from map(style.dim, _notes(row, len(row.skipped) if given.verbose else _SHOWN))
-    yield from _lost(rows, name)
-    failed = sum(row.outcome is Outcome.FAILED for row in rows)
-    counts = [f"{len(rows) - failed} {'can be converted' if given.check else 'converted'}"]
+    for conversion, line in zip(conversions, lines, strict=True):
+        yield style.red(line) if conversion.failed else line
+        yield from map(style.dim, _notes(conversion, len(conversion.skipped) if given.verbose else _SHOWN))
+    yield from _lost(conversions, name)
+    failed = sum(conversion.failed for conversion in conversions)
+    counts = [f"{len(conversions) - failed} {'can be converted' if given.check else 'converted'}"]
     counts += [f"{failed} failed"] if failed else []
-    counts += [f"{_count(passed_over, 'file')} passed over (no cassettes)"] if passed_over else []
+    counts += [f"{count(passed_over, 'file')} passed over (no cassettes)"] if passed_over else []
     yield ", ".join(counts)
 
 
-def _cells(row: Row, *, failed: bool, check: bool) -> tuple[str, str, str, str, str, str]:
-    if failed:
-        result = f"failed: {terminal.printable(row.result)}"
-    else:
-        result = terminal.printable(row.result) or "ok"
-        result = f"would be {result}" if check and row.result else result
-    count = "" if failed else str(row.interactions)
-    numbers = (count, str(len(row.skipped) or ""), str(len(row.lost) or ""))
-    return (terminal.printable(row.source), row.format or "?", *numbers, result)
+def _cells(conversion: Conversion, *, check: bool) -> tuple[str, str, str, str, str, str]:
+    result = printable(conversion.result)
+    if conversion.failed:
+        result = f"failed: {result}"
+    elif check and result:
+        result = f"would be {result}"
+    interactions = "" if conversion.failed else str(conversion.interactions)
+    numbers = (interactions, str(len(conversion.skipped) or ""), str(len(conversion.lost) or ""))
+    return (printable(conversion.source), conversion.format or "?", *numbers, result or "ok")
 
 
-def _notes(row: Row, shown: int) -> Iterator[str]:
-    for note in row.skipped[:shown]:
-        yield f"    {terminal.printable(note)}"
-    if len(row.skipped) > shown:
-        yield f"    and {len(row.skipped) - shown} more (--verbose names them)"
+def _notes(conversion: Conversion, shown: int) -> Iterator[str]:
+    for note in conversion.skipped[:shown]:
+        yield f"    {printable(note)}"
+    if len(conversion.skipped) > shown:
+        yield f"    and {len(conversion.skipped) - shown} more (--verbose names them)"
 
 
-def _lost(rows: Sequence[Row], target: str) -> Iterator[str]:
+def _lost(conversions: Sequence[Conversion], target: str) -> Iterator[str]:
     """What the target has no place for, and in how many of the files."""
-    kinds = Counter(loss.rpartition(" (")[0] for row in rows for loss in row.lost)
-    for kind, count in sorted(kinds.items()):
-        yield f"lost in {target}: {kind} ({_count(count, 'file')})"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    kinds = Counter(loss.rpartition(" (")[0] for conversion in conversions for loss in conversion.lost)
+    for kind, files in sorted(kinds.items()):
+        yield f"lost in {target}: {kind} ({count(files, 'file')})"

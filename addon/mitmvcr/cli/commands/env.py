@@ -9,53 +9,19 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 from mitmvcr.cli.parsers import proxy_flags
+from mitmvcr.cli.parsers.running import DOCKER_HOST
 from mitmvcr.config.settings import Mode, parse_mode
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch import folders
 from mitmvcr.launch.contract import OPENAI, Ready
 from mitmvcr.launch.environment import Changes, Via
-from mitmvcr.launch.planning import Plan, plan
+from mitmvcr.launch.planning import ProxyPlan, plan
+from mitmvcr.proxy import certificate_authority
 
-Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
-
-_DOCKER_HOST = "host.docker.internal"
 _MOUNTED = "/mitmvcr"
 _FOLDER = "mitmvcr"  # in mitmproxy's own
-
-_EPILOG = """\
-examples:
-  eval "$(mitmvcr env)"                             this shell's programs go through the proxy
-  mitmvcr env --direnv > .envrc                     those started in this folder
-  mitmvcr env --github >> "$GITHUB_ENV"             the following steps of a GitHub Actions job
-  eval "docker run $(mitmvcr env --docker) IMAGE"   a container
-"""
-
-
-def add_parser(commands: Subparsers) -> None:
-    """Add the subcommand."""
-    command = commands.add_parser(
-        "env",
-        help="print the variables that lead programs to a running mitmvcr proxy",
-        description="Print the variables that lead programs to a running `mitmvcr proxy`; what makes them "
-        "trust it is written into mitmproxy's folder.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    what = command.add_mutually_exclusive_group()
-    what.add_argument("--direnv", dest="write", action="store_const", const=_direnv, help="for an .envrc")
-    what.add_argument("--github", dest="write", action="store_const", const=_github, help="for $GITHUB_ENV")
-    what.add_argument("--docker", action="store_true", help="flags of docker run")
-    command.add_argument("--host", help=f"the proxy's; default: 127.0.0.1, with --docker {_DOCKER_HOST}")
-    proxy_flags.add_ports(command)
-    command.add_argument(
-        "--mode", help="with replay, a key where none is set; default: replay where CI=true is set"
-    )
-    proxy_flags.add_ways(command, settings=False)
-    command.set_defaults(run=run, write=_shell)
 
 
 def run(given: argparse.Namespace) -> int:
@@ -63,7 +29,7 @@ def run(given: argparse.Namespace) -> int:
     folder = Path(given.confdir or folders.CONFDIR).expanduser().absolute() / _FOLDER
     # A container has none of this machine's variables.
     around: Mapping[str, str] = {} if given.docker else os.environ
-    host = given.host or (_DOCKER_HOST if given.docker else "127.0.0.1")
+    host = given.host or (DOCKER_HOST if given.docker else "127.0.0.1")
     options = {"mode": given.mode} if given.mode else {}
     wanted = plan(os.environ, options, upstream=given.upstream, via=Via(given.via))
     changes = wanted.changes(_ready(given, wanted, folder), folder, around, host)
@@ -72,15 +38,13 @@ def run(given: argparse.Namespace) -> int:
         if not given.host:
             _say(f"on Linux containers find {host} if it has --listen-host 172.17.0.1, docker's bridge")
         return 0
-    for line in given.write(changes):
+    for line in _WRITERS[given.write](changes):
         print(line)
     return 0
 
 
-def _ready(given: argparse.Namespace, wanted: Plan, folder: Path) -> Ready:
+def _ready(given: argparse.Namespace, wanted: ProxyPlan, folder: Path) -> Ready:
     """What the proxy would say; a run of its own has asked it."""
-    from mitmvcr.proxy import certificate_authority  # noqa: PLC0415 - imports mitmproxy
-
     ca = certificate_authority.prepare(folder.parent)
     try:
         folder.mkdir(exist_ok=True)
@@ -115,9 +79,12 @@ def _github(changes: Changes) -> Iterator[str]:
             yield f"{name}={value}"
 
 
+_WRITERS = {"shell": _shell, "direnv": _direnv, "github": _github}
+
+
 def _docker(changes: Changes, folder: Path) -> str:
     """Flags of docker run, on one line; the files are mounted."""
-    words = ["--add-host", f"{_DOCKER_HOST}:host-gateway", "--volume", f"{folder}:{_MOUNTED}:ro"]
+    words = ["--add-host", f"{DOCKER_HOST}:host-gateway", "--volume", f"{folder}:{_MOUNTED}:ro"]
     for name, value in changes.items():
         words += ["--env", f"{name}={value.replace(str(folder), _MOUNTED)}"]
     return shlex.join(words)

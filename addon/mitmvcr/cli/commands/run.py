@@ -6,47 +6,15 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable
-from typing import TypeAlias
 
 from mitmvcr.cli.parsers import proxy_flags
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch import child
 from mitmvcr.launch.contract import Order
 from mitmvcr.launch.environment import Via
-from mitmvcr.launch.planning import Plan, plan
+from mitmvcr.launch.planning import ProxyPlan, plan
 from mitmvcr.launch.process import ProxyError, ProxyProcess
 from mitmvcr.launch.trust import system_certificates
-
-Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
-
-_EPILOG = """\
-The exit status is the program's, or 1 if it succeeded and the cassette did not hold: a request that nothing
-recorded answers, an exchange that could not be written, with --strict true a recording that was never asked
-for. 127: there is no such program; 126: it can't be executed.
-
-examples:
-  mitmvcr run -- pytest                              records once, then replays
-  mitmvcr run --mode replay --cassette api -- go test ./...
-  mitmvcr run --upstream http://localhost:11434 -- node ask.js
-"""
-
-
-def add_parser(commands: Subparsers) -> None:
-    """Add the subcommand."""
-    command = commands.add_parser(
-        "run",
-        help="run a program whose API traffic is recorded or replayed",
-        description="Run a program with a proxy that records what it says to the API, or replays it.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="mitmvcr run [options] -- CMD [ARGS...]",
-        allow_abbrev=False,
-    )
-    command.add_argument("-v", "--verbose", action="store_true", help="a line for each request")
-    proxy_flags.add_ways(command)
-    proxy_flags.add_options(command)
-    command.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help=argparse.SUPPRESS)
-    command.set_defaults(run=run, error=command.error)
 
 
 def run(given: argparse.Namespace) -> int:
@@ -64,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
         return error.status
 
 
-def _plan(given: argparse.Namespace) -> Plan:
+def _plan(given: argparse.Namespace) -> ProxyPlan:
     return plan(
         os.environ,
         proxy_flags.options(given),
@@ -79,7 +47,7 @@ class _InterruptedError(MitmvcrError):
     """A signal came before the program was started."""
 
 
-def _run(path: str, words: list[str], wanted: Plan) -> int:
+def _run(path: str, words: list[str], wanted: ProxyPlan) -> int:
     proxy = ProxyProcess.start(wanted.launch, output=2)
     try:
         trusted = system_certificates(os.environ)  # while the proxy starts
@@ -103,7 +71,7 @@ def _run(path: str, words: list[str], wanted: Plan) -> int:
     return _end(proxy, status, wanted)
 
 
-def _end(proxy: ProxyProcess, status: int, wanted: Plan) -> int:
+def _end(proxy: ProxyProcess, status: int, wanted: ProxyPlan) -> int:
     """Stop the proxy; the exit status, and why it is what it is."""
     held = proxy.stop() == 0
     if status == 0 and not held:

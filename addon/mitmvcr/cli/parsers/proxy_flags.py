@@ -1,11 +1,11 @@
-"""What `run`, `proxy` and `env` have in common: the addon's options as flags, and mitmproxy's own."""
+"""What `run`, `proxy` and `env` have in common: the addon's options as flags; it starts nothing."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 
-from mitmvcr.config.settings import OPTIONS
+from mitmvcr.config.options import OPTIONS
 from mitmvcr.errors import SettingsError
 from mitmvcr.launch.contract import PORT
 from mitmvcr.launch.environment import Via

@@ -5,24 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from mitmvcr import __version__
-from mitmvcr.cli.render.terminal import printable
-
-if TYPE_CHECKING:
-    from mitmvcr.maintenance.scrub_tree import Row
-    from mitmvcr.scrub.files.file_secrets import Finding
+from mitmvcr.maintenance.scrub_tree import Row
+from mitmvcr.reports.github import error_command
+from mitmvcr.scrub.files.file_secrets import Finding
+from mitmvcr.text import printable
 
 
 def as_text(rows: Sequence[Row]) -> Iterator[str]:
     """A line for each finding, as compilers write them."""
-    for row, one in _findings(rows):
-        yield (
-            f"{printable(str(row.path))}:{one.line}:{one.column}: {one.rule} in {printable(one.field)}: "
-            f"{printable(one.sample)}"
-        )
+    for row, finding in _findings(rows):
+        place = f"{printable(str(row.path))}:{finding.line}:{finding.column}"
+        yield f"{place}: {finding.rule} in {printable(finding.field)}: {printable(finding.sample)}"
 
 
 def as_json(rows: Sequence[Row]) -> Iterator[str]:
@@ -33,14 +29,14 @@ def as_json(rows: Sequence[Row]) -> Iterator[str]:
         "findings": [
             {
                 "file": str(row.path),
-                "line": one.line,
-                "column": one.column,
-                "rule": one.rule,
-                "kind": one.kind,
-                "field": one.field,
-                "sample": one.sample,
+                "line": finding.line,
+                "column": finding.column,
+                "rule": finding.rule,
+                "kind": finding.kind,
+                "field": finding.field,
+                "sample": finding.sample,
             }
-            for row, one in _findings(rows)
+            for row, finding in _findings(rows)
         ],
         "errors": [{"file": str(row.path), "message": row.problem} for row in rows if row.problem],
     }
@@ -48,27 +44,19 @@ def as_json(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def as_github(rows: Sequence[Row]) -> Iterator[str]:
-    """Workflow commands; escaped as @actions/core does (packages/core/src/command.ts)."""
-    for row, one in _findings(rows):
-        where = f"file={_property(str(row.path))},line={one.line},col={one.column}"
-        title = _property(f"{one.rule} in {one.field}")
-        yield f"::error {where},title={title}::{_data(_message(one))}"
+    """Workflow commands of GitHub Actions."""
+    for row, finding in _findings(rows):
+        where = {"file": str(row.path), "line": str(finding.line), "col": str(finding.column)}
+        title = f"{finding.rule} in {finding.field}"
+        yield error_command({**where, "title": title}, _message(finding))
     for row in rows:
         if row.problem:
-            yield f"::error file={_property(str(row.path))},title=unreadable::{_data(row.problem)}"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+            yield error_command({"file": str(row.path), "title": "unreadable"}, row.problem)
 
 
 def as_sarif(rows: Sequence[Row]) -> Iterator[str]:
-    """A log of one run (OASIS SARIF 2.1.0)."""
-    rules = sorted({one.rule for _, one in _findings(rows)})
+    """A log of finding run (OASIS SARIF 2.1.0)."""
+    rules = sorted({finding.rule for _, finding in _findings(rows)})
     run = {
         "tool": {
             "driver": {
@@ -96,19 +84,19 @@ def as_sarif(rows: Sequence[Row]) -> Iterator[str]:
         ],
         "results": [
             {
-                "ruleId": one.rule,
-                "ruleIndex": rules.index(one.rule),
+                "ruleId": finding.rule,
+                "ruleIndex": rules.index(finding.rule),
                 "level": "error",
-                "message": {"text": _message(one)},
+                "message": {"text": _message(finding)},
                 "locations": [
                     {
                         "physicalLocation": _artifact(row)
-                        | {"region": {"startLine": one.line, "startColumn": one.column}},
-                        "logicalLocations": [{"fullyQualifiedName": one.field}],
+                        | {"region": {"startLine": finding.line, "startColumn": finding.column}},
+                        "logicalLocations": [{"fullyQualifiedName": finding.field}],
                     }
                 ],
             }
-            for row, one in _findings(rows)
+            for row, finding in _findings(rows)
         ],
     }
     schema = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -121,14 +109,14 @@ def _artifact(row: Row) -> dict[str, object]:
     return {"artifactLocation": {"uri": uri}}
 
 
-def _message(one: Finding) -> str:
-    return f"{one.rule} in {one.field}: {one.sample}. `mitmvcr scrub` replaces it."
+def _message(finding: Finding) -> str:
+    return f"{finding.rule} in {finding.field}: {finding.sample}. `mitmvcr scrub` replaces it."
 
 
 def _findings(rows: Sequence[Row]) -> Iterator[tuple[Row, Finding]]:
     for row in rows:
-        for one in row.findings:
-            yield row, one
+        for finding in row.findings:
+            yield row, finding
 
 
 FORMATS = {"text": as_text, "json": as_json, "sarif": as_sarif, "github": as_github}

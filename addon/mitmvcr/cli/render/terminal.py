@@ -1,32 +1,22 @@
-"""What subcommands print: tables, colour on a terminal, text that can't drive one, and a closed pipe."""
+"""What a terminal shows: tables, colour, text of any width, and a pipe that may be closed early."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def printable(text: str, *, lines: bool = False) -> str:
-    """Text from a cassette without what drives a terminal (or half characters): escaped as in Python.
-
-    Line breaks and tabs stay only where `lines` are wanted.
-    """
-    text = text.replace("\r\n", "\n") if lines else text.replace("\n", "\\n").replace("\t", "\\t")
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+from mitmvcr.text import wants_colour
 
 
 class Style:
-    """Bold and dim, on a terminal that wants colour (https://no-color.org); nothing elsewhere."""
+    """Bold, dim and red, on a terminal that wants colour; nothing elsewhere."""
 
     def __init__(self, stream: IO[str]) -> None:
-        self._on = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self._on = wants_colour(stream)
 
     def bold(self, text: str) -> str:
         """For headings."""
