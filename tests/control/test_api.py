@@ -13,7 +13,8 @@ from mitmvcr.control import api as control_api
 from mitmvcr.control.api import Asked
 from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Interaction
-from mitmvcr.sessions.table import Play, Sessions
+from mitmvcr.sessions.open_cassette import Play
+from mitmvcr.sessions.table import Sessions
 from tests.build import as_body, interaction, request, response, sessions, write
 
 

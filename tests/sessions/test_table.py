@@ -16,8 +16,10 @@ from mitmvcr.model import Interaction
 from mitmvcr.reports.run_report import KEPT
 from mitmvcr.reports.summary import lines
 from mitmvcr.scrub import Policy, Scrubber
-from mitmvcr.sessions.table import Forward, Play, Sessions, Verdict
+from mitmvcr.sessions.open_cassette import Forward, Play, Verdict
+from mitmvcr.sessions.table import Sessions
 from mitmvcr.store import cassette
+from mitmvcr.store.lock import Lock
 from tests.build import CHAT, interaction, request, response, sessions, write
 
 MODES = ["once", "record", "replay", "new-episodes", "passthrough"]
@@ -192,7 +194,7 @@ def test_a_cassette_is_read_once_for_all_of_its_sessions(
     reads = []
     parse = cassette.parse
 
-    def counting(path: Path, data: bytes) -> cassette.Loaded:
+    def counting(path: Path, data: bytes) -> cassette.CassetteFile:
         reads.append(path)
         return parse(path, data)
 
@@ -531,16 +533,15 @@ def test_new_episodes_reads_what_others_wrote_until_it_has_the_lock(
 ) -> None:
     path = tmp_path / "a.yaml"
     write(path, interaction(1, "a"))
-    lock = cassette.Lock
 
-    class Late(lock):  # type: ignore[misc, valid-type] # a class that is looked up at run time
+    class Late(Lock):
         """Somebody writes an entry while this process is about to take the lock."""
 
         def __init__(self, where: Path, infix: str = "") -> None:
             write(path, interaction(1, "a"), interaction(2, "b"))
             super().__init__(where, infix)
 
-    monkeypatch.setattr("mitmvcr.sessions.table.Lock", Late)
+    monkeypatch.setattr("mitmvcr.sessions.open_cassette.Lock", Late)
     table = sessions(tmp_path, mode="new-episodes")
     assert [ask(table, 1), ask(table, 2)] == [b"a", b"b"]
     record(table, 3)

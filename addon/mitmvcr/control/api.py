@@ -16,7 +16,8 @@ from mitmvcr.control import schema
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.replay.served_response import Answer, error
 from mitmvcr.reports import run_report
-from mitmvcr.sessions.table import OpenCassette, Sessions
+from mitmvcr.sessions.open_cassette import OpenCassette
+from mitmvcr.sessions.table import Sessions
 
 HOST = "mitmvcr.local"
 """The API's host, as clients of a forward proxy name it."""

@@ -5,7 +5,6 @@ Nothing is written outside the destination, and nothing over an existing file un
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,24 +14,17 @@ from pathlib import Path
 
 from mitmvcr import formats
 from mitmvcr.errors import CassetteError, FormatError, MitmvcrError
-from mitmvcr.formats import sniffing
 from mitmvcr.maintenance import process_pool
 from mitmvcr.maintenance.convert import SUFFIXES, Target, convert, skipped
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.store import cassette as disk
+from mitmvcr.store.atomic import write_file
+from mitmvcr.store.walk import walk
 
 _READ_SUFFIXES = (".yaml.gz", ".yml.gz", ".json.gz", ".har.gz", ".yaml", ".yml", ".json", ".har")
 _FILES = (".yaml", ".yml", ".json", ".har", ".gz")
 _LARGE = 1_000_000
 """Bytes from which on a file is read only if its first ones are a cassette's."""
-
-# Without one of these words a file of YAML or JSON that begins like a cassette is none.
-_WORDS = {
-    "go-vcr": (b"interactions",),
-    "vcrpy": (b"interactions", b"requests", b"responses", b"request:"),
-    "llama-stack": (b"test_id", b'"response"'),
-    "har": (b"entries",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +149,7 @@ def _tree(top: Path, destination: Path | None, suffix: str) -> Iterator[Job]:
     def is_wanted(folder: Path) -> bool:
         return inside is None or folder.resolve() != inside
 
-    for folder in process_pool.folders(top, is_wanted):
+    for folder in walk(top, is_wanted):
         if folder.problem:
             yield Job(folder.path, None, problem=folder.problem)
             continue
@@ -221,8 +213,8 @@ def run(jobs: Sequence[Job], how: How, workers: int | None = None) -> Generator[
 
     Ends its processes and leaves no half file behind when it is closed or interrupted.
     """
-    scrubber_of(how.policy)  # a policy that can't be ends it here; processes that are forked have it, too
-    yield from process_pool.run(jobs, partial(do_all, how=how), _lost, workers)
+    work = process_pool.Work(partial(scrubber_of, how.policy), partial(do_all, how=how), _lost)
+    yield from process_pool.run(jobs, work, workers)
 
 
 def _lost(job: Job) -> Row:
@@ -277,29 +269,20 @@ def _done(job: Job, how: How) -> Row:
     return Row(source, Outcome.DONE, result, format_, converted.interactions, notes, converted.lost)
 
 
-def _read(job: Job) -> disk.Loaded | None:
+def _read(job: Job) -> disk.CassetteFile | None:
     """The cassette; None if a file that was found in a folder is none. Raises FormatError and OSError."""
     path = job.source
     if path.is_dir():
-        return disk.Loaded(path, formats.FOLDER, formats.load_folder(path))
+        return disk.CassetteFile(path, formats.FOLDER, formats.load_folder(path))
     if not path.is_file():
         raise CassetteError("this is neither a file nor a folder")
     data = path.read_bytes()
     try:
-        return disk.Loaded(path, *formats.load(data))
+        return disk.CassetteFile(path, *formats.load(data))
     except FormatError:
-        if job.named or _is_meant_as_one(data):
+        if job.named or disk.meant_format(data):
             raise
         return None
-
-
-def _is_meant_as_one(data: bytes) -> bool:
-    """Whether data that no reader takes is a broken cassette, and not some other YAML or JSON."""
-    try:
-        words = _WORDS[sniffing.sniff(data)]
-        return any(word in sniffing.decompress(data) for word in words)
-    except FormatError:
-        return False
 
 
 def _title(path: Path) -> str:
@@ -327,22 +310,7 @@ def _check_target(target: Path, how: How) -> None:
 def write(target: Path, data: bytes, *, force: bool) -> None:
     """Write a file whole or not at all; raises OSError or CassetteError, and then there is none."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".mitmvcr-{os.getpid()}")
-    with process_pool.unfinished(beside):
-        beside.write_bytes(data)
-        if force:
-            beside.replace(target)
-        else:
-            _link(beside, target)
-
-
-def _link(beside: Path, target: Path) -> None:
-    """Move a file to its place unless something is there, which came meanwhile."""
     try:
-        os.link(beside, target)
+        write_file(target, data, replace=force)
     except FileExistsError:
         raise CassetteError(f"{target} exists: --force writes over it") from None
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
-            raise
-        beside.rename(target)  # a file system without links

@@ -19,7 +19,7 @@ from mitmvcr.misses import hints, other_cassettes
 from mitmvcr.misses.nearest import nearest, path_of
 from mitmvcr.model import Interaction, Request, Source
 from mitmvcr.replay.matcher import Matcher
-from mitmvcr.store.cassette import Location
+from mitmvcr.store.locate import Location
 
 _SHOWN = 4  # differences, places, numbers, names
 _URL = 300  # characters

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mitmvcr.model import Request
-from mitmvcr.store.cassette import SUFFIX
+from mitmvcr.store.locate import SUFFIX
+from mitmvcr.store.walk import walk
 
 _SECONDS = 0.02
 _FILES = 400
@@ -67,12 +68,11 @@ def _files(root: Path, first: Path) -> Iterator[Path]:
     """Cassettes' files below a folder, those below `first` first; so many at most."""
     seen, left = set(), _FILES
     for top in dict.fromkeys((first, root)):
-        for here, folders, names in os.walk(top):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            if here in seen:
+        for folder in walk(top):
+            if folder.path in seen:
                 continue
-            seen.add(here)
-            for name in names:
-                if left and name.endswith(SUFFIX) and not name.startswith("."):
+            seen.add(folder.path)
+            for entry in folder.files:
+                if left and entry.name.endswith(SUFFIX):
                     left -= 1
-                    yield Path(here, name)
+                    yield folder.path / entry.name

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO
 
 from mitmvcr.compare.request_diff import printable
+from mitmvcr.config.settings import Settings
 from mitmvcr.misses.explain import Miss
 from mitmvcr.reports.run_report import KEPT, Report, as_json, has_failed, write
-from mitmvcr.sessions.table import Sessions
 
 _COLUMNS = 90  # what `mitmvcr: ` leaves of a hundred
 _FAILURES = 3  # shown, in two lines each at most
@@ -23,12 +23,12 @@ _IN_A_LINE = 100  # misses after which no more are told as they come
 _ANNOTATIONS = 10  # GitHub shows no more errors of a step
 
 
-def finish(sessions: Sessions) -> bool:
-    """Say what came of the closed cassettes, write the reports that are wanted; True if a CI should fail."""
-    reports, failures = sessions.closed, list(sessions.failures)
-    for path in sessions.settings.report:
+def finish(reports: Sequence[Report], failures: Sequence[str], settings: Settings) -> bool:
+    """Say what came of the cassettes, write the reports that are wanted; True if a CI should fail."""
+    failures = list(failures)
+    for path in settings.report:
         try:
-            write(path, _content(path, reports, failures, sessions.settings.dir))
+            write(path, _content(path, reports, failures, settings.dir))
         except OSError as error:
             failures.append(f"{path}: the report could not be written: {error.strerror}")
     if os.environ.get("GITHUB_ACTIONS") == "true":

@@ -12,7 +12,7 @@ from mitmvcr.cli.render import terminal
 from mitmvcr.errors import MitmvcrError
 
 if TYPE_CHECKING:
-    from mitmvcr.maintenance.scrub_tree import Row
+    from mitmvcr.maintenance.scrub_tree import FileResult
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
 
@@ -64,7 +64,7 @@ def run(given: argparse.Namespace) -> int:
     return int(given.check and any(row.replaced for row in rows))
 
 
-def _report(rows: Sequence[Row], totals: Mapping[str, int], *, check: bool) -> Iterator[str]:
+def _report(rows: Sequence[FileResult], totals: Mapping[str, int], *, check: bool) -> Iterator[str]:
     changed = [row for row in rows if row.replaced]
     cells = [(terminal.printable(str(row.path)), _kinds(row.replaced)) for row in changed]
     if cells:

@@ -17,7 +17,7 @@ from mitmvcr.errors import CassetteError
 if TYPE_CHECKING:
     from mitmvcr.compare.assembled import Answer, Message, Usage
     from mitmvcr.model import Interaction, Values
-    from mitmvcr.store.cassette import Loaded
+    from mitmvcr.store.cassette import CassetteFile
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
 
@@ -82,10 +82,11 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _load(name: str, folder: str | None) -> Loaded:
+def _load(name: str, folder: str | None) -> CassetteFile:
     from mitmvcr.config.settings import Settings, read_toml  # noqa: PLC0415
     from mitmvcr.errors import FormatError  # noqa: PLC0415
     from mitmvcr.store import cassette  # noqa: PLC0415 - it brings PyYAML, which the help doesn't need
+    from mitmvcr.store.locate import locate  # noqa: PLC0415
 
     path = Path(name)
     if not path.exists():
@@ -93,7 +94,7 @@ def _load(name: str, folder: str | None) -> Loaded:
         texts = {"dir": folder} if folder else read_toml(config) if config.exists() else {}
         root = Settings.parse({"dir": texts["dir"]} if "dir" in texts else {}).dir
         try:
-            location = cassette.locate(root, name)
+            location = locate(root, name)
         except CassetteError:
             if name.startswith((".", "/", "~")) or "/../" in name:
                 raise CassetteError(f"{name}: there is no such file") from None
@@ -173,11 +174,11 @@ class _Summary:
 class _Shown:
     """A cassette to be shown; interactions go by their ids, or by place where two have one id."""
 
-    loaded: Loaded
+    loaded: CassetteFile
     numbers: Sequence[int]
 
     @classmethod
-    def of(cls, loaded: Loaded) -> _Shown:
+    def of(cls, loaded: CassetteFile) -> _Shown:
         ids = [one.id for one in loaded.cassette.interactions]
         return cls(loaded, ids if len(set(ids)) == len(ids) else range(len(ids)))
 

@@ -12,11 +12,11 @@ from mitmvcr import __version__
 from mitmvcr.cli.render.terminal import printable
 
 if TYPE_CHECKING:
-    from mitmvcr.maintenance.scrub_tree import Row
+    from mitmvcr.maintenance.scrub_tree import FileResult
     from mitmvcr.scrub.files.file_secrets import Finding
 
 
-def as_text(rows: Sequence[Row]) -> Iterator[str]:
+def as_text(rows: Sequence[FileResult]) -> Iterator[str]:
     """A line for each finding, as compilers write them."""
     for row, one in _findings(rows):
         yield (
@@ -25,7 +25,7 @@ def as_text(rows: Sequence[Row]) -> Iterator[str]:
         )
 
 
-def as_json(rows: Sequence[Row]) -> Iterator[str]:
+def as_json(rows: Sequence[FileResult]) -> Iterator[str]:
     """One object with `files`, `findings` and `errors`."""
     document = {
         "version": 1,
@@ -47,7 +47,7 @@ def as_json(rows: Sequence[Row]) -> Iterator[str]:
     yield json.dumps(document, indent=2)
 
 
-def as_github(rows: Sequence[Row]) -> Iterator[str]:
+def as_github(rows: Sequence[FileResult]) -> Iterator[str]:
     """Workflow commands; escaped as @actions/core does (packages/core/src/command.ts)."""
     for row, one in _findings(rows):
         where = f"file={_property(str(row.path))},line={one.line},col={one.column}"
@@ -66,7 +66,7 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def as_sarif(rows: Sequence[Row]) -> Iterator[str]:
+def as_sarif(rows: Sequence[FileResult]) -> Iterator[str]:
     """A log of one run (OASIS SARIF 2.1.0)."""
     rules = sorted({one.rule for _, one in _findings(rows)})
     run = {
@@ -115,7 +115,7 @@ def as_sarif(rows: Sequence[Row]) -> Iterator[str]:
     yield json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def _artifact(row: Row) -> dict[str, object]:
+def _artifact(row: FileResult) -> dict[str, object]:
     path: Path = row.path
     uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
     return {"artifactLocation": {"uri": uri}}
@@ -125,7 +125,7 @@ def _message(one: Finding) -> str:
     return f"{one.rule} in {one.field}: {one.sample}. `mitmvcr scrub` replaces it."
 
 
-def _findings(rows: Sequence[Row]) -> Iterator[tuple[Row, Finding]]:
+def _findings(rows: Sequence[FileResult]) -> Iterator[tuple[FileResult, Finding]]:
     for row in rows:
         for one in row.findings:
             yield row, one
