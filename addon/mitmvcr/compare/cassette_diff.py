@@ -6,10 +6,8 @@ Order, numbers and durations say nothing about a conversation: interactions are 
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from mitmvcr.compare.assembled import Answer, is_stream, read_answer
@@ -17,6 +15,7 @@ from mitmvcr.compare.request_diff import NOTHING, Leaf, in_json, leaves
 from mitmvcr.http.go_rules import first_value
 from mitmvcr.model import Interaction, Response, Values
 from mitmvcr.replay.matcher import Matcher, NotJSON, parse_json
+from mitmvcr.replay.pairing import in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +44,8 @@ def compare(first: Sequence[Interaction], second: Sequence[Interaction], matcher
     Equal requests are paired first; then, in order, those that have the method and the path in common.
     """
     partners: dict[int, int] = {}
-    _pair_up(
-        partners, [matcher.key(one.request) for one in first], [matcher.key(one.request) for one in second]
-    )
-    _pair_up(partners, [_place(one) for one in first], [_place(one) for one in second])
+    for key in (lambda one: matcher.key(one.request), _place):
+        _pair_up(partners, first, second, key)
     found = []
     for number, one in enumerate(first):
         partner = partners.get(number)
@@ -60,25 +57,29 @@ def compare(first: Sequence[Interaction], second: Sequence[Interaction], matcher
     return found + [Pair(None, number) for number in range(len(second)) if number not in taken]
 
 
-Key = TypeVar("Key", bytes, tuple[str, str])
-
-
-def _pair_up(partners: dict[int, int], first: Sequence[Key], second: Sequence[Key]) -> None:
+def _pair_up(
+    partners: dict[int, int],
+    first: Sequence[Interaction],
+    second: Sequence[Interaction],
+    key: Callable[[Interaction], bytes],
+) -> None:
+    """Pair those that have no partner yet and a key in common."""
     taken = set(partners.values())
-    left: dict[Key, deque[int]] = {}
-    for number, key in enumerate(second):
-        if number not in taken:
-            left.setdefault(key, deque()).append(number)
-    for number, key in enumerate(first):
-        if number not in partners and left.get(key):
-            partners[number] = left[key].popleft()
+    left = [number for number in range(len(first)) if number not in partners]
+    right = [number for number in range(len(second)) if number not in taken]
+    pairs = in_order([key(first[number]) for number in left], [key(second[number]) for number in right])
+    partners.update(
+        (number, right[place]) for number, place in zip(left, pairs, strict=True) if place is not None
+    )
 
 
-def _place(one: Interaction) -> tuple[str, str]:
+def _place(one: Interaction) -> bytes:
+    """The method and the path."""
     try:
-        return one.request.method, urlsplit(one.request.url).path
+        path = urlsplit(one.request.url).path
     except ValueError:
-        return one.request.method, one.request.url
+        path = one.request.url
+    return f"{one.request.method} {path}".encode("utf-8", "surrogateescape")
 
 
 def _compared(number: int, one: Interaction, partner: int, other: Interaction, matcher: Matcher) -> Pair:

@@ -6,13 +6,13 @@ which they are seen, and no answer takes exactly as long as before: none of that
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from mitmvcr.formats import govcr
 from mitmvcr.model import Cassette, Interaction, Node, Plain, Request, Response
+from mitmvcr.replay.pairing import in_order
 from mitmvcr.scrub.memory import MARK, strings
 
 Numbers = dict[tuple[bytes, bytes], bytes]
@@ -46,12 +46,8 @@ def _paired(
     before: Sequence[Interaction], now: Sequence[Interaction], key: Callable[[Request], bytes]
 ) -> Iterator[Pair]:
     """Equal requests are paired first in, first out, as replay answers them."""
-    places: dict[bytes, deque[int]] = {}
-    for number, one in enumerate(before):
-        places.setdefault(key(one.request), deque()).append(number)
-    for one in now:
-        left = places.get(key(one.request))
-        yield (left.popleft() if left else None), one
+    numbers = in_order([key(one.request) for one in now], [key(one.request) for one in before])
+    return zip(numbers, now, strict=True)
 
 
 def _ordered(pairs: Sequence[Pair]) -> list[Pair]:
