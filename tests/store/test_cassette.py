@@ -48,3 +48,24 @@ def test_a_compressed_cassette_is_read_and_known_for_one(tmp_path: Path) -> None
     assert path.stat().st_size > 1 << 16
     assert cassette.format_of(path) == "go-vcr, compressed"
     assert len(cassette.read(path).cassette.interactions) == 60
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"version: 2\ninteractions: [\n", "go-vcr"),
+        (b"version: 2\nservices: {}\n", ""),
+        (b"version: 1\ninteractions: }\n", "vcrpy"),
+        (b"version: 1\nformatters: {}\n", ""),
+        (b'{"log": {"entries": [', "har"),
+        (b'{"log": {"level": "debug"}}', ""),
+        (b'{"request": {}, "response": {', "llama-stack"),
+        (b'{"request": {"method": "GET"}}', ""),
+        (b'{"name": "package"}', ""),
+        (b"", ""),
+        (gzip.compress(b"version: 2\ninteractions: []\n" * 100)[:-9], "go-vcr"),
+        (b"\x1f\x8b\x08 no gzip", ""),
+    ],
+)
+def test_a_broken_cassette_is_told_from_what_is_none(data: bytes, name: str) -> None:
+    assert cassette.meant_format(data) == name
