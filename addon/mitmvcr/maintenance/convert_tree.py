@@ -165,12 +165,8 @@ def _tree(top: Path, destination: Path | None, suffix: str) -> Iterator[Job]:
 
 def _belongs(path: Path) -> bool:
     """Whether a file in a folder of llama-stack's recordings is read with them, not by itself."""
-    if path.suffix != ".json":
-        return False
-    try:
-        return disk.format_of(path) == formats.FOLDER.name
-    except CassetteError:
-        return True  # named in the folder's notes
+    # One that is no recording is named in the folder's notes.
+    return path.suffix == ".json" and disk.begun_format(path) in ("", formats.FOLDER.name)
 
 
 def _without_doubles(jobs: Sequence[Job]) -> list[Job]:
@@ -186,19 +182,11 @@ def _without_doubles(jobs: Sequence[Job]) -> list[Job]:
     rivals = {
         target: list(alike.values()) for target, alike in by_target.items() if target and len(alike) > 1
     }
-    for target, those in rivals.items():
+    for target, alike_jobs in rivals.items():
         rivals[target] = [
-            job for job in those if job.named or job.source.is_dir() or _begins_as_one(job.source)
+            job for job in alike_jobs if job.named or job.source.is_dir() or disk.begun_format(job.source)
         ]
     return [_refused(job, rivals.get(job.target, ()) if job.target else ()) for job in unique]
-
-
-def _begins_as_one(path: Path) -> bool:
-    try:
-        disk.format_of(path)
-    except CassetteError:
-        return False
-    return True
 
 
 def _refused(job: Job, rivals: Sequence[Job]) -> Job:
@@ -248,7 +236,7 @@ def _done(job: Job, how: How) -> Row:
     try:
         if job.problem:
             raise CassetteError(job.problem)
-        if not job.named and job.size > _LARGE and not _begins_as_one(job.source):
+        if not job.named and job.size > _LARGE and not disk.begun_format(job.source):
             return Row(source, Outcome.NO_CASSETTE, "")
         loaded = _read(job)
         if loaded is None:
@@ -289,10 +277,8 @@ def _title(path: Path) -> str:
     """The format that a file which can't be read begins in."""
     if path.is_dir():
         return formats.FOLDER.title
-    try:
-        return formats.FORMATS[disk.format_of(path).partition(",")[0]].title
-    except CassetteError:
-        return ""
+    name = disk.begun_format(path).partition(",")[0]
+    return formats.FORMATS[name].title if name else ""
 
 
 def _check_target(target: Path, how: How) -> None:

@@ -5,7 +5,6 @@ Links are neither followed nor deleted: what they lead to may be anything.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -76,10 +75,8 @@ def _cassettes(top: Path) -> Iterator[Path]:
     for folder in walk(top, is_own):
         for entry in folder.files:
             path = folder.path / entry.name
-            if entry.name.endswith(SUFFIXES) and not entry.is_symlink():
-                with contextlib.suppress(CassetteError):  # it is none
-                    disk.format_of(path)
-                    yield path
+            if entry.name.endswith(SUFFIXES) and not entry.is_symlink() and disk.begun_format(path):
+                yield path
 
 
 def delete(orphan: Orphan) -> None:

@@ -42,8 +42,10 @@ def write_file(
             beside.replace(path)
         else:
             _link(beside, path)
-    finally:
+    except BaseException:
         beside.unlink(missing_ok=True)
+        raise
+    finally:
         _unfinished.discard(beside)
     _sync_folder(path.parent)
     return status
@@ -89,6 +91,8 @@ def _link(beside: Path, path: Path) -> None:
         if path.exists() or path.is_symlink():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
         beside.rename(path)
+    else:
+        beside.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -61,6 +61,13 @@ def format_of(path: Path) -> str:
         raise CassetteError(f"{path}: {error}; move it away to record in its place") from None
 
 
+def begun_format(path: Path) -> str:
+    """The name of the format that a file's first bytes tell; empty if they tell none, or can't be read."""
+    with contextlib.suppress(CassetteError):
+        return format_of(path)
+    return ""
+
+
 # Without one of these words a file of YAML or JSON that begins like a cassette is none.
 _WORDS = {
     "go-vcr": (b"interactions",),

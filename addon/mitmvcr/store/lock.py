@@ -33,10 +33,6 @@ class _LockedFile:
         self.fd = fd
         self.names: set[Path] = set()
 
-    def is_at(self, path: Path) -> bool:
-        """Whether a path leads to this very file."""
-        return _is_at(self.fd, path)
-
     def link(self, path: Path) -> bool:
         """Give it one name more; False if that can't be. Raises FileExistsError."""
         try:
@@ -45,7 +41,7 @@ class _LockedFile:
             raise
         except OSError:  # another file system, one without hard links, or no more of them
             return False
-        if self.is_at(path):
+        if _is_at(self.fd, path):
             return True
         path.unlink()  # somebody had put a file of their own in the place of the name that was linked
         return False
@@ -55,27 +51,15 @@ class _LockedFile:
         path.unlink(missing_ok=True)
         self.names.discard(path)
         if not self.names:
-            self.close()
-
-    def close(self) -> None:
-        """Let go of the file."""
-        os.close(self.fd)
+            os.close(self.fd)
 
 
 _by_device: dict[int, _LockedFile] = {}
-"""The locked file that has the next lock file's name, by file system."""
+"""The locked file that the next lock file is a link to, by file system."""
 
 _mutex = threading.Lock()
 
-
-def _forget() -> None:
-    """A forked child has its parent's descriptors, but none of its locks."""
-    global _mutex  # noqa: PLW0603 - another thread may have held it when the process forked
-    _mutex = threading.Lock()
-    _by_device.clear()
-
-
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(after_in_child=_by_device.clear)  # a child has the descriptors, but none of the locks
 
 
 class Lock:
@@ -116,7 +100,9 @@ class Lock:
     def _take(self, cassette: Path) -> _LockedFile:
         tries = 0
         while True:
-            with contextlib.suppress(FileExistsError, BlockingIOError):
+            self._make_folders()
+            # Others come first, or have removed the folder that they had made, too.
+            with contextlib.suppress(FileExistsError, FileNotFoundError, BlockingIOError):
                 return self._make()
             holder = self._holder()
             tries += bool(holder)
@@ -128,36 +114,28 @@ class Lock:
                 time.sleep(_PAUSE)
 
     def _make(self) -> _LockedFile:
-        """The lock file, made now; raises FileExistsError, or BlockingIOError if somebody was faster."""
-        self._make_folders()
         device = self._path.parent.stat().st_dev
         file = _by_device.get(device)
         if not (file and file.names and file.link(self._path)):
-            file = _by_device[device] = self._make_file()
+            file = _by_device[device] = _LockedFile(self._open())
         file.names.add(self._path)
         return file
 
-    def _make_file(self) -> _LockedFile:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        try:
-            fd = os.open(self._path, flags, 0o666)
-        except FileNotFoundError:
-            # Whoever had made the folder too has just removed it, having no use for it.
-            self._make_folders()
-            fd = os.open(self._path, flags, 0o666)
+    def _open(self) -> int:
+        """A file of its own, made and locked; raises BlockingIOError if somebody was faster."""
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             since = time.strftime("%Y-%m-%d %H:%M:%S")
             os.write(fd, f"process {os.getpid()} on {socket.gethostname()} (since {since})\n".encode())
+            # Who came between our open and our lock may have taken it for a dead process's.
+            if _is_at(fd, self._path):
+                return fd
         except BaseException:
             os.close(fd)
             raise
-        file = _LockedFile(fd)
-        if not file.is_at(self._path):
-            # Who came between our open and our lock has taken it for a dead process's.
-            file.close()
-            raise BlockingIOError
-        return file
+        os.close(fd)
+        raise BlockingIOError
 
     def _holder(self) -> str:
         """Who has the lock file that is there; empty if nobody has, and then it is gone."""
