@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from mitmvcr import formats
 from mitmvcr.config.settings import Mode, Plan, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError
 from mitmvcr.formats import govcr
@@ -22,7 +21,7 @@ from mitmvcr.replay.player import Index, Player
 from mitmvcr.reports.run_report import KEPT, Report, Unused
 from mitmvcr.scrub import Memory, Scrubber
 from mitmvcr.store import cassette as disk
-from mitmvcr.store.cache import CassetteCache
+from mitmvcr.store.cache import CachedCassette, CassetteCache
 from mitmvcr.store.locate import Location
 from mitmvcr.store.lock import Lock
 from mitmvcr.store.writer import Writer
@@ -100,21 +99,18 @@ class OpenCassette:
 
     def _read(self, cache: CassetteCache) -> None:
         path = self.location.path
-        cached = cache.read(path) if self.replays and path.exists() else None
+        has_file = self.replays and path.exists()
+        cached = cache.read(path) if has_file else CachedCassette.empty(path)
         self._cached = cached
-        self.file = cached.file if cached else None
-        self.interactions = cached.interactions if cached else ()
-        self.size = cached.size if cached else 0  # bytes of what was read
-        self.hosts = cached.hosts if cached else frozenset()
-        if cached:
-            self.memory = Memory({})
-            self.memory.learn(cached.memory)
-        else:
-            self.memory = Memory()
-        format_ = self.file.format if self.file else formats.GO_VCR
-        matching = self.plan.matching
+        self.file = cached.file if has_file else None
+        self.interactions = cached.interactions
+        self.size = cached.size  # bytes of what was read
+        self.hosts = cached.hosts
+        self.memory = Memory({})
+        self.memory.learn(cached.memory)
+        format_, matching = cached.file.format, self.plan.matching
         matcher = Matcher(matching.match or format_.match, matching.ignore, format_.llama_stack)
-        self.matcher = cached.matcher(matcher) if cached else matcher
+        self.matcher = cached.matcher(matcher)
         self._repeat = matching.repeat or format_.repeat
 
     def _read_before(self, cache: CassetteCache) -> Cassette | None:
@@ -152,15 +148,12 @@ class OpenCassette:
         self.is_used = True
         player = self._players.get(session)
         if player is None:
-            player = Player(self._made_index(), self._repeat)
-            self._players[session] = player
+            player = self._players[session] = Player(self._made_index(), self._repeat)
         return player
 
     def _made_index(self) -> Index:
-        if self._index is None and self._cached is not None:
+        if self._index is None:
             self._index = self._cached.index(self.matcher, self._scrubber, self.memory, whole=self.records)
-        elif self._index is None:
-            self._index = Index(0, lambda _: ())
         return self._index
 
     def key(self, request: Request) -> bytes:
@@ -169,9 +162,7 @@ class OpenCassette:
         key = self.matcher.known(request)
         if key is None:
             return self.matcher.key(self._scrubbed(request))
-        self._scrubber.track(
-            request, self.memory
-        )  # its credentials are looked for in later ones all the same
+        self._scrubber.track(request, self.memory)  # its credentials may stand in later ones
         return key
 
     def _scrubbed(self, request: Request) -> Request:
@@ -190,9 +181,7 @@ class OpenCassette:
         if number is not None:
             interaction = self.interactions[number]
             return Play(interaction, self.wait(interaction))
-        if self.records:
-            return Forward(record=True)
-        return self.miss(request, key, session)
+        return Forward(record=True) if self.records else self.miss(request, key, session)
 
     def play(self, key: bytes, session: str) -> int | None:
         """The number of the interaction that answers a request of this key, None if none is left."""
@@ -208,8 +197,7 @@ class OpenCassette:
     def miss(self, request: Request, key: bytes, session: str) -> Miss:
         """What is said of a request of this key that nothing answers."""
         player = self.player(session)
-        if self._cached is not None:
-            self._cached.index(self.matcher, self._scrubber, self.memory, whole=True)
+        self._cached.index(self.matcher, self._scrubber, self.memory, whole=True)
         scrubbed = self._scrubbed(request)
         recordings = Recordings(
             self.interactions,

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from mitmvcr import formats
 from mitmvcr.errors import CassetteError
-from mitmvcr.model import Interaction
+from mitmvcr.model import Cassette, Interaction
 from mitmvcr.replay.matcher import Matcher
 from mitmvcr.replay.player import Index
 from mitmvcr.scrub import Memory, Scrubber
@@ -54,6 +54,11 @@ class CachedCassette:
     def __post_init__(self) -> None:
         self.hosts = frozenset(map(_host, self.file.cassette.urls))
         self.memory = Memory.resume(self.file.cassette)
+
+    @classmethod
+    def empty(cls, path: Path) -> CachedCassette:
+        """What stands for a file that isn't there, or isn't read: a go-vcr cassette without interactions."""
+        return cls(CassetteFile(path, formats.GO_VCR, Cassette()), 0, (), 0)
 
     @property
     def interactions(self) -> Sequence[Interaction]:
