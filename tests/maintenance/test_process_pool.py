@@ -23,28 +23,24 @@ from mitmvcr.maintenance import convert_tree, scrub_tree
 from mitmvcr.maintenance.convert import Target
 from mitmvcr.scrub import Policy
 
-def main(method, what, source):
+def main(method, source):
     multiprocessing.set_start_method(method)
     policy = Policy(redact=("forbidden-[0-9]+",))
-    if what == "convert":
-        jobs, root = convert_tree.plan([source], source.with_name("converted"), "vcrpy")
-        rows = convert_tree.run(jobs, convert_tree.How(Target("vcrpy"), policy, root), 2)
-        for row in rows:
-            print(Path(row.source).name, row.outcome.value)
-    else:
-        task = scrub_tree.Task(policy, scrub=True, environ={})
-        for result in scrub_tree.run(list(scrub_tree.files([source])), task, 2):
-            print(result.path.name, result.problem or sum(result.replaced.values()))
+    jobs, root = convert_tree.plan([source], source.with_name("converted"), "vcrpy")
+    for row in convert_tree.run(jobs, convert_tree.How(Target("vcrpy"), policy, root), 2):
+        print(Path(row.source).name, row.outcome.value)
+    task = scrub_tree.Task(policy, scrub=True, environ={})
+    for result in scrub_tree.run(list(scrub_tree.files([source])), task, 2):
+        print(result.path.name, result.problem or sum(result.replaced.values()))
     print(len(multiprocessing.active_children()))
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]))
 """
 
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
-@pytest.mark.parametrize("what", ["convert", "scrub"])
-def test_all_is_worked_out_however_processes_are_started(tmp_path: Path, method: str, what: str) -> None:
+def test_all_is_worked_out_however_processes_are_started(tmp_path: Path, method: str) -> None:
     source = tmp_path / "source"
     names = [f"{number:02}.yaml" for number in range(24)]
     for name in names:
@@ -54,19 +50,19 @@ def test_all_is_worked_out_however_processes_are_started(tmp_path: Path, method:
     script.write_text(RUN)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "addon")}
     done = subprocess.run(
-        [sys.executable, "-B", script, method, what, source],
+        [sys.executable, "-B", script, method, source],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    said = "done" if what == "convert" else "2"
-    assert done.stdout.splitlines() == [*(f"{name} {said}" for name in names), "0"]
-    folder = tmp_path / "converted" if what == "convert" else source
-    for name in names:
-        (one,) = cassette.read(folder / name).cassette.interactions
-        assert b"all is well" in one.request.body
-        assert SECRET.encode() not in one.request.body
-        assert b"forbidden-" not in one.request.body
-    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+    said = [f"{name} {what}" for what in ("done", "2") for name in names]
+    assert done.stdout.splitlines() == [*said, "0"]
+    for folder in (tmp_path / "converted", source):
+        for name in names:
+            (one,) = cassette.read(folder / name).cassette.interactions
+            assert b"all is well" in one.request.body
+            assert SECRET.encode() not in one.request.body
+            assert b"forbidden-" not in one.request.body
+        assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []

@@ -37,7 +37,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[Item, Result]):
-    """What is done with items; all of it can be pickled.
+    """What is done with items; `prepare` and `do` can be pickled.
 
     `prepare` makes, and keeps, what all work needs: it is called first in this process, which its errors
     end, and in each one that is started. `lost` makes the result of an item whose process was killed.
