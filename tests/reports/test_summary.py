@@ -198,7 +198,8 @@ def test_each_report_is_written_by_its_suffix(tmp_path: Path) -> None:
     table.get("a").answer(request(3))
     table.close_all()
     assert summary.finish(table.closed, table.failures, table.settings) is True
-    assert json.loads(paths[0].read_text("utf-8")) == json.loads(paths[2].read_text("utf-8"))
+    first, second = (json.loads(path.read_text("utf-8")) for path in (paths[0], paths[2]))
+    assert first | {"time": ""} == second | {"time": ""}
     assert ET.fromstring(paths[1].read_text("utf-8")).get("failures") == "1"  # noqa: S314 - we wrote it
 
 
