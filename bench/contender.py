@@ -25,8 +25,9 @@ from mitmvcr.formats import govcr, vcrpy
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Cassette, Interaction, Request
 from mitmvcr.scrub import Policy, Scrubber
-from mitmvcr.sessions.table import Play, Sessions
-from mitmvcr.store.cassette import Writer
+from mitmvcr.sessions.open_cassette import Play
+from mitmvcr.sessions.table import Sessions
+from mitmvcr.store.writer import Writer
 
 LOAD, FIRST, MATCH, SAVE = "load", "load and first answer", "match", "save"
 EACH, APPEND = "load, each made", "append one by one"

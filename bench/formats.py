@@ -13,7 +13,7 @@ from bench.measure import Goal, Result, cpu, in_turn
 from mitmvcr.formats import govcr
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Cassette, Interaction
-from mitmvcr.store.cassette import Writer
+from mitmvcr.store.writer import Writer
 
 PEER = "PyYAML (C), append no. 2"
 _ROUNDS = 50

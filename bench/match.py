@@ -14,7 +14,8 @@ from mitmvcr.config.settings import Settings
 from mitmvcr.formats.govcr import HEAD, Dialect, emit_interaction
 from mitmvcr.model import Interaction, Request, Response
 from mitmvcr.scrub import Policy, Scrubber
-from mitmvcr.sessions.table import Play, Sessions
+from mitmvcr.sessions.open_cassette import Play
+from mitmvcr.sessions.table import Sessions
 from tests.formats.real_vcrpy import VCRRequest, vcr
 
 PEER = "VCR.py, 10 recordings, or as named"

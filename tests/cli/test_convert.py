@@ -309,7 +309,7 @@ def test_interrupted_work_leaves_whole_files_only(tmp_path: Path, stop: signal.S
         start_new_session=True,
     )
     deadline = time.monotonic() + 30
-    while not (out.exists() and files(out)) and time.monotonic() < deadline:
+    while not list(out.rglob("*.yaml")) and time.monotonic() < deadline:
         time.sleep(0.01)
     # As the terminal's Ctrl-C: to the process and those that it started.
     (os.killpg if stop is signal.SIGINT else os.kill)(process.pid, stop)

@@ -15,7 +15,7 @@ import pytest
 
 from mitmvcr import cli
 from mitmvcr.reports import summary
-from mitmvcr.store import cassette
+from mitmvcr.store.lock import locked
 from tests import build
 from tests.cli.command import COMMAND, ENV, Ran, write_llamastack, write_vcrpy
 
@@ -115,7 +115,7 @@ def test_the_report_of_a_real_run_is_understood(
     table.get("deep/older").answer(build.request("a miss uses it too", url="https://h/"))
     table.open("stack", table.plan("stack"))
     table.close_all()
-    summary.finish(table)
+    summary.finish(table.closed, table.failures, table.settings)
     ran = mitmvcr("orphans", "--report", "out/r.json", cwd=tree.parent)
     assert ran.status == 1
     assert ran.out.splitlines() == [
@@ -183,7 +183,7 @@ def test_a_cassette_that_is_being_recorded_or_can_not_be_read_is_kept(mitmvcr: M
     broken = tree / "deep" / "older.yml"
     broken.write_bytes(broken.read_bytes()[:-20] + b"\x00: [")
     name = report(tree, {"used.yaml": True, "stack": True}).name
-    with cassette.locked(tree / "deep" / "old.yaml"):
+    with locked(tree / "deep" / "old.yaml"):
         ran = mitmvcr("orphans", "--report", name, "--delete", "--yes", cwd=tree.parent)
     assert ran.status == 2
     assert "is recording to it" in ran.err

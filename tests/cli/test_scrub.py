@@ -17,7 +17,7 @@ import yaml
 from mitmvcr.cli import main
 from mitmvcr.formats import govcr, har, vcrpy
 from mitmvcr.model import Cassette, Interaction
-from mitmvcr.store.cassette import locked
+from mitmvcr.store.lock import locked
 from tests.formats.real_vcrpy import deserialize, yamlserializer
 from tests.go.build import build, needs_go
 from tests.scrub.planting import exchange, sse

@@ -12,9 +12,10 @@ import openapi_spec_validator
 import pytest
 
 from mitmvcr.config.options import PER_CASSETTE
+from mitmvcr.config.settings import MODE_ALIASES, Mode, Repeat
 from mitmvcr.control import api as control_api
 from mitmvcr.control import schema
-from mitmvcr.control.api import Asked
+from mitmvcr.control.api import ControlRequest
 from mitmvcr.sessions.table import Sessions
 from tests.build import as_body, interaction, request, sessions, write
 from tests.harness import ROOT
@@ -43,7 +44,7 @@ def valid(document: object, code: str, path: str, method: str) -> None:
 
 
 def ask(table: Sessions, method: str, path: str, body: object = None, **more: Any) -> tuple[str, Any]:
-    answer = control_api.handle(table, Asked(method.upper(), path, as_body(body), **more))
+    answer = control_api.handle(table, ControlRequest(method.upper(), path, as_body(body), **more))
     return str(answer.code), json.loads(answer.body)
 
 
@@ -59,6 +60,14 @@ def test_it_is_served_and_the_same_as_in_the_docs(table: Sessions) -> None:
 
 def test_fields_are_the_options_that_one_cassette_can_have() -> None:
     assert set(schema.FIELDS) == {*PER_CASSETTE, "default"}
+
+
+def test_values_are_those_of_the_options() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schema.FIELDS["mode"]["enum"] == [*Mode, *MODE_ALIASES]
+    assert schema.FIELDS["repeat"]["enum"] == ["", *Repeat]
+    for name in ("Overview", "Opened"):
+        assert schemas[name]["properties"]["mode"]["enum"] == list(Mode)
 
 
 EVERY = [
@@ -108,7 +117,7 @@ def test_a_method_that_is_not_described_is_refused_with_those_that_are(
 ) -> None:
     takes = {each.upper() for each in DOCUMENT["paths"][path] if each != "parameters"}
     takes |= {"HEAD"} & ({"HEAD"} if "GET" in takes else set())
-    answer = control_api.handle(table, Asked(method, path.replace("{name}", "a%20b")))
+    answer = control_api.handle(table, ControlRequest(method, path.replace("{name}", "a%20b")))
     headers = dict(answer.headers)
     assert (answer.code == 405) is (method not in takes)
     if answer.code == 405:

@@ -18,7 +18,7 @@ from mitmvcr.model import Interaction, Interactions, Request
 from mitmvcr.replay.matcher import Matcher
 from mitmvcr.replay.overview import Overview
 from mitmvcr.scrub import Memory, Policy, Scrubber
-from mitmvcr.store.cassette import Location
+from mitmvcr.store.locate import Location
 from tests.build import CHAT, interaction, request, response, sessions, write
 
 HERE = Location("tests/a", Path("recordings/tests/a.yaml"), exists=True)

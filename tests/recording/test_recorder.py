@@ -12,7 +12,7 @@ from mitmvcr.model import Interaction
 from mitmvcr.recording.recorder import Recorder, RefusedError
 from mitmvcr.scrub import Memory, Policy, Scrubber
 from mitmvcr.store import cassette
-from mitmvcr.store.cassette import Writer
+from mitmvcr.store.writer import Writer
 from tests.build import interaction, request, response
 
 KEY = "sk-" + "proj-" + "Ab3" * 20

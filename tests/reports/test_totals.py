@@ -23,7 +23,7 @@ def report(name: str = "a", *, unused: int = 0, misses: int = 0, replayed: int =
         unused_count=unused,
         unused=left[:KEPT],
         strict=True,
-        asked=True,
+        is_used=True,
     )
 
 

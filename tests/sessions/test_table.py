@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -14,11 +16,13 @@ from mitmvcr.config.settings import CassetteSettings, Matching, Mode, Repeat, Se
 from mitmvcr.errors import CassetteError, SettingsError
 from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Interaction
-from mitmvcr.reports.run_report import KEPT
+from mitmvcr.reports.run_report import KEPT, has_failed
 from mitmvcr.reports.summary import lines
 from mitmvcr.scrub import Policy, Scrubber
-from mitmvcr.sessions.table import Forward, Play, Sessions, Verdict
+from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
+from mitmvcr.sessions.table import Sessions
 from mitmvcr.store import cassette
+from mitmvcr.store.lock import Lock
 from tests.build import CHAT, interaction, request, response, sessions, write
 
 MODES = ["once", "record", "replay", "new-episodes", "passthrough"]
@@ -193,7 +197,7 @@ def test_a_cassette_is_read_once_for_all_of_its_sessions(
     reads = []
     parse = cassette.parse
 
-    def counting(path: Path, data: bytes) -> cassette.Loaded:
+    def counting(path: Path, data: bytes) -> cassette.CassetteFile:
         reads.append(path)
         return parse(path, data)
 
@@ -524,6 +528,87 @@ def test_a_table_that_follows_another_still_counts_its_misses_and_failures(tmp_p
     assert not list(first)
 
 
+def failing(*_arguments: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def recorded_twice_in_each(folder: Path) -> Sessions:
+    table = sessions(folder, mode="record")
+    for name in ("a", "b", "c"):
+        record(table, 1, 2, name=name)
+    return table
+
+
+def test_a_cassette_that_can_not_be_closed_keeps_no_other_open_and_fails_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = recorded_twice_in_each(tmp_path)
+    monkeypatch.setattr(os, "fsync", failing)
+    table.close_all()
+    monkeypatch.undo()
+    assert list(table) == []
+    assert [report.recorded for report in table.closed] == [2, 2, 2]
+    assert all(report.failed for report in table.closed)
+    for name, failure in zip("abc", table.failures, strict=True):
+        assert failure == f"{tmp_path / name}.yaml: may not have come to the disk: {os.strerror(errno.EIO)}"
+    assert has_failed(table.closed, table.failures)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_lock_file_that_can_not_be_removed_keeps_no_other_cassette_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = recorded_twice_in_each(tmp_path)
+    unlink = Path.unlink
+
+    def refusing(path: Path, missing_ok: bool = False) -> None:
+        if path.name == ".b.yaml.lock":
+            failing()
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refusing)
+    table.close_all()
+    monkeypatch.undo()
+    assert [report.failed for report in table.closed] == [False, True, False]
+    assert table.failures == [f"{tmp_path}/.b.yaml.lock: can't be removed: {os.strerror(errno.EIO)}"]
+    again = sessions(tmp_path, mode="record")
+    for name in ("a", "c"):
+        again.get(name)
+    again.close_all()
+
+
+def test_each_cassette_is_closed_even_if_something_is_broken_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = recorded_twice_in_each(tmp_path)
+    close = OpenCassette.close
+
+    def broken(opened: OpenCassette) -> None:
+        close(opened)
+        if opened.location.name == "a":
+            raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr(OpenCassette, "close", broken)
+    with pytest.raises(RuntimeError, match="broken on purpose"):
+        table.close_all()
+    assert list(table) == []
+    assert [report.name for report in table.closed] == ["b", "c"]
+
+
+def test_what_goes_wrong_with_the_close_of_one_is_in_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = recorded_twice_in_each(tmp_path)
+    monkeypatch.setattr(os, "fsync", failing)
+    closed = table.close("b")
+    assert closed is not None
+    assert closed.failed
+    assert [failure.partition(": ")[2] for failure in closed.failures] == [
+        f"may not have come to the disk: {os.strerror(errno.EIO)}"
+    ]
+    assert table.failures == closed.failures
+
+
 # --- several at once
 
 
@@ -532,16 +617,15 @@ def test_new_episodes_reads_what_others_wrote_until_it_has_the_lock(
 ) -> None:
     path = tmp_path / "a.yaml"
     write(path, interaction(1, "a"))
-    lock = cassette.Lock
 
-    class Late(lock):  # type: ignore[misc, valid-type] # a class that is looked up at run time
+    class Late(Lock):
         """Somebody writes an entry while this process is about to take the lock."""
 
         def __init__(self, where: Path, infix: str = "") -> None:
             write(path, interaction(1, "a"), interaction(2, "b"))
             super().__init__(where, infix)
 
-    monkeypatch.setattr("mitmvcr.sessions.table.Lock", Late)
+    monkeypatch.setattr("mitmvcr.sessions.open_cassette.Lock", Late)
     table = sessions(tmp_path, mode="new-episodes")
     assert [ask(table, 1), ask(table, 2)] == [b"a", b"b"]
     record(table, 3)

@@ -16,7 +16,7 @@ from mitmvcr.model import Request
 from mitmvcr.replay.matcher import Matcher
 from mitmvcr.scrub import Memory, Policy, Scrubber
 from mitmvcr.store import cassette
-from mitmvcr.store.cache import Library
+from mitmvcr.store.cache import CassetteCache
 from tests.build import interaction, request, write
 
 SCRUBBER = Scrubber(Policy())
@@ -36,7 +36,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     parse = cassette.parse
 
-    def counting(path: Path, data: bytes) -> cassette.Loaded:
+    def counting(path: Path, data: bytes) -> cassette.CassetteFile:
         names.append(path.name)
         return parse(path, data)
 
@@ -46,36 +46,36 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_an_unchanged_file_is_parsed_once(tmp_path: Path, parsed: list[str]) -> None:
     write(tmp_path / "a.yaml", interaction(1, "a"))
-    library = Library()
-    first = library.read(old(tmp_path / "a.yaml"))
-    assert [library.read(tmp_path / "a.yaml") for _ in range(5)] == [first] * 5
+    cache = CassetteCache()
+    first = cache.read(old(tmp_path / "a.yaml"))
+    assert [cache.read(tmp_path / "a.yaml") for _ in range(5)] == [first] * 5
     assert parsed == ["a.yaml"]
 
 
 def test_an_unchanged_file_is_not_even_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a.yaml", interaction(1, "a"))
-    library = Library()
-    first = library.read(old(tmp_path / "a.yaml"))
+    cache = CassetteCache()
+    first = cache.read(old(tmp_path / "a.yaml"))
     monkeypatch.delattr(cassette, "content")
-    assert library.read(tmp_path / "a.yaml") is first
+    assert cache.read(tmp_path / "a.yaml") is first
 
 
 def test_a_file_that_changed_is_parsed_again_even_within_a_tick_of_the_clock(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
-    library = Library()
+    cache = CassetteCache()
     for number in range(1, 8):
         before = path.stat() if path.exists() else None
         write(path, interaction(number, "a"))
         if before is not None:
             os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # the same time, size and inode
-        assert library.read(path).interactions[0].request.body == str(number).encode()
+        assert cache.read(path).interactions[0].request.body == str(number).encode()
 
 
 def test_a_file_that_was_only_touched_is_not_parsed_again(tmp_path: Path, parsed: list[str]) -> None:
     write(tmp_path / "a.yaml", interaction(1, "a"))
-    library = Library()
-    first = library.read(tmp_path / "a.yaml")
-    assert library.read(old(tmp_path / "a.yaml")) is first
+    cache = CassetteCache()
+    first = cache.read(tmp_path / "a.yaml")
+    assert cache.read(old(tmp_path / "a.yaml")) is first
     assert parsed == ["a.yaml"]
 
 
@@ -98,14 +98,14 @@ def test_a_folder_is_one_cassette_and_read_again_when_a_file_of_it_changes(tmp_p
 
     (tmp_path / "tape").mkdir()
     record("a.json", "one")
-    library = Library()
-    first = library.read(tmp_path / "tape")
-    assert library.read(tmp_path / "tape") is first
+    cache = CassetteCache()
+    first = cache.read(tmp_path / "tape")
+    assert cache.read(tmp_path / "tape") is first
     record("b.json", "two")
-    second = library.read(tmp_path / "tape")
+    second = cache.read(tmp_path / "tape")
     assert len(second.interactions) == 2
     record("b.json", "three")
-    assert b"three" in library.read(tmp_path / "tape").interactions[1].request.body
+    assert b"three" in cache.read(tmp_path / "tape").interactions[1].request.body
 
 
 def test_what_is_kept_is_bounded_and_the_one_used_last_stays(tmp_path: Path, parsed: list[str]) -> None:
@@ -113,23 +113,23 @@ def test_what_is_kept_is_bounded_and_the_one_used_last_stays(tmp_path: Path, par
     for name in names:
         write(tmp_path / name, interaction(name, name))
         old(tmp_path / name)
-    library = Library(limit=2 * (tmp_path / "a.yaml").stat().st_size)
+    cache = CassetteCache(limit=2 * (tmp_path / "a.yaml").stat().st_size)
     for name in ("a.yaml", "b.yaml", "a.yaml", "c.yaml", "a.yaml", "b.yaml"):
-        library.read(tmp_path / name)
+        cache.read(tmp_path / name)
     assert parsed == ["a.yaml", "b.yaml", "c.yaml", "b.yaml"]
 
 
 def test_a_file_larger_than_the_bound_is_read_each_time(tmp_path: Path, parsed: list[str]) -> None:
     write(tmp_path / "a.yaml", interaction(1, "a"))
-    library = Library(limit=10)
+    cache = CassetteCache(limit=10)
     for _ in range(2):
-        library.read(old(tmp_path / "a.yaml"))
+        cache.read(old(tmp_path / "a.yaml"))
     assert parsed == ["a.yaml"] * 2
 
 
 def test_an_index_is_made_once_for_equal_matchers(tmp_path: Path) -> None:
     write(tmp_path / "a.yaml", interaction(1, "a"))
-    recorded = Library().read(tmp_path / "a.yaml")
+    recorded = CassetteCache().read(tmp_path / "a.yaml")
     first = recorded.index(GO_VCR, SCRUBBER, Memory({}))
     assert recorded.index(Matcher(("method", "url", "body")), SCRUBBER, Memory({})) is first
     assert recorded.index(Matcher(("method",)), SCRUBBER, Memory({})) is not first
@@ -140,7 +140,7 @@ def test_an_index_that_is_used_again_tells_a_memory_what_the_recordings_hold(tmp
     held = interaction({"note": secret}, "a")
     held.request.headers["Authorization"] = [f"Bearer {secret}"]  # type: ignore[index]
     write(tmp_path / "a.yaml", held)
-    recorded = Library().read(tmp_path / "a.yaml")
+    recorded = CassetteCache().read(tmp_path / "a.yaml")
     keys = []
     for _ in range(2):
         memory = Memory({})
@@ -151,14 +151,14 @@ def test_an_index_that_is_used_again_tells_a_memory_what_the_recordings_hold(tmp
 
 
 def test_a_file_that_can_not_be_read_is_said_and_nothing_is_kept(tmp_path: Path) -> None:
-    library = Library()
+    cache = CassetteCache()
     with pytest.raises(CassetteError, match=r"none\.yaml: can't be read"):
-        library.read(tmp_path / "none.yaml")
+        cache.read(tmp_path / "none.yaml")
     (tmp_path / "bad.yaml").write_text("bad")
     with pytest.raises(CassetteError, match=r"bad\.yaml"):
-        library.read(tmp_path / "bad.yaml")
+        cache.read(tmp_path / "bad.yaml")
     write(tmp_path / "bad.yaml", interaction(1, "a"))
-    assert len(library.read(tmp_path / "bad.yaml").interactions) == 1
+    assert len(cache.read(tmp_path / "bad.yaml").interactions) == 1
 
 
 def test_keys_are_made_as_far_as_they_are_needed_and_all_where_that_makes_a_difference(
@@ -175,7 +175,7 @@ def test_keys_are_made_as_far_as_they_are_needed_and_all_where_that_makes_a_diff
 
     def made_for(name: str, *, matcher: Matcher = GO_VCR, whole: bool = False) -> int:
         made.clear()
-        index = Library().read(tmp_path / name).index(matcher, SCRUBBER, Memory({}), whole=whole)
+        index = CassetteCache().read(tmp_path / name).index(matcher, SCRUBBER, Memory({}), whole=whole)
         assert index.at(key(matcher, request("3")), 0) == 3
         return len(made)
 
@@ -192,23 +192,23 @@ def test_keys_are_made_as_far_as_they_are_needed_and_all_where_that_makes_a_diff
 
 
 def test_a_file_is_known_again_by_its_bytes_in_every_format(tmp_path: Path, parsed: list[str]) -> None:
-    library = Library()
+    cache = CassetteCache()
     write(tmp_path / "a.yaml", interaction(1, "a"))
-    one = library.read(tmp_path / "a.yaml").loaded.cassette
+    one = cache.read(tmp_path / "a.yaml").file.cassette
     (tmp_path / "b.yaml").write_bytes(vcrpy.dump(one))
     (tmp_path / "c.yaml.gz").write_bytes(gzip.compress((tmp_path / "a.yaml").read_bytes()))
     parsed.clear()
     for name in ("b.yaml", "c.yaml.gz"):
-        first = library.read(tmp_path / name)
-        assert library.read(old(tmp_path / name)) is first
+        first = cache.read(tmp_path / name)
+        assert cache.read(old(tmp_path / name)) is first
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes())
-        assert library.read(tmp_path / name) is first
+        assert cache.read(tmp_path / name) is first
     assert parsed == ["b.yaml", "c.yaml.gz"]
 
 
 def test_ways_to_match_that_clients_think_of_do_not_pile_up(tmp_path: Path) -> None:
     write(tmp_path / "a.yaml", interaction({"x": 1}, "a"))
-    recorded = Library().read(tmp_path / "a.yaml")
+    recorded = CassetteCache().read(tmp_path / "a.yaml")
     for number in range(100):
         matcher = recorded.matcher(Matcher(("body",), (f"$.x{number}",)))
         assert recorded.index(matcher, SCRUBBER, Memory({})).find(matcher.key(request({"x": 1})))

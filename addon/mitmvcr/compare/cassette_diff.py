@@ -72,11 +72,13 @@ def _paired(
     return {number: second[partner] for number, partner in found if partner is not None}
 
 
-def _place(one: Interaction) -> tuple[str, str]:
+def _place(one: Interaction) -> bytes:
+    """The method and the path."""
     try:
-        return one.request.method, urlsplit(one.request.url).path
+        path = urlsplit(one.request.url).path
     except ValueError:
-        return one.request.method, one.request.url
+        path = one.request.url
+    return f"{one.request.method} {path}".encode("utf-8", "surrogateescape")
 
 
 def _compared(

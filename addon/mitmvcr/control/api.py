@@ -1,6 +1,6 @@
-"""The control API (design section 4): what was asked -> an answer in JSON; no I/O of its own.
+"""The control API: a request -> an answer in JSON; no I/O of its own.
 
-What it takes and answers is described in openapi, which it checks fields by.
+What it takes and answers is described in openapi.json, by which it checks fields.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from mitmvcr.control import schema
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.replay.served_response import ServedResponse, error
 from mitmvcr.reports import run_report
-from mitmvcr.sessions.table import OpenCassette, Sessions
+from mitmvcr.sessions.open_cassette import OpenCassette
+from mitmvcr.sessions.table import Sessions
 
 HOST = "mitmvcr.local"
 """The API's host, as clients of a forward proxy name it."""
@@ -41,7 +42,7 @@ _TAKES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ControlRequest:
     """A request to the API.
 
     `host` is the name, with or without a port, by which the client knows this proxy: None if that is
@@ -65,11 +66,11 @@ class RequestError(MitmvcrError):
         super().__init__(message)
 
 
-def handle(sessions: Sessions, asked: Asked) -> ServedResponse:
+def handle(sessions: Sessions, request: ControlRequest) -> ServedResponse:
     """Serve one request of the control API."""
     try:
-        _check_sender(asked)
-        document = _document(sessions, asked)
+        _check_sender(request)
+        document = _document(sessions, request)
     except RequestError as problem:
         answer = error(problem.code, _KIND, str(problem))
         allow = (("Allow", problem.allow),) if problem.allow else ()
@@ -80,18 +81,18 @@ def handle(sessions: Sessions, asked: Asked) -> ServedResponse:
     return ServedResponse(200, "OK", (*_HEADERS, ("Content-Length", str(len(text)))), text)
 
 
-def _check_sender(asked: Asked) -> None:
+def _check_sender(request: ControlRequest) -> None:
     """Keep out pages of other sites: a browser sends what they ask, also to an address of this machine."""
-    if asked.host is None or not _is_ours(asked.host):
-        named = "by no name that was seen" if asked.host is None else f"as {asked.host!r}"
+    if request.host is None or not _is_ours(request.host):
+        named = "by no name that was seen" if request.host is None else f"as {request.host!r}"
         _refuse(
             403,
             f"this proxy is asked {named}, which any site's page can do: use its IP address, localhost, or "
             f"a name without dots",
         )
-    scheme, _, own = asked.origin.lower().partition("://")
-    is_own = scheme in ("http", "https") and own == asked.host.lower()
-    if (asked.origin and not is_own) or asked.site not in ("", "none", "same-origin"):
+    scheme, _, own = request.origin.lower().partition("://")
+    is_own = scheme in ("http", "https") and own == request.host.lower()
+    if (request.origin and not is_own) or request.site not in ("", "none", "same-origin"):
         _refuse(403, "the request comes from another site's page: ask from a program, or from curl")
 
 
@@ -108,19 +109,19 @@ def _is_ours(host: str) -> bool:
     return True
 
 
-def _document(sessions: Sessions, asked: Asked) -> dict[str, object]:
-    path = asked.path
+def _document(sessions: Sessions, request: ControlRequest) -> dict[str, object]:
+    path = request.path
     is_named = path.startswith(_CASSETTES) and path != _CASSETTES
     takes = _TAKES.get(_CASSETTES if is_named else path if path != _CASSETTES else "")
     if takes is None:
         _refuse(404, f"there is no {path}; there are /, /openapi.json, /cassettes and {_CASSETTES}{{name}}")
-    if asked.method not in takes:
+    if request.method not in takes:
         allow = ", ".join(takes)
         raise RequestError(405, f"{_CASSETTES + '{name}' if is_named else path} takes {allow}", allow)
-    method = "GET" if asked.method == "HEAD" else asked.method
+    method = "GET" if request.method == "HEAD" else request.method
     if is_named:
         name = unquote(path.removeprefix(_CASSETTES), errors="surrogateescape")
-        return _cassette(sessions, method, name, asked)
+        return _cassette(sessions, method, name, request)
     if path == "/cassettes":
         return {"cassettes": [_report(sessions, opened, method) for opened in list(sessions)]}
     return _overview(sessions) if path == "/" else schema.document()
@@ -136,9 +137,9 @@ def _overview(sessions: Sessions) -> dict[str, object]:
     }
 
 
-def _cassette(sessions: Sessions, method: str, name: str, asked: Asked) -> dict[str, object]:
+def _cassette(sessions: Sessions, method: str, name: str, request: ControlRequest) -> dict[str, object]:
     if method == "PUT":
-        return _open(sessions, name, _fields(asked.body))
+        return _open(sessions, name, _fields(request.body))
     opened = sessions.find(name)
     if opened is None:
         path = _CASSETTES + quote(name, safe="", errors="surrogateescape")

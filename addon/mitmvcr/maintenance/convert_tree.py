@@ -5,7 +5,6 @@ Nothing is written outside the destination, and nothing over an existing file un
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,11 +16,12 @@ from mitmvcr import formats
 from mitmvcr.config.settings import FILE_SUFFIXES
 from mitmvcr.config.settings import SUFFIXES as CASSETTE_SUFFIXES
 from mitmvcr.errors import CassetteError, FormatError, MitmvcrError
-from mitmvcr.formats import sniffing
 from mitmvcr.maintenance import process_pool
 from mitmvcr.maintenance.convert import SUFFIXES, Target, convert, skipped
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.store import cassette as disk
+from mitmvcr.store.atomic import write_file
+from mitmvcr.store.walk import walk
 
 _READ_SUFFIXES = (
     *CASSETTE_SUFFIXES,
@@ -29,14 +29,6 @@ _READ_SUFFIXES = (
 )  # a HAR can be read compressed, but is not looked for so
 _LARGE = 1_000_000
 """Bytes from which on a file is read only if its first ones are a cassette's."""
-
-# Without one of these words a file of YAML or JSON that begins like a cassette is none.
-_WORDS = {
-    "go-vcr": (b"interactions",),
-    "vcrpy": (b"interactions", b"requests", b"responses", b"request:"),
-    "llama-stack": (b"test_id", b'"response"'),
-    "har": (b"entries",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +158,7 @@ def _tree(top: Path, destination: Path | None, suffix: str) -> Iterator[Job]:
     def is_wanted(folder: Path) -> bool:
         return inside is None or folder.resolve() != inside
 
-    for folder in process_pool.folders(top, is_wanted):
+    for folder in walk(top, is_wanted):
         if folder.problem:
             yield Job(folder.path, None, problem=folder.problem)
             continue
@@ -182,12 +174,8 @@ def _tree(top: Path, destination: Path | None, suffix: str) -> Iterator[Job]:
 
 def _belongs(path: Path) -> bool:
     """Whether a file in a folder of llama-stack's recordings is read with them, not by itself."""
-    if path.suffix != ".json":
-        return False
-    try:
-        return disk.format_of(path) == formats.FOLDER.name
-    except CassetteError:
-        return True  # named in the folder's notes
+    # One that is no recording is named in the folder's notes.
+    return path.suffix == ".json" and disk.begun_format(path) in ("", formats.FOLDER.name)
 
 
 def _without_doubles(jobs: Sequence[Job]) -> list[Job]:
@@ -203,19 +191,11 @@ def _without_doubles(jobs: Sequence[Job]) -> list[Job]:
     rivals = {
         target: list(alike.values()) for target, alike in by_target.items() if target and len(alike) > 1
     }
-    for target, those in rivals.items():
+    for target, alike_jobs in rivals.items():
         rivals[target] = [
-            job for job in those if job.named or job.source.is_dir() or _begins_as_one(job.source)
+            job for job in alike_jobs if job.named or job.source.is_dir() or disk.begun_format(job.source)
         ]
     return [_refused(job, rivals.get(job.target, ()) if job.target else ()) for job in unique]
-
-
-def _begins_as_one(path: Path) -> bool:
-    try:
-        disk.format_of(path)
-    except CassetteError:
-        return False
-    return True
 
 
 def _refused(job: Job, rivals: Sequence[Job]) -> Job:
@@ -232,8 +212,8 @@ def run(
 
     Ends its processes and leaves no half file behind when it is closed or interrupted.
     """
-    scrubber_of(options.policy)  # a policy that can't be ends it here; processes that are forked have it, too
-    yield from process_pool.run(jobs, partial(do_all, options=options), _lost, workers)
+    work = process_pool.Work(partial(scrubber_of, options.policy), partial(do_all, options=options), _lost)
+    yield from process_pool.run(jobs, work, workers)
 
 
 def _lost(job: Job) -> Conversion:
@@ -267,7 +247,7 @@ def _done(job: Job, options: ConvertOptions) -> Conversion:
     try:
         if job.problem:
             raise CassetteError(job.problem)
-        if not job.named and job.size > _LARGE and not _begins_as_one(job.source):
+        if not job.named and job.size > _LARGE and not disk.begun_format(job.source):
             return Conversion(source, Outcome.NO_CASSETTE, "")
         loaded = _read(job)
         if loaded is None:
@@ -288,39 +268,28 @@ def _done(job: Job, options: ConvertOptions) -> Conversion:
     return Conversion(source, Outcome.DONE, result, format_, converted.interactions, notes, converted.lost)
 
 
-def _read(job: Job) -> disk.Loaded | None:
+def _read(job: Job) -> disk.CassetteFile | None:
     """The cassette; None if a file that was found in a folder is none. Raises FormatError and OSError."""
     path = job.source
     if path.is_dir():
-        return disk.Loaded(path, formats.FOLDER, formats.load_folder(path))
+        return disk.CassetteFile(path, formats.FOLDER, formats.load_folder(path))
     if not path.is_file():
         raise CassetteError("this is neither a file nor a folder")
     data = path.read_bytes()
     try:
-        return disk.Loaded(path, *formats.load(data))
+        return disk.CassetteFile(path, *formats.load(data))
     except FormatError:
-        if job.named or _is_meant_as_one(data):
+        if job.named or disk.meant_format(data):
             raise
         return None
-
-
-def _is_meant_as_one(data: bytes) -> bool:
-    """Whether data that no reader takes is a broken cassette, and not some other YAML or JSON."""
-    try:
-        words = _WORDS[sniffing.sniff(data)]
-        return any(word in sniffing.decompress(data) for word in words)
-    except FormatError:
-        return False
 
 
 def _title(path: Path) -> str:
     """The format that a file which can't be read begins in."""
     if path.is_dir():
         return formats.FOLDER.title
-    try:
-        return formats.FORMATS[disk.format_of(path).partition(",")[0]].title
-    except CassetteError:
-        return ""
+    name = disk.begun_format(path).partition(",")[0]
+    return formats.FORMATS[name].title if name else ""
 
 
 def _check_target(target: Path, options: ConvertOptions) -> None:
@@ -338,22 +307,7 @@ def _check_target(target: Path, options: ConvertOptions) -> None:
 def write(target: Path, data: bytes, *, force: bool) -> None:
     """Write a file whole or not at all; raises OSError or CassetteError, and then there is none."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".mitmvcr-{os.getpid()}")
-    with process_pool.unfinished(beside):
-        beside.write_bytes(data)
-        if force:
-            beside.replace(target)
-        else:
-            _link(beside, target)
-
-
-def _link(beside: Path, target: Path) -> None:
-    """Move a file to its place unless something is there, which came meanwhile."""
     try:
-        os.link(beside, target)
+        write_file(target, data, replace=force)
     except FileExistsError:
         raise CassetteError(f"{target} exists: --force writes over it") from None
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
-            raise
-        beside.rename(target)  # a file system without links

@@ -1,6 +1,7 @@
-"""Many files: found below folders, shared out to processes, their rows in order; knows no cassettes.
+"""Work on many files, shared out to processes, with the results in order; knows no cassettes and no folders.
 
-Whoever closes or interrupts a run ends its processes, and these leave no half file behind.
+Whoever closes or interrupts a run ends its processes, and these leave no half file behind. Nothing hangs
+on how processes are started: what goes to them is pickled, and nothing is taken from their parent.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+from mitmvcr.store import atomic
 
 _CHUNK_FILES = 16
 _CHUNK_BYTES = 1_000_000
@@ -31,78 +32,52 @@ class _Sized(Protocol):
 
 
 Item = TypeVar("Item", bound=_Sized)
-Row = TypeVar("Row")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
-    """A folder and its files, sorted by name; `problem` says why it can't be read, empty if it can."""
+class Work(Generic[Item, Result]):
+    """What is done with items; `prepare` and `do` can be pickled.
 
-    path: Path
-    files: Sequence[os.DirEntry[str]] = ()
-    problem: str = ""
-
-
-def folders(top: Path, is_wanted: Callable[[Path], bool]) -> Iterator[Folder]:
-    """A folder and all below it of which `is_wanted` holds, from the top down, in order.
-
-    What is hidden is left out; links to folders are not followed, those to files are.
+    `prepare` makes, and keeps, what all work needs: it is called first in this process, which its errors
+    end, and in each one that is started. `lost` makes the result of an item whose process was killed.
+    Neighbours that are `together` go to one process.
     """
-    waiting = [top]
-    while waiting:
-        path = waiting.pop()
-        try:
-            with os.scandir(path) as found:
-                entries = sorted(
-                    (entry for entry in found if not entry.name.startswith(".")), key=lambda one: one.name
-                )
-        except OSError as error:
-            yield Folder(path, problem=f"can't be read: {error.strerror}")
-            continue
-        yield Folder(path, [entry for entry in entries if _is_file(entry)])
-        below = [path / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-        waiting += [folder for folder in reversed(below) if is_wanted(folder)]
 
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # a link that leads to itself
-        return False
+    prepare: Callable[[], object]
+    do: Callable[[Sequence[Item]], list[Result]]
+    lost: Callable[[Item], Result]
+    together: Callable[[Item, Item], bool] | None = None
 
 
 def run(
-    items: Sequence[Item],
-    work: Callable[[Sequence[Item]], list[Row]],
-    lost: Callable[[Item], Row],
-    workers: int | None = None,
-    together: Callable[[Item, Item], bool] | None = None,
-) -> Generator[Row, None, None]:
-    """The rows of all items in their order, worked out in as many processes as there are cores.
-
-    `lost` makes the row of one whose process was killed. Neighbours that are `together` go to one process.
-    """
+    items: Sequence[Item], work: Work[Item, Result], workers: int | None = None
+) -> Generator[Result, None, None]:
+    """The results of all items in their order, worked out in as many processes as there are cores."""
+    work.prepare()
     workers = workers or _cores()
     if workers < 2 or sum(item.size for item in items) < _ALONE:
-        for few in _chunks(items, together, 1):
-            yield from _quietly(work, few)
+        for few in _chunks(items, work.together, 1):
+            yield from _quietly(work.do, few)
         return
-    chunks = list(_chunks(items, together, _CHUNK_FILES))
+    chunks = list(_chunks(items, work.together, _CHUNK_FILES))
     before = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(min(workers, len(chunks)), initializer=_begin_worker)
-    waiting: deque[tuple[list[Item], Future[list[Row]]]] = deque()
+    executor = ProcessPoolExecutor(
+        min(workers, len(chunks)), initializer=_begin_worker, initargs=(work.prepare,)
+    )
+    waiting: deque[tuple[list[Item], Future[list[Result]]]] = deque()
     left = iter(chunks)
     try:
         for chunk in itertools.islice(left, workers * 4):
-            waiting.append((chunk, _submitted(executor, work, chunk)))
+            waiting.append((chunk, _submitted(executor, work.do, chunk)))
         while waiting:
             chunk, future = waiting.popleft()
             try:
                 yield from future.result()
             except BrokenProcessPool:
-                yield from map(lost, chunk)
+                yield from map(work.lost, chunk)
             for following in itertools.islice(left, 1):
-                waiting.append((following, _submitted(executor, work, following)))
+                waiting.append((following, _submitted(executor, work.do, following)))
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - before:
@@ -132,47 +107,32 @@ def _chunks(
 
 
 def _submitted(
-    executor: ProcessPoolExecutor, work: Callable[[Sequence[Item]], list[Row]], chunk: Sequence[Item]
-) -> Future[list[Row]]:
+    executor: ProcessPoolExecutor, do: Callable[[Sequence[Item]], list[Result]], chunk: Sequence[Item]
+) -> Future[list[Result]]:
     try:
-        return executor.submit(_quietly, work, chunk)
+        return executor.submit(_quietly, do, chunk)
     except BrokenProcessPool as error:
-        failed: Future[list[Row]] = Future()
+        failed: Future[list[Result]] = Future()
         failed.set_exception(error)
         return failed
 
 
-def _quietly(work: Callable[[Sequence[Item]], list[Row]], chunk: Sequence[Item]) -> list[Row]:
+def _quietly(do: Callable[[Sequence[Item]], list[Result]], chunk: Sequence[Item]) -> list[Result]:
     collecting = gc.isenabled()
     gc.disable()  # a cassette is many small objects without a cycle
     try:
-        return work(chunk)
+        return do(chunk)
     finally:
         if collecting:
             gc.enable()
 
 
-_unfinished: list[Path] = []
-"""The files that this process is writing, to be removed if it is told to end."""
-
-
-@contextmanager
-def unfinished(path: Path) -> Iterator[None]:
-    """While a file is written: it is gone afterwards, unless it was moved to its place."""
-    _unfinished.append(path)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        _unfinished.remove(path)
-
-
-def _begin_worker() -> None:
+def _begin_worker(prepare: Callable[[], object]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
     signal.signal(signal.SIGTERM, _end_worker)
+    prepare()  # forked, it has that already; started by spawn or forkserver, it has nothing
 
 
 def _end_worker(*_signal: object) -> None:
-    for path in _unfinished:
-        path.unlink(missing_ok=True)
+    atomic.remove_unfinished()
     os._exit(143)

@@ -6,7 +6,6 @@ A file is replaced whole or not at all, and keeps its mode; links lead to the fi
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +16,12 @@ from mitmvcr.config.settings import FILE_SUFFIXES
 from mitmvcr.errors import CassetteError, MitmvcrError
 from mitmvcr.formats import FOLDER, sniffing
 from mitmvcr.maintenance import process_pool
-from mitmvcr.scrub import Policy
+from mitmvcr.scrub import Memory, Policy
 from mitmvcr.scrub.files import file_secrets
-from mitmvcr.store.cassette import locked
-
-_NOT_LOOKED_INTO = frozenset({"node_modules", "__pycache__", "site-packages"})
-# Without one of these words a file that begins like a cassette is none.
-_WORDS = (b"interactions", b"requests", b"responses", b'"response"', b"test_id", b"entries")
+from mitmvcr.store.atomic import write_file
+from mitmvcr.store.cassette import meant_format
+from mitmvcr.store.lock import locked
+from mitmvcr.store.walk import is_own, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FileResult:
     """What came of a file: `problem` says why it could not be done, empty if it could."""
 
     path: Path
@@ -75,7 +73,7 @@ def files(paths: Sequence[Path], *, skip_others: bool = False) -> Iterator[File]
 
 
 def _below(top: Path) -> Iterator[File]:
-    for folder in process_pool.folders(top, lambda path: path.name not in _NOT_LOOKED_INTO):
+    for folder in walk(top, is_own):
         if folder.problem:
             yield File(folder.path, 0, named=False, problem=folder.problem)
         for entry in folder.files:
@@ -84,11 +82,14 @@ def _below(top: Path) -> Iterator[File]:
                 yield File(path, entry.stat().st_size, named=False)
 
 
-def run(found: Sequence[File], task: Task, workers: int | None = None) -> Iterator[Row]:
-    """Do the task with each file, in as many processes as there are cores; rows in the files' order."""
-    _rules(task.policy)  # a policy that can't be ends it here
+def run(found: Sequence[File], task: Task, workers: int | None = None) -> Iterator[FileResult]:
+    """Do the task with each file, in as many processes as there are cores; results in the files' order.
+
+    Raises PolicyError.
+    """
     together = _shares_memory if task.scrub else None
-    return process_pool.run(found, partial(do, task=task), _lost, workers, together)
+    work = process_pool.Work(partial(_rules, task.policy), partial(do, task=task), _lost, together)
+    return process_pool.run(found, work, workers)
 
 
 def _shares_memory(before: File, file: File) -> bool:
@@ -96,8 +97,10 @@ def _shares_memory(before: File, file: File) -> bool:
     return file.path.suffix == ".json" and file.path.parent == before.path.parent
 
 
-def _lost(file: File) -> Row:
-    return Row(file.path, problem="a process was killed (is there too little memory?): try it by itself")
+def _lost(file: File) -> FileResult:
+    return FileResult(
+        file.path, problem="a process was killed (is there too little memory?): try it by itself"
+    )
 
 
 @lru_cache(maxsize=1)
@@ -105,49 +108,46 @@ def _rules(policy: Policy) -> file_secrets.Rules:
     return file_secrets.Rules(policy)
 
 
-def do(unit: Sequence[File], task: Task) -> list[Row]:
+def do(unit: Sequence[File], task: Task) -> list[FileResult]:
     """Some files, one after the other; what goes wrong with one is in its row."""
     folders = _folder_memories(unit, task) if task.scrub else {}
-    return [_row(file, task, folders) for file in unit]
+    return [_result(file, task, folders) for file in unit]
 
 
-class _Shared:
-    """The one memory of a folder of llama-stack's recordings."""
-
-    def __init__(self, contents: Sequence[bytes], environ: Mapping[str, str]) -> None:
-        self.memory = file_secrets.memory_for(contents, environ)
-
-
-def _folder_memories(unit: Sequence[File], task: Task) -> dict[Path, _Shared]:
+def _folder_memories(unit: Sequence[File], task: Task) -> dict[Path, Memory]:
+    """The one memory of each folder of llama-stack's recordings."""
     contents: dict[Path, list[bytes]] = {}
     for file in unit:
         if file.path.suffix == ".json":
             data = _read(file.path)
-            if isinstance(data, bytes) and _format(data) == FOLDER.name:
+            if isinstance(data, bytes) and meant_format(data) == FOLDER.name:
                 contents.setdefault(file.path.parent, []).append(data)
-    return {folder: _Shared(those, task.environ) for folder, those in contents.items()}
+    return {
+        folder: file_secrets.memory_for(recordings, task.environ) for folder, recordings in contents.items()
+    }
 
 
-def _row(file: File, task: Task, folders: Mapping[Path, _Shared]) -> Row:
+def _result(file: File, task: Task, folders: Mapping[Path, Memory]) -> FileResult:
     data = file.problem or _read(file.path)
     if isinstance(data, str):
-        return Row(file.path, problem=data)
-    format_ = _format(data)
-    if not format_ or not _has_words(data) or (format_ == FOLDER.name and not _is_recording(data)):
+        return FileResult(file.path, problem=data)
+    format_ = meant_format(data)
+    if not format_ or (format_ == FOLDER.name and not _is_recording(data)):
         problem = "this is no cassette" if file.named else ""
-        return Row(file.path, problem=problem, is_cassette=False)
+        return FileResult(file.path, problem=problem, is_cassette=False)
     try:
-        shared = folders.get(file.path.parent) if format_ == FOLDER.name else None
-        memory = shared.memory if shared else file_secrets.memory_for([data], task.environ)
+        memory = folders.get(file.path.parent) if format_ == FOLDER.name else None
+        if memory is None:
+            memory = file_secrets.memory_for([data], task.environ)
         if not task.scrub:
-            return Row(file.path, tuple(file_secrets.examine(data, _rules(task.policy), memory)))
+            return FileResult(file.path, tuple(file_secrets.examine(data, _rules(task.policy), memory)))
         done = file_secrets.scrub(data, _rules(task.policy), memory)
         if done.replaced and task.write:
             _replace(file.path.resolve(), data, done.data)
     except (MitmvcrError, OSError) as error:
         why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-        return Row(file.path, problem=why.removeprefix(f"{file.path}: "))
-    return Row(file.path, replaced=done.replaced, problem="; ".join(done.stuck))
+        return FileResult(file.path, problem=why.removeprefix(f"{file.path}: "))
+    return FileResult(file.path, replaced=done.replaced, problem="; ".join(done.stuck))
 
 
 def _read(path: Path) -> bytes | str:
@@ -156,13 +156,6 @@ def _read(path: Path) -> bytes | str:
         return path.read_bytes()
     except OSError as error:
         return f"can't be read: {error.strerror}"
-
-
-def _format(data: bytes) -> str:
-    try:
-        return sniffing.sniff(data)
-    except MitmvcrError:
-        return ""
 
 
 def _is_recording(data: bytes) -> bool:
@@ -174,33 +167,17 @@ def _is_recording(data: bytes) -> bool:
     return True
 
 
-def _has_words(data: bytes) -> bool:
-    try:
-        head = sniffing.decompress(data)
-    except MitmvcrError:
-        return True  # its reader says what is wrong
-    return any(word in head for word in _WORDS)
-
-
 def _replace(path: Path, before: bytes, after: bytes) -> None:
     """Put a file's new bytes in its place at once; raises CassetteError if others are at it."""
     with locked(path):
         if path.read_bytes() != before:
             raise CassetteError("it changed while it was scrubbed: run this again")
-        handle, name = tempfile.mkstemp(prefix=".mitmvcr-", dir=path.parent)
-        beside = Path(name)
-        with process_pool.unfinished(beside):
-            with os.fdopen(handle, "wb") as file:
-                file.write(after)
-                file.flush()
-                os.fsync(handle)
-            beside.chmod(path.stat().st_mode & 0o7777)
-            beside.replace(path)
+        write_file(path, after)
 
 
-def totals(rows: Sequence[Row]) -> Counter[str]:
+def totals(results: Sequence[FileResult]) -> Counter[str]:
     """How many were replaced of each kind."""
     total: Counter[str] = Counter()
-    for row in rows:
-        total.update(row.replaced)
+    for result in results:
+        total.update(result.replaced)
     return total

@@ -21,7 +21,7 @@ from mitmvcr.misses.nearest import nearest
 from mitmvcr.model import Interaction, Request, Source, request_of
 from mitmvcr.replay.matcher import Matcher
 from mitmvcr.replay.overview import Overview, path_of
-from mitmvcr.store.cassette import Location
+from mitmvcr.store.locate import Location
 from mitmvcr.text import printable
 
 _SHOWN = 4  # differences, places, numbers, names

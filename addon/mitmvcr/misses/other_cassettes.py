@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitmvcr.model import Request
-from mitmvcr.store.cassette import SUFFIX
+from mitmvcr.store.locate import SUFFIX
+from mitmvcr.store.walk import walk
 
 _SECONDS = 0.02
 _FILES = 400
@@ -89,16 +90,15 @@ def with_like_name(root: Path, path: Path) -> str | None:
 
 def _files(root: Path, first: Path, look: _Look) -> Iterator[Path]:
     """Cassettes' files below a folder, those below `first` first, until the look is over."""
-    seen: set[str] = set()
+    seen: set[Path] = set()
     for top in dict.fromkeys((first, root)):
-        for folder, folders, names in os.walk(top):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            if folder in seen:
+        for folder in walk(top):
+            if folder.path in seen:
                 continue
-            seen.add(folder)
-            for name in names:
-                if name.endswith(SUFFIX) and not name.startswith("."):
-                    yield Path(folder, name)
+            seen.add(folder.path)
+            for entry in folder.files:
+                if entry.name.endswith(SUFFIX):
+                    yield folder.path / entry.name
                 if look.is_over:
                     return
             if look.is_over:

@@ -134,7 +134,7 @@ class VCR:
         if self._table is None:
             return
         self._table.close_all()
-        failed = summary.finish(self._table)
+        failed = summary.finish(self._table.closed, self._table.failures, self._table.settings)
         self._table = None
         if failed and self._running:
             fail_at_exit()

@@ -8,7 +8,7 @@ from mitmvcr.errors import MitmvcrError
 from mitmvcr.formats import govcr
 from mitmvcr.model import Interaction
 from mitmvcr.scrub import Finding, Memory, Scrubber
-from mitmvcr.store.cassette import Writer
+from mitmvcr.store.writer import Writer
 
 
 class RefusedError(MitmvcrError):

@@ -14,8 +14,8 @@ from mitmvcr.config.settings import SUFFIXES
 from mitmvcr.errors import CassetteError, MitmvcrError
 from mitmvcr.reports import run_report
 from mitmvcr.store import cassette as disk
-
-_NOT_LOOKED_INTO = frozenset({"node_modules", "__pycache__", "site-packages"})
+from mitmvcr.store.lock import locked
+from mitmvcr.store.walk import is_own, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ def read_reports(paths: Sequence[Path], folder: Path) -> Runs:
         report = run_report.read(path)
         top = Path(report["cwd"], report["dir"])
         run_report.check_folder(path, report["dir"], top, folder)
-        for one in report["cassettes"]:
-            inside = os.path.relpath(Path(report["cwd"], one["path"]), top)
+        for cassette in report["cassettes"]:
+            inside = os.path.relpath(Path(report["cwd"], cassette["path"]), top)
             real = os.path.realpath(folder / inside)
-            asked = one["asked"] or one["recorded"] or one["replayed"] or one["miss_count"]
-            (used if asked else opened).add(real)
+            is_used = any(cassette[count] for count in ("asked", "recorded", "replayed", "miss_count"))
+            (used if is_used else opened).add(real)
         if report["failed"]:
             notes.append(f"{path}: this run failed, so it may not have come to all the cassettes it uses")
         elif not report["cassettes"]:
@@ -71,25 +71,18 @@ def find(folder: Path, runs: Runs) -> list[Orphan]:
     ]
 
 
-def _cassettes(folder: Path) -> Iterator[Path]:
-    for here, folders, names in os.walk(folder):
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and name not in _NOT_LOOKED_INTO
-        )
-        for name in sorted(names):
-            path = Path(here, name)
-            if name.endswith(SUFFIXES) and not name.startswith(".") and not path.is_symlink():
-                try:
-                    disk.format_of(path)
-                except CassetteError:
-                    continue
+def _cassettes(top: Path) -> Iterator[Path]:
+    for folder in walk(top, is_own):
+        for entry in folder.files:
+            path = folder.path / entry.name
+            if entry.name.endswith(SUFFIXES) and not entry.is_symlink() and disk.begun_format(path):
                 yield path
 
 
 def delete(orphan: Orphan) -> None:
     """Delete the file; raises MitmvcrError if it can't be read as a cassette, or is recorded to."""
     path = orphan.path
-    with disk.locked(path):
+    with locked(path):
         if path.is_symlink():
             raise CassetteError(f"{path}: it is a link now, and is not deleted")
         disk.read(path)

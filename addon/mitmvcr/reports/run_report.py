@@ -18,6 +18,7 @@ from typing import Any
 from mitmvcr import __version__
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.misses.explain import Miss
+from mitmvcr.store.atomic import write_file
 
 VERSION = 1
 """Of the JSON report's schema."""
@@ -46,7 +47,7 @@ class Unused:
 class Report:
     """What came of one cassette since it was opened.
 
-    `asked` says that a client used it (or that the user named it). `misses` and `unused` have the
+    `is_used` says that a client used it (or that the user named it). `misses` and `unused` have the
     first KEPT, the counts are of all. `failures` say which recordings were refused, and why.
     """
 
@@ -63,13 +64,18 @@ class Report:
     unused_count: int = 0
     unused: list[Unused] = field(default_factory=list)
     strict: bool = False
-    asked: bool = False
+    is_used: bool = False
 
     def add(self, miss: Miss) -> None:
         """Count a miss, and keep it if there are not too many."""
         self.miss_count += 1
         if len(self.misses) < KEPT:
             self.misses.append(miss)
+
+    def fail(self, error: MitmvcrError) -> None:
+        """Remember what went wrong, if there is not too much."""
+        if len(self.failures) < KEPT:
+            self.failures.append(str(error))
 
     @property
     def failed(self) -> bool:
@@ -84,18 +90,22 @@ def has_failed(reports: Sequence[Report], failures: Sequence[str]) -> bool:
 
 def document(report: Report) -> dict[str, object]:
     """One cassette's part of the JSON report."""
-    counts = {
-        name: getattr(report, name)
-        for name in ("name", "path", "mode", "asked", "recorded", "replayed", "cut", "too_large")
-    }
-    return counts | {
+    return {
+        "name": report.name,
+        "path": report.path,
+        "mode": report.mode,
+        "asked": report.is_used,
+        "recorded": report.recorded,
+        "replayed": report.replayed,
+        "cut": report.cut,
+        "too_large": report.too_large,
         "strict": report.strict,
         "failed": report.failed,
         "miss_count": report.miss_count,
         "misses": [_miss(miss) for miss in report.misses],
         "failures": report.failures,
         "unused_count": report.unused_count,
-        "unused": [asdict(one) for one in report.unused],
+        "unused": [asdict(unused) for unused in report.unused],
     }
 
 
@@ -105,7 +115,7 @@ def _miss(miss: Miss) -> dict[str, object]:
         "message": miss.message,
         "request": {"method": miss.method, "url": miss.url, "key": miss.key},
         "nearest": None if miss.number is None else {"number": miss.number, "line": miss.line},
-        "differences": [asdict(one) for one in miss.differences],
+        "differences": [asdict(difference) for difference in miss.differences],
         "more_differences": miss.more,
         "hints": list(miss.hints),
     }
@@ -133,13 +143,7 @@ def as_json(reports: Sequence[Report], failures: Sequence[str], folder: Path) ->
 def write(path: Path, text: str) -> None:
     """Write a report, whole or not at all, in a folder that is made if there is none; raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, "utf-8")
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    write_file(path, text.encode())
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mitmvcr.config.settings import Settings
 from mitmvcr.misses.explain import Miss
 from mitmvcr.reports.github import error_command
 from mitmvcr.reports.run_report import KEPT, Report, as_json, has_failed, write
-from mitmvcr.sessions.table import Sessions
 from mitmvcr.text import count, printable, wants_colour
 
 _COLUMNS = 90  # what `mitmvcr: ` leaves of a hundred
@@ -23,12 +23,12 @@ _IN_A_LINE = 100  # misses after which no more are told as they come
 _ANNOTATIONS = 10  # GitHub shows no more errors of a step
 
 
-def finish(sessions: Sessions) -> bool:
-    """Say what came of the closed cassettes, write the reports that are wanted; True if a CI should fail."""
-    reports, failures = sessions.closed, list(sessions.failures)
-    for path in sessions.settings.report:
+def finish(reports: Sequence[Report], failures: Sequence[str], settings: Settings) -> bool:
+    """Say what came of the cassettes, write the reports that are wanted; True if a CI should fail."""
+    failures = list(failures)
+    for path in settings.report:
         try:
-            write(path, _content(path, reports, failures, sessions.settings.dir))
+            write(path, _content(path, reports, failures, settings.dir))
         except OSError as error:
             failures.append(f"{path}: the report could not be written: {error.strerror}")
     if os.environ.get("GITHUB_ACTIONS") == "true":

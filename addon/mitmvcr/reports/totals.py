@@ -34,10 +34,10 @@ class Ledger:
             setattr(before, count, getattr(before, count) + getattr(report, count))
         before.misses += report.misses[: KEPT - len(before.misses)]
         before.failures += report.failures[: KEPT - len(before.failures)]
-        before.asked |= report.asked
+        before.is_used |= report.is_used
         if max(before.unused_count, report.unused_count) <= KEPT:
-            those = set(report.unused)
-            before.unused = [one for one in before.unused if one in those]
+            still_unused = set(report.unused)
+            before.unused = [unused for unused in before.unused if unused in still_unused]
             before.unused_count = len(before.unused)
         elif report.unused_count < before.unused_count:
             before.unused, before.unused_count = report.unused, report.unused_count

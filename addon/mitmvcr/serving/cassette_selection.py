@@ -119,9 +119,9 @@ def control_path(asked: Incoming) -> str | None:
     return path if asked.host == CONTROL_HOST else None
 
 
-def asked_of(asked: Incoming, path: str, body: bytes) -> control_api.Asked:
+def asked_of(asked: Incoming, path: str, body: bytes) -> control_api.ControlRequest:
     """A request to the control API."""
-    return control_api.Asked(
+    return control_api.ControlRequest(
         asked.method,
         path,
         body,

@@ -29,7 +29,8 @@ from mitmvcr.serving.cassette_selection import CONTROL_HOST, NOBODY, Named, aske
 from mitmvcr.serving.outcomes import Answering
 from mitmvcr.serving.request_head import Incoming
 from mitmvcr.serving.request_parser import Head, Shape
-from mitmvcr.sessions.table import OpenCassette, Sessions
+from mitmvcr.sessions.open_cassette import OpenCassette
+from mitmvcr.sessions.table import Sessions
 
 _PLACES = 64
 _HEADS = 256
@@ -214,7 +215,7 @@ class Replies:
             except TooLargeError:
                 raise too_large("request", limit) from None
 
-        cassette.asked = True
+        cassette.is_used = True
         seen = hashlib.blake2b(body, key=known.digest, digest_size=16).digest()
         key = kept.keys.get(seen)
         if key is None:

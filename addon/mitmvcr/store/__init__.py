@@ -1,1 +1,10 @@
-"""store."""
+"""Cassettes on disk: found by name, read, locked, appended to, and whole whatever happens meanwhile.
+
+locate    a cassette's name -> its file
+cassette  a file, or folder, as it was read
+cache     cassettes that were read, kept while their files are unchanged
+lock      one writer a cassette
+writer    an interaction is one append; a torn end is set aside
+atomic    the one way in which a whole file is written
+walk      the one way in which a folder is walked
+"""

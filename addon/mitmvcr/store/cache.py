@@ -1,4 +1,4 @@
-"""Cassettes that were read, kept while their files are unchanged, with their indexes; reads, never writes."""
+"""Cassettes that were read, kept while their files are unchanged, with their indexes; never writes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from mitmvcr import formats
 from mitmvcr.errors import CassetteError
-from mitmvcr.model import Interaction
+from mitmvcr.model import Cassette, Interaction
 from mitmvcr.replay.index import Index
 from mitmvcr.replay.matcher import Matcher
 from mitmvcr.replay.overview import Overview
 from mitmvcr.scrub import Memory, Scrubber
 from mitmvcr.store import cassette as disk
-from mitmvcr.store.cassette import Loaded
+from mitmvcr.store.cassette import CassetteFile
 
 LIMIT = 64 << 20
 """Bytes of the files whose content is kept when they are closed; in memory it takes some three times that."""
@@ -32,33 +32,41 @@ Stamp = tuple[tuple[int, int, int], ...]
 """Time of change, size and inode of each file of a cassette, which may be a folder."""
 
 
-@dataclass(slots=True)
-class Recorded:
-    """What a cassette's file holds, and what was found out about it; `size` is in bytes.
+@dataclass(slots=True, eq=False)
+class CachedCassette:
+    """A cassette that was read, and what was found out about it; `size` is its files' in bytes.
 
-    `memory` is what the scrubber knows from the file alone, `overview` is of those interactions whose keys
-    were made. An index comes with what the scrubber
-    knows when recorded requests were scrubbed: it decides how later ones are.
+    `hosts` are the requests'. `memory` is what the scrubber knows from the file alone, `overview` is of those
+    interactions whose keys were made. An index comes
+    with what the scrubber knows when recorded requests were scrubbed: it decides how later ones are.
+    `digest` is of the file's bytes, empty where those are kept themselves, and `read_at` in nanoseconds
+    since the epoch.
     """
 
-    loaded: Loaded
+    file: CassetteFile
     size: int
-    hosts: frozenset[str]
-    memory: Memory
+    stamp: Stamp
+    read_at: int
+    digest: bytes = b""
     overview: Overview = field(default_factory=Overview)
+    hosts: frozenset[str] = field(init=False)
+    memory: Memory = field(init=False)
     _matchers: dict[Matcher, Matcher] = field(default_factory=dict)
     _indexes: dict[Matcher, tuple[Index, Memory]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.hosts = frozenset(map(_host, self.file.cassette.urls))
+        self.memory = Memory.resume(self.file.cassette)
+
     @classmethod
-    def of(cls, loaded: Loaded, size: int) -> Recorded:
-        """What a file that was just read holds."""
-        hosts = frozenset(map(_host, loaded.cassette.urls))
-        return cls(loaded, size, hosts, Memory.resume(loaded.cassette))
+    def empty(cls, path: Path) -> CachedCassette:
+        """What stands for a file that isn't there, or isn't read: a go-vcr cassette without interactions."""
+        return cls(CassetteFile(path, formats.GO_VCR, Cassette()), 0, (), 0)
 
     @property
     def interactions(self) -> Sequence[Interaction]:
         """The interactions in the file's order."""
-        return self.loaded.cassette.interactions
+        return self.file.cassette.interactions
 
     def matcher(self, matcher: Matcher) -> Matcher:
         """An equal matcher that knows the bodies which were seen before."""
@@ -72,13 +80,13 @@ class Recorded:
         Keys are made as far as one is looked for, all of them now if `whole`, and where that makes a
         difference: where requests tell credentials, which may stand in any, or a function may fail.
         """
-        known = self._indexes.get(matcher)
-        if known is None:
+        cached = self._indexes.get(matcher)
+        if cached is None:
             if len(self._indexes) >= _WAYS:
                 self._indexes.clear()
-            known = self._indexes[matcher] = self._new_index(matcher, scrubber)
-        index, seen = known
-        if whole or matcher.asks_functions or self._tells(scrubber):
+            cached = self._indexes[matcher] = self._new_index(matcher, scrubber)
+        index, seen = cached
+        if whole or matcher.asks_functions or self._may_have_credentials(scrubber):
             index.complete()
         memory.learn(seen)
         return index
@@ -88,16 +96,26 @@ class Recorded:
         seen.learn(self.memory)
 
         def keys(numbers: range) -> Iterable[bytes]:
-            requests = list(map(self.loaded.cassette.request, numbers))
+            requests = list(map(self.file.cassette.request, numbers))
             self.overview.add(numbers.start, requests)
             return map(matcher.key, scrubber.requests(requests, seen))
 
         return Index(len(self.interactions), keys), seen
 
-    def _tells(self, scrubber: Scrubber) -> bool:
+    def _may_have_credentials(self, scrubber: Scrubber) -> bool:
         """Whether a request may have headers with credentials, which the scrubber looks out for then."""
-        names = self.loaded.cassette.request_headers
+        names = self.file.cassette.request_headers
         return names is None or scrubber.tracks_any(names)
+
+    def is_current(self, stamp: Stamp) -> bool:
+        """Whether the stamp alone says so: a file just written may change within a tick of the clock."""
+        newest = max((changed for changed, *_ in stamp), default=0)
+        return self.stamp == stamp and newest + _COARSE < self.read_at
+
+    def is_of(self, data: bytes) -> bool:
+        """Whether it was read from these bytes."""
+        source = self.file.cassette.source
+        return _digest(data) == self.digest if self.digest else source is not None and source.data == data
 
 
 def _host(url: str) -> str:
@@ -107,49 +125,30 @@ def _host(url: str) -> str:
         return ""
 
 
-@dataclass(slots=True)
-class _Kept:
-    """What was read from a file; `digest` is that of its bytes, empty where those are kept themselves."""
-
-    recorded: Recorded
-    stamp: Stamp
-    read: int  # nanoseconds since the epoch
-    digest: bytes
-
-    def is_of(self, data: bytes) -> bool:
-        """Whether it was read from these bytes."""
-        source = self.recorded.loaded.cassette.source
-        return _digest(data) == self.digest if self.digest else source is not None and source.data == data
-
-    def is_current(self, stamp: Stamp) -> bool:
-        """Whether the stamp alone says so: a file just written may change within a tick of the clock."""
-        return self.stamp == stamp and max((one[0] for one in stamp), default=0) + _COARSE < self.read
-
-
-class Library:
-    """Cassettes by their files; those that were used last are kept, up to `limit` bytes of files."""
+class CassetteCache:
+    """Cassettes by their paths; those that were used last are kept, up to `limit` bytes of files."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
-        self._kept: dict[Path, _Kept] = {}
+        self._cassettes: dict[Path, CachedCassette] = {}
         self._size = 0
 
-    def read(self, path: Path) -> Recorded:
-        """The cassette in a file, read anew only if the file has changed; raises CassetteError."""
-        before = self._kept.pop(path, None)
+    def read(self, path: Path) -> CachedCassette:
+        """The cassette in a file or folder, read anew only if it has changed; raises CassetteError."""
+        before = self._cassettes.pop(path, None)
         if before is not None:
-            self._size -= before.recorded.size
-        kept = _look(path, before)
-        if kept.recorded.size <= self._limit:
-            self._kept[path] = kept
-            self._size += kept.recorded.size
+            self._size -= before.size
+        cached = _read(path, before)
+        if cached.size <= self._limit:
+            self._cassettes[path] = cached
+            self._size += cached.size
             while self._size > self._limit:
-                oldest = next(iter(self._kept))
-                self._size -= self._kept.pop(oldest).recorded.size
-        return kept.recorded
+                oldest = next(iter(self._cassettes))
+                self._size -= self._cassettes.pop(oldest).size
+        return cached
 
 
-def _look(path: Path, before: _Kept | None) -> _Kept:
+def _read(path: Path, before: CachedCassette | None) -> CachedCassette:
     try:
         is_folder = path.is_dir()
         stamp = _stamp(formats.files_of(path) if is_folder else [path])
@@ -159,15 +158,15 @@ def _look(path: Path, before: _Kept | None) -> _Kept:
         return before
     now = time.time_ns()
     if is_folder:
-        size = sum(one[1] for one in stamp)
-        return _Kept(Recorded.of(disk.read(path), size), stamp, now, b"")
+        return CachedCassette(disk.read(path), sum(size for _, size, _ in stamp), stamp, now)
     data = disk.content(path)
     if before is not None and before.is_of(data):
-        return _Kept(before.recorded, stamp, now, before.digest)
-    loaded = disk.parse(path, data)
-    source = loaded.cassette.source
+        before.stamp, before.read_at = stamp, now
+        return before
+    file = disk.parse(path, data)
+    source = file.cassette.source
     digest = b"" if source is not None and source.data is data else _digest(data)
-    return _Kept(Recorded.of(loaded, len(data)), stamp, now, digest)
+    return CachedCassette(file, len(data), stamp, now, digest)
 
 
 def _digest(data: bytes) -> bytes:
@@ -176,4 +175,4 @@ def _digest(data: bytes) -> bytes:
 
 def _stamp(files: Sequence[Path]) -> Stamp:
     stats = [file.stat() for file in files]
-    return tuple((one.st_mtime_ns, one.st_size, one.st_ino) for one in stats)
+    return tuple((status.st_mtime_ns, status.st_size, status.st_ino) for status in stats)

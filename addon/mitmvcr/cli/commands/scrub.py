@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mitmvcr.cli.policy import policy_of
 from mitmvcr.cli.render import terminal
 from mitmvcr.maintenance import scrub_tree
-from mitmvcr.maintenance.scrub_tree import Row
+from mitmvcr.maintenance.scrub_tree import FileResult
 from mitmvcr.text import count, printable
 
 
@@ -29,7 +29,7 @@ def run(given: argparse.Namespace) -> int:
     return int(given.check and any(row.replaced for row in rows))
 
 
-def _report(rows: Sequence[Row], totals: Mapping[str, int], *, check: bool) -> Iterator[str]:
+def _report(rows: Sequence[FileResult], totals: Mapping[str, int], *, check: bool) -> Iterator[str]:
     changed = [row for row in rows if row.replaced]
     cells = [(printable(str(row.path)), _kinds(row.replaced)) for row in changed]
     if cells:

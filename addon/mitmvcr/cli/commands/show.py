@@ -17,7 +17,8 @@ from mitmvcr.maintenance.convert import scrubbed, skipped
 from mitmvcr.model import Interaction
 from mitmvcr.scrub import Memory, Policy, Scrubber
 from mitmvcr.store import cassette
-from mitmvcr.store.cassette import Loaded
+from mitmvcr.store.cassette import CassetteFile
+from mitmvcr.store.locate import locate
 from mitmvcr.text import count, printable
 
 _HEADINGS = ("ID", "METHOD", "URL", "STATUS", "MODEL", "TOKENS", "TIME", "BYTES", "STREAM")
@@ -54,13 +55,13 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _load(name: str, folder: str | None) -> Loaded:
+def _load(name: str, folder: str | None) -> CassetteFile:
     """The cassette of a path, or of a name below the folder, which mitmvcr.toml here names else."""
     path = Path(name)
     if not path.exists():
         root = load.read().settings({"dir": folder} if folder else {}, only=("dir",)).dir
         try:
-            location = cassette.locate(root, name)
+            location = locate(root, name)
         except CassetteError:
             if name.startswith((".", "/", "~")) or "/../" in name:
                 raise CassetteError(f"{name}: there is no such file") from None
@@ -78,12 +79,12 @@ def _load(name: str, folder: str | None) -> Loaded:
 class _Shown:
     """A cassette to be shown; interactions go by their ids, or by place where two have one id."""
 
-    loaded: Loaded
+    loaded: CassetteFile
     numbers: Sequence[int]
     scrubber: Scrubber
 
     @classmethod
-    def of(cls, loaded: Loaded, policy: Policy) -> _Shown:
+    def of(cls, loaded: CassetteFile, policy: Policy) -> _Shown:
         ids = [interaction.id for interaction in loaded.cassette.interactions]
         return cls(loaded, ids if len(set(ids)) == len(ids) else range(len(ids)), Scrubber(policy))
 

@@ -8,20 +8,20 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mitmvcr import __version__
-from mitmvcr.maintenance.scrub_tree import Row
+from mitmvcr.maintenance.scrub_tree import FileResult
 from mitmvcr.reports.github import error_command
 from mitmvcr.scrub.files.file_secrets import Finding
 from mitmvcr.text import printable
 
 
-def as_text(rows: Sequence[Row]) -> Iterator[str]:
+def as_text(rows: Sequence[FileResult]) -> Iterator[str]:
     """A line for each finding, as compilers write them."""
     for row, finding in _findings(rows):
         place = f"{printable(str(row.path))}:{finding.line}:{finding.column}"
         yield f"{place}: {finding.rule} in {printable(finding.field)}: {printable(finding.sample)}"
 
 
-def as_json(rows: Sequence[Row]) -> Iterator[str]:
+def as_json(rows: Sequence[FileResult]) -> Iterator[str]:
     """One object with `files`, `findings` and `errors`."""
     document = {
         "version": 1,
@@ -43,7 +43,7 @@ def as_json(rows: Sequence[Row]) -> Iterator[str]:
     yield json.dumps(document, indent=2)
 
 
-def as_github(rows: Sequence[Row]) -> Iterator[str]:
+def as_github(rows: Sequence[FileResult]) -> Iterator[str]:
     """Workflow commands of GitHub Actions."""
     for row, finding in _findings(rows):
         where = {"file": str(row.path), "line": str(finding.line), "col": str(finding.column)}
@@ -54,7 +54,7 @@ def as_github(rows: Sequence[Row]) -> Iterator[str]:
             yield error_command({"file": str(row.path), "title": "unreadable"}, row.problem)
 
 
-def as_sarif(rows: Sequence[Row]) -> Iterator[str]:
+def as_sarif(rows: Sequence[FileResult]) -> Iterator[str]:
     """A log of finding run (OASIS SARIF 2.1.0)."""
     rules = sorted({finding.rule for _, finding in _findings(rows)})
     run = {
@@ -103,7 +103,7 @@ def as_sarif(rows: Sequence[Row]) -> Iterator[str]:
     yield json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def _artifact(row: Row) -> dict[str, object]:
+def _artifact(row: FileResult) -> dict[str, object]:
     path: Path = row.path
     uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
     return {"artifactLocation": {"uri": uri}}
@@ -113,7 +113,7 @@ def _message(finding: Finding) -> str:
     return f"{finding.rule} in {finding.field}: {finding.sample}. `mitmvcr scrub` replaces it."
 
 
-def _findings(rows: Sequence[Row]) -> Iterator[tuple[Row, Finding]]:
+def _findings(rows: Sequence[FileResult]) -> Iterator[tuple[FileResult, Finding]]:
     for row in rows:
         for finding in row.findings:
             yield row, finding

@@ -16,7 +16,8 @@ from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving.cassette_selection import Named
 from mitmvcr.serving.outcomes import Answering
 from mitmvcr.serving.request_head import Incoming
-from mitmvcr.sessions.table import Forward, Play, Sessions
+from mitmvcr.sessions.open_cassette import Forward, Play
+from mitmvcr.sessions.table import Sessions
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,8 @@ from mitmvcr.proxy.fail_closed import guard
 from mitmvcr.proxy.flow_adapter import line
 from mitmvcr.serving.access_log import Lines
 from mitmvcr.serving.outcomes import failed
-from mitmvcr.sessions.table import OpenCassette, Sessions
+from mitmvcr.sessions.open_cassette import OpenCassette
+from mitmvcr.sessions.table import Sessions
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,285 @@
+"""A cassette in use: what to do with a request, what is recorded, and what came of it; no event loop.
+
+Whatever serves requests asks `answer` (or `key` and `play`), and tells `record` what ended whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from mitmvcr.config.settings import CassetteSettings, Mode, Settings
+from mitmvcr.errors import CassetteError, MitmvcrError
+from mitmvcr.formats import govcr
+from mitmvcr.formats.govcr import Dialect
+from mitmvcr.misses.explain import Miss, Recordings, explain
+from mitmvcr.model import Cassette, Interaction, Request
+from mitmvcr.recording.recorder import Recorder
+from mitmvcr.replay.index import Index
+from mitmvcr.replay.matcher import Matcher
+from mitmvcr.replay.player import Player
+from mitmvcr.reports.run_report import KEPT, Report, Unused
+from mitmvcr.scrub import Memory, Scrubber
+from mitmvcr.store import cassette as disk
+from mitmvcr.store.cache import CachedCassette, CassetteCache
+from mitmvcr.store.locate import Location
+from mitmvcr.store.lock import Lock
+from mitmvcr.store.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Answer with this interaction, `wait` seconds after the request came."""
+
+    interaction: Interaction
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Send it upstream, and record what comes back if `record`."""
+
+    record: bool
+
+
+Verdict = Play | Miss | Forward
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all cassettes of a table are used with; `open_cassettes` are those, for the hints of a miss."""
+
+    settings: Settings
+    scrubber: Scrubber
+    cache: CassetteCache
+    open_cassettes: Iterable[OpenCassette]
+
+
+class OpenCassette:
+    """A cassette in use: its content, its writer while it records, and its sessions' places.
+
+    `is_used` says whether a client used it, or the user named it. `notes` are lines for the user about
+    what the file has.
+    """
+
+    def __init__(self, location: Location, plan: CassetteSettings, shared: Shared) -> None:
+        self.location = location
+        self.plan = plan
+        self._others = shared.open_cassettes
+        self.notes: list[str] = []
+        self.is_used = False
+        self._settings = shared.settings
+        self._scrubber = shared.scrubber
+        self._players: dict[str, Player] = {}
+        self._index: Index | None = None
+        self._recorder: Recorder | None = None
+        mode = plan.mode
+        if mode is Mode.ONCE:
+            mode = Mode.REPLAY if location.exists else Mode.RECORD
+        self.replays = mode in (Mode.REPLAY, Mode.NEW_EPISODES)
+        self.records = mode in (Mode.RECORD, Mode.NEW_EPISODES)
+        self.report = Report(location.name, str(location.path), plan.mode.value, strict=plan.strict)
+        if self.records and location.exists:
+            disk.check_appendable(location.path)
+        # Locked before it is read: nobody writes in between.
+        lock = Lock(location.path) if self.records else None
+        try:
+            self._before = self._read_before(shared.cache) if mode is Mode.RECORD else None
+            self._read(shared.cache)
+            if lock:
+                self._recorder = Recorder(self._writer(lock), shared.scrubber, self.memory)
+        except BaseException:
+            if lock:
+                lock.release()
+            raise
+        if self.file:
+            if self.file.torn and not self.records:
+                self._set_torn_aside()
+            self.notes += [f"{location.path}: {note}" for note in self.file.cassette.notes]
+
+    def _read(self, cache: CassetteCache) -> None:
+        path = self.location.path
+        has_file = self.replays and path.exists()
+        cached = cache.read(path) if has_file else CachedCassette.empty(path)
+        self._cached = cached
+        self.file = cached.file if has_file else None
+        self.interactions = cached.interactions
+        self.size = cached.size  # bytes of what was read
+        self.hosts = cached.hosts
+        self.memory = Memory({})
+        self.memory.learn(cached.memory)
+        format_, matching = cached.file.format, self.plan.matching
+        matcher = Matcher(matching.match or format_.match, matching.ignore, format_.llama_stack)
+        self.matcher = cached.matcher(matcher)
+        self._repeat = matching.repeat or format_.repeat
+
+    def _read_before(self, cache: CassetteCache) -> Cassette | None:
+        """What is recorded anew, if it can be read."""
+        if not self.location.path.exists():
+            return None
+        try:
+            return cache.read(self.location.path).file.cassette
+        except CassetteError:
+            return None
+
+    def _writer(self, lock: Lock | None = None) -> Writer:
+        path = self.location.path
+        anew = self.plan.mode is Mode.RECORD
+        writer = Writer(path, Dialect(self._settings.dialect), self.file, anew=anew, lock=lock)
+        if writer.set_aside and self.records:
+            self.notes.append(f"{path}: its last interaction was torn and is now in {writer.set_aside}")
+        return writer
+
+    def _set_torn_aside(self) -> None:
+        torn = f"{self.location.path}: its last interaction ({len(self.interactions)}) is torn"
+        if self.plan.mode is Mode.REPLAY:
+            self.notes.append(f"{torn} and is not served; record it again with vcr_mode=new-episodes")
+            return
+        try:
+            writer = self._writer()
+            writer.close()
+        except CassetteError as error:
+            self.notes.append(f"{torn} and is not served: {error}")
+            return
+        self.notes.append(f"{torn} and was set aside in {writer.set_aside}; record it with new-episodes")
+
+    def player(self, session: str) -> Player:
+        """The session's place in the cassette; the index is made when the first request comes."""
+        self.is_used = True
+        player = self._players.get(session)
+        if player is None:
+            player = self._players[session] = Player(self._made_index(), self._repeat)
+        return player
+
+    def _made_index(self) -> Index:
+        if self._index is None:
+            self._index = self._cached.index(self.matcher, self._scrubber, self.memory, whole=self.records)
+        return self._index
+
+    def key(self, request: Request) -> bytes:
+        """What the request is looked up by."""
+        self._made_index()  # the scrubber knows what the recordings hold then
+        key = self.matcher.known(request)
+        if key is None:
+            return self.matcher.key(self._scrubbed(request))
+        self._scrubber.track(request, self.memory)  # its credentials may stand in later ones
+        return key
+
+    def _scrubbed(self, request: Request) -> Request:
+        return self._scrubber.request(request, self.memory)
+
+    def _shown(self, url: str) -> str:
+        return self._scrubbed(Request("GET", url)).url
+
+    def answer(self, request: Request, session: str) -> Verdict:
+        """What to do with a request of this session."""
+        self.is_used = True
+        if not self.replays:
+            return Forward(record=self.records)
+        key = self.key(request)
+        number = self.play(key, session)
+        if number is not None:
+            interaction = self.interactions[number]
+            return Play(interaction, self.wait(interaction))
+        return Forward(record=True) if self.records else self.miss(request, key, session)
+
+    def play(self, key: bytes, session: str) -> int | None:
+        """The number of the interaction that answers a request of this key, None if none is left."""
+        number = self.player(session).play(key)
+        if number is not None:
+            self.report.replayed += 1
+        return number
+
+    def wait(self, interaction: Interaction) -> float:
+        """Seconds until its answer is due."""
+        return interaction.response.duration / 1e9 * self.plan.latency
+
+    def miss(self, request: Request, key: bytes, session: str) -> Miss:
+        """What is said of a request of this key that nothing answers."""
+        player = self.player(session)
+        self._cached.index(self.matcher, self._scrubber, self.memory, whole=True)
+        scrubbed = self._scrubbed(request)
+        recordings = Recordings(
+            self.interactions,
+            self._cached.overview,
+            player.played,
+            player.matching(key),
+            self._scrubbed,
+            player.times_asked(key),
+            self.file.cassette.source if self.file else None,
+            tuple(self._elsewhere(scrubbed, key)),
+            self._settings.dir,
+        )
+        miss = explain(self.location, recordings, scrubbed, self.matcher)
+        self.report.add(miss)
+        return miss
+
+    def _elsewhere(self, scrubbed: Request, key: bytes) -> Iterator[str]:
+        keys = {self.matcher: key}
+        return (
+            other.location.name for other in self._others if other is not self and other.has(scrubbed, keys)
+        )
+
+    def has(self, scrubbed: Request, keys: dict[Matcher, bytes]) -> bool:
+        """Whether a scrubbed request is recorded here, as far as the cassette was played from already.
+
+        `keys` are the request's, by matcher; one that is missing is added.
+        """
+        if self._index is None:
+            return False
+        if self.matcher not in keys:
+            with contextlib.suppress(MitmvcrError):  # of a user's function that knows other requests
+                keys[self.matcher] = self.matcher.key(scrubbed)
+        return bool(self._index.find(keys.get(self.matcher, b"")))
+
+    def record(self, interaction: Interaction) -> None:
+        """Write an exchange that ended whole; raises MitmvcrError, and then nothing is written."""
+        try:
+            if self._recorder is None:
+                raise CassetteError(
+                    f"{self.location.path}: the cassette was closed before the exchange ended"
+                )
+            self._recorder.record(interaction)
+        except MitmvcrError as error:
+            self.report.fail(error)
+            raise
+        self.report.recorded += 1
+
+    def unused(self) -> list[int]:
+        """The numbers of recorded interactions that no session asked for."""
+        played: set[int] = set().union(*(player.played for player in self._players.values()))
+        return [number for number in range(len(self.interactions)) if number not in played]
+
+    def current(self) -> Report:
+        """The report as it stands now."""
+        unused = self.unused()
+        named = [self.interactions[number] for number in unused[:KEPT]]
+        return replace(
+            self.report,
+            unused=[Unused(one.id, one.request.method, self._shown(one.request.url)) for one in named],
+            unused_count=len(unused),
+            misses=list(self.report.misses),
+            failures=list(self.report.failures),
+            is_used=self.is_used,
+        )
+
+    def close(self) -> None:
+        """Let go of the file; raises CassetteError for what went wrong, and the file is let go of."""
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
+            return
+        try:
+            if self._before is not None and self.report.recorded:
+                self._settle(self._before, recorder)
+        finally:
+            recorder.writer.close()
+
+    def _settle(self, before: Cassette, recorder: Recorder) -> None:
+        """Make the file's diff to what was there before what upstream has changed."""
+        from mitmvcr.recording import settle  # noqa: PLC0415 - who records anew needs it, at the end
+
+        # Where it fails the file is a good recording, in the order in which the exchanges ended.
+        with contextlib.suppress(MitmvcrError):
+            now = disk.read(self.location.path).cassette.interactions
+            recorder.rewrite(govcr.dump(settle.settle(before, now, self.key)))

@@ -1,0 +1,190 @@
+"""One writer a cassette: a file beside it that says who writes; gone with its process, however that ends.
+
+All lock files of a process are hard links to one file, which the process keeps open and locked by flock:
+thousands of cassettes cost one descriptor, and the system lets all of them go when the process ends. A
+lock file that a killed process left is one that nobody has locked; the next writer takes its place.
+Where there are no hard links each lock file is a file, and costs a descriptor, of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from mitmvcr.errors import CassetteError
+from mitmvcr.store.locate import followed
+
+_TRIES = 3
+_PAUSE = 0.01
+"""Seconds between tries: who clears a dead process's lock file away has all that are links to it locked
+for a moment, and a file that is no cassette's any more may be locked for others."""
+
+
+class _LockedFile:
+    """A file that this process has open and locked, and the lock files that are names of it."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.names: set[Path] = set()
+
+    def link(self, path: Path) -> bool:
+        """Give it one name more; False if that can't be. Raises FileExistsError."""
+        try:
+            os.link(next(iter(self.names)), path)
+        except FileExistsError:
+            raise
+        except OSError:  # another file system, one without hard links, or no more of them
+            return False
+        if _is_at(self.fd, path):
+            return True
+        path.unlink()  # somebody had put a file of their own in the place of the name that was linked
+        return False
+
+    def remove(self, path: Path) -> None:
+        """Take a name away, and let go of the file with the last one; raises OSError."""
+        path.unlink(missing_ok=True)
+        self.names.discard(path)
+        if not self.names:
+            os.close(self.fd)
+
+
+_by_device: dict[int, _LockedFile] = {}
+"""The locked file that the next lock file is a link to, by file system."""
+
+_mutex = threading.Lock()
+
+os.register_at_fork(after_in_child=_by_device.clear)  # a child has the descriptors, but none of the locks
+
+
+class Lock:
+    """Keeps others from recording to a cassette until `release`; raises CassetteError if one does.
+
+    With an `infix` of one's own it keeps nobody out, and only shows that a file can be made there.
+    """
+
+    def __init__(self, cassette: Path, infix: str = "") -> None:
+        cassette = followed(cassette)
+        self._path = cassette.with_name(f".{cassette.name}{infix}.lock")
+        self._made: list[Path] = []
+        self._file: _LockedFile | None = None
+        try:
+            with _mutex:
+                self._file = self._take(cassette)
+        except OSError as error:
+            self._remove_folders()
+            where = error.filename or self._path.parent
+            raise CassetteError(
+                f"{cassette}: can't be recorded to: {error.strerror} ({where}); "
+                f"make the folder writable or set vcr_dir to another"
+            ) from None
+
+    def release(self) -> None:
+        """Let others record; raises CassetteError if the lock file can't be removed."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        try:
+            with _mutex:
+                file.remove(self._path)
+        except OSError as error:
+            raise CassetteError(f"{self._path}: can't be removed: {error.strerror}") from None
+        finally:
+            self._remove_folders()
+
+    def _take(self, cassette: Path) -> _LockedFile:
+        tries = 0
+        while True:
+            self._make_folders()
+            # Others come first, or have removed the folder that they had made, too.
+            with contextlib.suppress(FileExistsError, FileNotFoundError, BlockingIOError):
+                return self._make()
+            holder = self._holder()
+            tries += bool(holder)
+            if tries == _TRIES:
+                raise CassetteError(
+                    f"{cassette}: {holder} is recording to it; wait for its end, or name another cassette"
+                )
+            if holder:
+                time.sleep(_PAUSE)
+
+    def _make(self) -> _LockedFile:
+        device = self._path.parent.stat().st_dev
+        file = _by_device.get(device)
+        if not (file and file.names and file.link(self._path)):
+            file = _by_device[device] = _LockedFile(self._open())
+        file.names.add(self._path)
+        return file
+
+    def _open(self) -> int:
+        """A file of its own, made and locked; raises BlockingIOError if somebody was faster."""
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            since = time.strftime("%Y-%m-%d %H:%M:%S")
+            os.write(fd, f"process {os.getpid()} on {socket.gethostname()} (since {since})\n".encode())
+            # Who came between our open and our lock may have taken it for a dead process's.
+            if _is_at(fd, self._path):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+        raise BlockingIOError
+
+    def _holder(self) -> str:
+        """Who has the lock file that is there; empty if nobody has, and then it is gone."""
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return ""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Nobody but who has it locked removes a lock file: it is the dead process's still.
+            if _is_at(fd, self._path):
+                self._path.unlink()
+        except BlockingIOError:
+            return os.read(fd, 200).decode("utf-8", "replace").strip() or "another process"
+        finally:
+            os.close(fd)
+        return ""
+
+    def _make_folders(self) -> None:
+        missing = self._path.parent
+        while not missing.exists():
+            self._made.append(missing)
+            missing = missing.parent
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+
+    def _remove_folders(self) -> None:
+        for folder in self._made:
+            with contextlib.suppress(OSError):  # not empty: it has a cassette now
+                folder.rmdir()
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    status = os.fstat(fd)
+    with contextlib.suppress(FileNotFoundError):
+        there = path.lstat()
+        return (there.st_dev, there.st_ino) == (status.st_dev, status.st_ino)
+    return False
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep others from recording to a cassette meanwhile; raises CassetteError if one does."""
+    lock = Lock(path)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def check_folder(path: Path) -> None:
+    """Raises CassetteError if a cassette could not be written there; leaves nothing behind."""
+    Lock(path, f".{os.getpid()}").release()

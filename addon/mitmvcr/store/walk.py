@@ -1,0 +1,53 @@
+"""The one way in which a folder is walked: from the top down, in order; never opens a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_OF_OTHERS = frozenset({"node_modules", "__pycache__", "site-packages"})
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder and its files, sorted by name; `problem` says why it can't be read, empty if it can."""
+
+    path: Path
+    files: Sequence[os.DirEntry[str]] = ()
+    problem: str = ""
+
+
+def is_own(folder: Path) -> bool:
+    """Whether a folder may hold files of the user's own, and not what a package manager put there."""
+    return folder.name not in _OF_OTHERS
+
+
+def walk(top: Path, is_wanted: Callable[[Path], bool] | None = None) -> Iterator[Folder]:
+    """A folder and all below it, those of which `is_wanted` holds if it is given.
+
+    What is hidden is left out; links to folders are not followed, and those to files are listed.
+    """
+    waiting = [top]
+    while waiting:
+        path = waiting.pop()
+        try:
+            with os.scandir(path) as found:
+                entries = sorted(
+                    (entry for entry in found if not entry.name.startswith(".")),
+                    key=lambda entry: entry.name,
+                )
+        except OSError as error:
+            yield Folder(path, problem=f"can't be read: {error.strerror}")
+            continue
+        yield Folder(path, [entry for entry in entries if _is_file(entry)])
+        below = [path / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        waiting += [folder for folder in reversed(below) if is_wanted is None or is_wanted(folder)]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False

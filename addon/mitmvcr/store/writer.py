@@ -1,0 +1,169 @@
+"""Writes a go-vcr cassette, an entry at a time in one append each; never reads what it has written.
+
+A process that is killed loses at most the exchange in flight. No file stays open between two entries:
+thousands of cassettes may be recorded at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+
+from mitmvcr.errors import CassetteError
+from mitmvcr.formats import govcr
+from mitmvcr.model import Interaction
+from mitmvcr.store import atomic
+from mitmvcr.store.cassette import CassetteFile
+from mitmvcr.store.locate import followed, with_suffix
+from mitmvcr.store.lock import Lock
+
+
+class Writer:
+    """The one that may write a cassette: holds its lock, or the one given, from the start until `close`.
+
+    A new cassette, and one that is recorded anew, comes into being with its first entry: the file
+    is written beside its place and moved there. Others are appended to.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        dialect: govcr.Dialect,
+        existing: CassetteFile | None,
+        *,
+        anew: bool = False,
+        lock: Lock | None = None,
+    ) -> None:
+        path = followed(path)
+        self.path = path
+        self.set_aside: Path | None = None
+        self._anew = anew
+        self._existing = existing
+        self._layout = existing.cassette if existing else None
+        self._dialect = dialect
+        self.next_id = len(existing.cassette.interactions) if existing else 0
+        self._size = 0  # bytes of the file, as this writer left it
+        self._inode = 0  # the file's; 0 before the first entry
+        self._unsynced = False
+        self._beside = path.with_name(f".{path.name}.new")
+        self._lock = lock or Lock(path)
+        try:
+            self._beside.unlink(missing_ok=True)  # of a process that was killed
+            if existing and existing.torn:
+                self._set_torn_aside(existing)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def emit(self, interaction: Interaction) -> bytes:
+        """The bytes that `append` would write for this interaction, in the file's own layout."""
+        dialect = self._dialect
+        if self._layout is not None and self._layout.source is not None and self._layout.interactions:
+            dialect = govcr.dialect_of(self._layout)
+        interaction = govcr.with_host(interaction, dialect)
+        if self._layout is None:
+            return govcr.emit_interaction(interaction, self.next_id, self._dialect)
+        return govcr.entry(interaction, self.next_id, self._layout)
+
+    def append(self, entry: bytes) -> None:
+        """Write one entry; raises CassetteError, and then the file is as it was before."""
+        try:
+            if self._inode:
+                self._append(entry)
+            else:
+                self._begin(entry)
+        except OSError as error:
+            raise CassetteError(
+                f"{self.path}: interaction {self.next_id} could not be written: {error.strerror}; "
+                f"what the file held before is intact"
+            ) from None
+        self.next_id += 1
+
+    def rewrite(self, data: bytes) -> None:
+        """Put other bytes in the place of what was written; raises CassetteError, then nothing changes."""
+        try:
+            self._check_ours(os.stat(self.path))  # noqa: PTH116 - as in _append
+            self._put(data)
+        except OSError as error:
+            raise CassetteError(f"{self.path}: could not be put in order: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Force what was written to the disk, and let go of the lock in any case; raises CassetteError."""
+        try:
+            if self._unsynced:
+                with contextlib.suppress(FileNotFoundError):  # somebody has removed it
+                    atomic.sync(self.path)
+        except OSError as error:
+            raise CassetteError(f"{self.path}: may not have come to the disk: {error.strerror}") from None
+        finally:
+            self._unsynced = False
+            self._lock.release()
+
+    def _begin(self, entry: bytes) -> None:
+        if self._existing is None:
+            try:
+                self._put(govcr.HEAD + entry, replace=self._anew)
+            except FileExistsError:
+                raise OSError(errno.EEXIST, "somebody else made the file meanwhile") from None
+            return
+        source = self._existing.cassette.source
+        if source is None:
+            raise OSError(errno.EINVAL, "it is no go-vcr cassette")
+        self._check_unchanged(source.data)
+        whole = govcr.appendable(self._existing.cassette)
+        if whole is not None:
+            self._put(whole + entry)
+            return
+        self._size, self._inode = len(source.data), self.path.stat().st_ino
+        try:
+            self._append(entry)
+        except OSError:
+            self._inode = 0  # not begun: whether it is unchanged is looked at again
+            raise
+
+    def _check_unchanged(self, data: bytes) -> None:
+        if self.path.read_bytes() != data:
+            raise OSError(errno.ESTALE, "somebody else changed the file meanwhile")
+
+    def _check_ours(self, status: os.stat_result) -> None:
+        if (status.st_ino, status.st_size) != (self._inode, self._size):
+            raise OSError(errno.ESTALE, "somebody else changed the file meanwhile")
+
+    def _append(self, entry: bytes) -> None:
+        fd = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            self._check_ours(os.fstat(fd))
+            try:
+                atomic.write_all(fd, entry, self._size)
+            except OSError:
+                # A half entry that ends inside a literal would be read as a whole one.
+                os.ftruncate(fd, self._size)
+                raise
+        finally:
+            os.close(fd)
+        self._size += len(entry)
+        self._unsynced = True
+
+    def _put(self, data: bytes, *, replace: bool = True) -> None:
+        status = atomic.write_file(self.path, data, replace=replace, beside=self._beside)
+        self._size, self._inode, self._unsynced = status.st_size, status.st_ino, False
+
+    def _set_torn_aside(self, existing: CassetteFile) -> None:
+        source = existing.cassette.source
+        if source is None:
+            return
+        number, aside = 1, with_suffix(self.path, ".torn")
+        while aside.exists():
+            number += 1
+            aside = with_suffix(self.path, f".torn{number}")
+        try:
+            self._check_unchanged(source.data + existing.torn)
+            atomic.write_file(aside, existing.torn, replace=False)
+            os.truncate(self.path, len(source.data))
+        except OSError as error:
+            raise CassetteError(
+                f"{self.path}: its last interaction is torn and can't be set aside: {error.strerror}"
+            ) from None
+        self.set_aside = aside
