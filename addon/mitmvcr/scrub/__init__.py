@@ -15,9 +15,9 @@ scrubber    interaction -> interaction
 gate        the last look at what is about to be written
 """
 
-from mitmvcr.scrub.gate import Finding
+from mitmvcr.scrub.gate import GateFinding
 from mitmvcr.scrub.memory import Memory, collapse
 from mitmvcr.scrub.model import Scrubber
 from mitmvcr.scrub.policy import Policy, PolicyError
 
-__all__ = ["Finding", "Memory", "Policy", "PolicyError", "Scrubber", "collapse"]
+__all__ = ["GateFinding", "Memory", "Policy", "PolicyError", "Scrubber", "collapse"]

@@ -164,7 +164,7 @@ class OpenCassette:
         known = self.matcher.known(request)
         if known is None:
             return self.matcher.key(self._scrubbed(request))
-        self._scrubber.track(request, self.memory)  # who asks is heard all the same
+        self._scrubber.remember_credentials(request, self.memory)  # who asks is heard all the same
         return known
 
     def _scrubbed(self, request: Request) -> Request:

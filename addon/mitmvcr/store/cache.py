@@ -93,7 +93,7 @@ class Recorded:
     def _tells(self, scrubber: Scrubber) -> bool:
         """Whether a request may have headers with credentials, which the scrubber looks out for then."""
         names = self.loaded.cassette.request_headers
-        return names is None or scrubber.tracks_any(names)
+        return names is None or scrubber.may_hold_credentials(names)
 
 
 def _host(url: str) -> str:

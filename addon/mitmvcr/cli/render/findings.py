@@ -13,7 +13,7 @@ from mitmvcr.cli.render.terminal import printable
 
 if TYPE_CHECKING:
     from mitmvcr.maintenance.scrub_tree import Row
-    from mitmvcr.scrub.files.file_secrets import Finding
+    from mitmvcr.scrub.files.file_secrets import FileFinding
 
 
 def as_text(rows: Sequence[Row]) -> Iterator[str]:
@@ -121,11 +121,11 @@ def _artifact(row: Row) -> dict[str, object]:
     return {"artifactLocation": {"uri": uri}}
 
 
-def _message(one: Finding) -> str:
+def _message(one: FileFinding) -> str:
     return f"{one.rule} in {one.field}: {one.sample}. `mitmvcr scrub` replaces it."
 
 
-def _findings(rows: Sequence[Row]) -> Iterator[tuple[Row, Finding]]:
+def _findings(rows: Sequence[Row]) -> Iterator[tuple[Row, FileFinding]]:
     for row in rows:
         for one in row.findings:
             yield row, one

@@ -13,7 +13,7 @@ _PART = re.compile(rb'"((?:[^"\\]++|\\.)*+)"|([{}\[\],:])|([^\s{}\[\],:"]++)')
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class JsonLeaf:
     """A string (`start` to `end` are inside its quotes), number, true, false or null."""
 
     path: Path
@@ -22,7 +22,7 @@ class Leaf:
     is_string: bool
 
 
-def leaves(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Leaf]:
+def leaves(data: bytes, start: int = 0, end: int | None = None) -> Iterator[JsonLeaf]:
     """The leaves in their order; stops quietly where the text is no JSON."""
     path: list[str | int] = []
     key: str | None = None
@@ -37,7 +37,7 @@ def leaves(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Leaf
                 path[-1] = key
                 is_key = False
             else:
-                yield Leaf(tuple(path), *span, is_string)
+                yield JsonLeaf(tuple(path), *span, is_string)
         elif mark == b"{":
             path.append("")
             is_key = True

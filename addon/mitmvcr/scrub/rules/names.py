@@ -25,7 +25,7 @@ _NAME_STOP = bytes(
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedRule:
     """A kind whose values are told by a name that holds one of `words` (lower case)."""
 
     name: str
@@ -114,7 +114,7 @@ _TABLE = (
 
 _END = rb"(?![A-Za-z0-9_=-])"
 _VENDORS = {
-    word: Named(
+    word: NamedRule(
         f"{words.split()[0]}-key",
         as_kind(re.sub("[^a-z]", "", words.split()[0])),
         b"(?i:" + value.encode() + b")" + _END,
@@ -139,7 +139,7 @@ _GENERIC_PASSES = re.compile(
     r"|(?:api|credentials|token)[_.-]?(?:endpoint|ur[il]|type)|token[_.-]?file|page[_.-]?token|tokenizer"
     r"|prompt_cache_key|api[_.-]?base"
 )
-GENERIC = Named(
+GENERIC = NamedRule(
     "generic-key",
     "token",
     rb"[\w.=~-]{10,150}(?![\w=~+/-])|[A-Za-z0-9][A-Za-z0-9+/]{11,4096}={0,3}(?![\w+/=-])"
@@ -147,10 +147,10 @@ GENERIC = Named(
     3.5,
 )
 
-_names: dict[tuple[bytes, bool], tuple[Named, ...]] = {}
+_names: dict[tuple[bytes, bool], tuple[NamedRule, ...]] = {}
 
 
-def named_kinds(data: bytes, at: int) -> tuple[Named, ...]:
+def named_kinds(data: bytes, at: int) -> tuple[NamedRule, ...]:
     """The kinds that the name in front of a token tells; empty if it has none or a harmless one."""
     front = data[max(0, at - _NAME_REACH) : at]
     bare = front.rstrip(_FILL)
@@ -169,7 +169,7 @@ def named_kinds(data: bytes, at: int) -> tuple[Named, ...]:
     return known
 
 
-def _kinds_of(name: str, *, in_url: bool) -> tuple[Named, ...]:
+def _kinds_of(name: str, *, in_url: bool) -> tuple[NamedRule, ...]:
     kinds = [_VENDORS[word] for word in dict.fromkeys(_VENDOR_WORD.findall(name))]
     tells = _GENERIC_WORD.search(name) or (in_url and _SIGNATURE.search(name))
     if tells and not _GENERIC_PASSES.search(name):
