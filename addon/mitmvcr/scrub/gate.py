@@ -41,6 +41,7 @@ def mask(value: bytes) -> str:
     return f"{text}… ({len(value)} bytes)"
 
 
+# Base64 of `!!binary`, as a block or on one line: the body that it stands for is looked at by itself.
 _BINARY = re.compile(
     rb"!!binary[ \t]*(?:\|[-+]?[ \t]*)?\r?\n(?:[ \t]+[A-Za-z0-9+/=]+\r?\n)*+|!!binary[ \t]+[^\r\n]+"
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Plain, Request, Response, Values
@@ -17,6 +17,9 @@ from mitmvcr.scrub.policy import Policy
 
 _APART = b"\x01" * 64
 """Put between messages that are read at once: more than what a finder skips behind the beginning of a key."""
+
+
+Message = TypeVar("Message", Request, Response)
 
 
 class Scrubber:
@@ -38,24 +41,16 @@ class Scrubber:
         """Whether a request's headers of these names may hold credentials, which are then looked out for."""
         return any(self._request_headers.verdict(name).kind for name in names)
 
-    def watch(
-        self,
-        memory: Memory,
-        request_headers: Iterable[tuple[str, str]],
-        response_headers: Iterable[tuple[str, str]],
-        url: str,
-    ) -> None:
-        """Look out for every credential that passes on the wire."""
-        for headers in (request_headers, response_headers):
-            for name, value in headers:
-                kind = self._request_headers.verdict(name).kind
-                if kind:
-                    memory.track_header(name, value, kind)
-            memory.track_url(_encoded(url))
+    def remember_exchange(self, interaction: Interaction, memory: Memory) -> None:
+        """Look out for the credentials in an exchange's headers and URL."""
+        request, response = interaction.request, interaction.response
+        _remember(request.headers, self._request_headers, memory)
+        memory.track_url(_encoded(request.url))
+        _remember(response.headers, self._response_headers, memory)
 
     def remember_credentials(self, request: Request, memory: Memory) -> None:
         """Look out for the credentials in a request's headers."""
-        _track_headers(request.headers, self._request_headers, memory)
+        _remember(request.headers, self._request_headers, memory)
 
     def request(self, request: Request, memory: Memory) -> Request:
         """The request without secrets; the same object if it had none."""
@@ -63,7 +58,7 @@ class Scrubber:
         request = _decoded_request(request)
         cleaner = _Cleaner(self._rules, memory)
         cleaner.look_over(self._request_texts(request))
-        return self._request(request, cleaner)
+        return self._message(request, "request", cleaner)
 
     def requests(self, requests: Sequence[Request], memory: Memory) -> list[Request]:
         """Each as `request` has it; they are read all at once, which takes a fraction of the time."""
@@ -74,25 +69,26 @@ class Scrubber:
             texts = dict.fromkeys(text for one in decoded for text in self._request_texts(one))
             cleaner.look_over([piece for text in texts for piece in (text, _APART)])
             if cleaner.nothing_there:
-                return [self._request(one, cleaner) for one in decoded]
+                return [self._message(one, "request", cleaner) for one in decoded]
         return [self.request(one, memory) for one in requests]
 
     def interaction(self, interaction: Interaction, memory: Memory) -> Interaction:
         """The interaction without secrets; the same object if it had none. Raises FunctionError."""
-        self._track(interaction, memory)
+        self.remember_exchange(interaction, memory)
         if self._rules.custom.functions:
             interaction = self._rules.custom.applied(interaction)
-            self._track(interaction, memory)
+            self.remember_exchange(interaction, memory)
         request, response = _decoded_request(interaction.request), _decoded_response(interaction.response)
         cleaner = _Cleaner(self._rules, memory)
         cleaner.look_over(
             [
                 *self._request_texts(request),
-                *self._response_texts(response),
+                *_message_texts(response, self._response_headers),
                 *_keyed_texts(interaction.extra),
             ]
         )
-        request, response = self._request(request, cleaner), self._response(response, cleaner)
+        request = self._message(request, "request", cleaner)
+        response = self._message(response, "response", cleaner)
         extra = cleaner.node(interaction.extra, "extra")
         if request is interaction.request and response is interaction.response and extra is interaction.extra:
             return interaction
@@ -105,65 +101,28 @@ class Scrubber:
         findings += header_findings(interaction.response.headers, self._response_headers, "response")
         return [one for one in findings if not self._rules.custom.allows(one.rule, one.field)]
 
-    def _request(self, request: Request, cleaner: _Cleaner) -> Request:
-        if cleaner.nothing_there and self._has_only_texts(request):
-            headers = cleaner.headers(request.headers, self._request_headers, "request")
-            return request if headers is request.headers else replace(request, headers=headers)
-        body = cleaner.body(request.body, "request.body", _media_type(request.headers))
-        changes: dict[str, Any] = {
-            "url": cleaner.url(request.url, "request.url"),
-            "request_uri": cleaner.url(request.request_uri, "request.request_uri"),
-            "body": body,
-            "form": cleaner.form(request.form, "request.form"),
-            "headers": cleaner.headers(request.headers, self._request_headers, "request"),
-            "trailer": cleaner.headers(request.trailer, self._request_headers, "request"),
-            "extra": cleaner.node(request.extra, "request.extra"),
-        }
-        if body is not request.body and request.content_length == len(request.body):
-            changes["content_length"] = len(body)
-        clean: Request = _replaced(request, changes)
-        return clean
+    def _message(self, message: Message, side: str, cleaner: _Cleaner) -> Message:
+        allowed = self._rules.headers(side)
+        if cleaner.nothing_there and self._has_only_texts(message):
+            headers = cleaner.headers(message.headers, allowed, side)
+            return message if headers is message.headers else replace(message, headers=headers)
+        return _cleaned(message, side, allowed, cleaner)
 
-    def _has_only_texts(self, request: Request) -> bool:
+    def _has_only_texts(self, message: Request | Response) -> bool:
         """Whether nothing but headers is taken out for where it stands, as parameters and paths may be."""
-        return (
-            not (request.form or request.trailer or request.request_uri or request.extra)
-            and not ("?" in request.url or "#" in request.url or self._rules.custom.paths)
-            and (b"=" not in request.body or _media_type(request.headers) != FORM)
+        if message.trailer or message.extra or self._rules.custom.paths:
+            return False
+        if b"=" in message.body and _media_type(message.headers) == FORM:
+            return False
+        return isinstance(message, Response) or not (
+            message.form or message.request_uri or "?" in message.url or "#" in message.url
         )
 
-    def _response(self, response: Response, cleaner: _Cleaner) -> Response:
-        body = cleaner.body(response.body, "response.body", _media_type(response.headers))
-        changes: dict[str, Any] = {
-            "body": body,
-            "headers": cleaner.headers(response.headers, self._response_headers, "response"),
-            "trailer": cleaner.headers(response.trailer, self._response_headers, "response"),
-            "extra": cleaner.node(response.extra, "response.extra"),
-        }
-        if body is not response.body and response.content_length == len(response.body):
-            changes["content_length"] = len(body)
-        clean: Response = _replaced(response, changes)
-        return clean
-
-    def _track(self, interaction: Interaction, memory: Memory) -> None:
-        _track_headers(interaction.request.headers, self._request_headers, memory)
-        memory.track_url(_encoded(interaction.request.url))
-        _track_headers(interaction.response.headers, self._response_headers, memory)
-
     def _request_texts(self, request: Request) -> list[bytes]:
-        texts = [_encoded(request.url), _encoded(request.request_uri), request.body]
-        texts += _kept(request.headers, self._request_headers)
-        for values in (request.form, request.trailer, request.extra):
-            if values:
-                texts += _keyed_texts(values)
-        return texts
-
-    def _response_texts(self, response: Response) -> list[bytes]:
-        texts = [response.body, *_kept(response.headers, self._response_headers)]
-        for values in (response.trailer, response.extra):
-            if values:
-                texts += _keyed_texts(values)
-        return texts
+        texts = [_encoded(request.url), _encoded(request.request_uri)]
+        if request.form:
+            texts += _keyed_texts(request.form)
+        return [*texts, *_message_texts(request, self._request_headers)]
 
 
 class _Cleaner:
@@ -262,7 +221,7 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _track_headers(headers: Values, allowed: HeaderList, memory: Memory) -> None:
+def _remember(headers: Values, allowed: HeaderList, memory: Memory) -> None:
     for name, kind in allowed.plan(headers).credentials:
         for value in headers[name]:
             memory.track_header(name, value, kind)
@@ -282,8 +241,15 @@ def _keyed_texts(node: Any, key: str = "") -> Iterator[bytes]:
             yield from _keyed_texts(value, key)
 
 
-def _kept(headers: Values, allowed: HeaderList) -> list[bytes]:
-    return [_encoded(value) for name in allowed.plan(headers).kept for value in headers[name]]
+def _message_texts(message: Request | Response, allowed: HeaderList) -> list[bytes]:
+    """The texts of a message that stay in it."""
+    headers = message.headers
+    texts = [message.body]
+    texts += [_encoded(value) for name in allowed.plan(headers).kept for value in headers[name]]
+    for values in (message.trailer, message.extra):
+        if values:
+            texts += _keyed_texts(values)
+    return texts
 
 
 def _media_type(headers: Values) -> str:
@@ -325,7 +291,22 @@ def _decoded_response(response: Response) -> Response:
     return replace(response, body=plain, headers=headers, content_length=-1, uncompressed=True)
 
 
-def _replaced(message: Any, changes: dict[str, Any]) -> Any:
+def _cleaned(message: Message, side: str, allowed: HeaderList, cleaner: _Cleaner) -> Message:
     """The message with what changed; itself if nothing did."""
+    body = cleaner.body(message.body, f"{side}.body", _media_type(message.headers))
+    changes: dict[str, Any] = {"body": body}
+    if isinstance(message, Request):
+        changes |= {
+            "url": cleaner.url(message.url, "request.url"),
+            "request_uri": cleaner.url(message.request_uri, "request.request_uri"),
+            "form": cleaner.form(message.form, "request.form"),
+        }
+    changes |= {
+        "headers": cleaner.headers(message.headers, allowed, side),
+        "trailer": cleaner.headers(message.trailer, allowed, side),
+        "extra": cleaner.node(message.extra, f"{side}.extra"),
+    }
+    if body is not message.body and message.content_length == len(message.body):
+        changes["content_length"] = len(body)
     real = {name: value for name, value in changes.items() if value is not getattr(message, name)}
     return replace(message, **real) if real else message

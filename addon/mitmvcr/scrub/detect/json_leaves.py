@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 Path = tuple[str | int, ...]
 
+# A string (group 1 inside its quotes), a mark of structure, or a number or word.
 _PART = re.compile(rb'"((?:[^"\\]++|\\.)*+)"|([{}\[\],:])|([^\s{}\[\],:"]++)')
 
 

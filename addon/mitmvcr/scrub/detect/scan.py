@@ -23,6 +23,7 @@ KEPT_IDS = (
 )  # fmt: skip
 """How ids begin that later requests send back, and encrypted content; they are never touched."""
 
+# A whole run that is such an id; not one with a separator behind, which may begin a secret.
 _ID = re.compile(rb"(?:" + b"|".join(map(re.escape, KEPT_IDS)) + rb")[A-Za-z0-9_=-]*+(?![.~:])")
 
 _CACHED = 96  # longer runs are not worth remembering
@@ -212,8 +213,10 @@ class Scanner:
 
 _TELLING = 6
 _SHORTEST_ENCODED = 24
+# What may be Base64 or hexadecimal of a text with a secret.
 _CODED = re.compile(rb"[A-Za-z0-9+/_-]{24,}+={0,2}")
 _NAMED_BEFORE = frozenset(b"\"'`=>: \\,|\n\t")
+# A letter or digit of an escape, so that a word may begin behind it: `\n`, `\u0022`, `%3D`, `\x22`.
 _ESCAPE_BEFORE = re.compile(rb"(?:\\[nrtbf]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2})\Z")
 _WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 
@@ -262,6 +265,7 @@ def _match(rule: Rule, data: bytes, at: int) -> Detection | None:
 
 # How all shapes of values begin that a name tells; URLs and names of headers don't.
 _VALUE = re.compile(rb"[\w.=~+/-]{10}|[A-Fa-f0-9]{5,16}:")
+# `=` or `:` inside a run, a value behind it; not the `://` of a URL.
 _ASSIGNMENT = re.compile(rb"[=:]++(?!//)(?=[^=:])")
 
 
@@ -283,6 +287,7 @@ def _find_named(data: bytes, start: int, hits: list[Detection]) -> None:
 _NUMBER = b"0123456789.-+eE"
 _BLANK = ord(" ")
 _BACKSLASH = ord("\\")
+# RFC 6750's b64token, from 16 on.
 _BEARER = re.compile(rb"[A-Za-z0-9._~+/-]{16,8192}={0,2}")
 _BASIC = re.compile(rb"[A-Za-z0-9+/]{12,4096}={0,2}")
 

@@ -112,6 +112,7 @@ _TABLE = (
     ("zendesk", f"{_LOW}{{40}}", 0),
 )  # fmt: skip
 
+# Nothing of a token may follow: a vendor's value has its very length.
 _END = rb"(?![A-Za-z0-9_=-])"
 _VENDORS = {
     word: NamedRule(
@@ -123,6 +124,7 @@ _VENDORS = {
     for words, value, entropy in _TABLE
     for word in words.split()
 }
+# Anywhere in a name, the longest word first: `my_datadog_api_key`.
 _VENDOR_WORD = re.compile("|".join(map(re.escape, sorted(_VENDORS, key=len, reverse=True))))
 
 # gitleaks' generic-api-key: its words, and the names that it lets pass (those that a name alone tells).
@@ -139,6 +141,8 @@ _GENERIC_PASSES = re.compile(
     r"|(?:api|credentials|token)[_.-]?(?:endpoint|ur[il]|type)|token[_.-]?file|page[_.-]?token|tokenizer"
     r"|prompt_cache_key|api[_.-]?base"
 )
+# A word of 10 to 150 characters, where Base64 goes no further; Base64 from 12 on, also with `/` and `+`; else the
+# word as far as it goes.
 GENERIC = NamedRule(
     "generic-key",
     "token",
@@ -179,6 +183,7 @@ def _kinds_of(name: str, *, in_url: bool) -> tuple[NamedRule, ...]:
 
 _DIGITS = b"0123456789"
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# Names of models (`gpt-4o-mini-2024-07-18`) and dates, which have digits as keys do; a possessive group, so linear.
 _VERSIONED = re.compile(
     rb"(?:gpt|chatgpt|o[0-9]|text|tts|whisper|claude|gemini|llama|mistral|qwen|deepseek)(?:-[a-z0-9.]+)++"
     rb"|[0-9]{4}-[0-9]{2}-[0-9]{2}[A-Za-z0-9:.+-]*"

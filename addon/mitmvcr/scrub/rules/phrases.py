@@ -22,6 +22,7 @@ def _places(data: bytes, words: bytes) -> Iterator[int]:
         at = data.find(words, at + len(words))
 
 
+# Base64, its `+ / =` percent-coded once or twice or not at all; other characters end it.
 _SIGNATURE = re.compile(rb"(?:[A-Za-z0-9+/=_-]|%(?:25)?(?:2[bBfF]|3[dD])){20,512}")
 
 
@@ -33,6 +34,7 @@ def shared_access_signatures(data: bytes) -> Iterator[Detection]:
             yield _hit(found, 0, "sas-signature", "sigtoken")
 
 
+# A user (or none) and a password; no `/`, blank or quote, so that prose with `://` and a later `@` is none.
 _USERINFO = re.compile(rb"://([^/?#\s\"'<>\\@:]{0,256}):([^/?#\s\"'<>\\@]{1,256})@")
 
 
@@ -44,8 +46,10 @@ def url_passwords(data: bytes) -> Iterator[Detection]:
             yield _hit(found, 2, "url-password", "password")
 
 
+# PEM and PGP, any kind of PRIVATE KEY; no public keys, no certificates.
 _PEM = re.compile(rb"(?i)-----BEGIN[ A-Z0-9_-]{0,100}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END = re.compile(rb"KEY(?: BLOCK)?-----")
+# What armour is made of, also with its line ends escaped as JSON has them.
 _PEM_BODY = re.compile(rb"(?:[A-Za-z0-9+/=:,. \t\r\n-]|\\[nrt\\])*+")
 _PEM_REACH = 64 * 1024
 
@@ -65,6 +69,7 @@ def private_keys(data: bytes) -> Iterator[Detection]:
             yield Detection(at, behind, "private-key", "pemtoken", data[at:behind])
 
 
+# A header's line or a field in JSON, also escaped; the value without its scheme (group 1).
 _AUTHORIZATION = re.compile(
     rb"(?i)authorization[\\\"']{0,8}\s{0,4}[:=,]\s{0,4}[\\\"']{0,8}"
     rb"(?:(?:bearer|basic|token|apikey)\s{1,4})?([A-Za-z0-9._~+/=-]{8,8192})"
@@ -79,6 +84,7 @@ def authorizations(data: bytes) -> Iterator[Detection]:
             yield _hit(found, 1, "authorization", "token")
 
 
+# An option `-u` or `--user` on the same line, `name:password` behind it.
 _CURL = re.compile(
     rb"[^\r\n]{0,1024}?\s(?:-u|--user)(?:=|\s{0,5})[\\\"']{0,8}([^\s\"'\\:]{1,64}:[^\s\"'\\]{3,128})"
 )
@@ -92,10 +98,12 @@ def curl_users(data: bytes) -> Iterator[Detection]:
             yield _hit(found, 1, "curl-user", "password")
 
 
+# A quoted name, and a value in the same quotes (escaped as deep); a value with quotes or backslashes is none.
 _FIELD = re.compile(
     rb"(?i)(?:password|secret|secret[_-]?key|secret[_-]?access[_-]?key)"
     rb"(?P<quote>\\{0,7}[\"'])\s{0,8}[:=]\s{0,8}(?P=quote)(?P<value>[^\"'\\\r\n]{4,512})(?P=quote)"
 )
+# Types, words for nothing, masks, `<placeholders>`, `${VARIABLES}` and what was replaced.
 _HARMLESS = re.compile(
     rb"(?i)string|password|passwd|secret|null|none|true|false|\*+|x+|<[^>]*>|\$?\{.*\}|REDACTED.*"
 )
@@ -120,6 +128,7 @@ def _fields(data: bytes, words: bytes) -> Iterator[Detection]:
 
 
 _MAIL_USER = re.compile(rb"[A-Za-z0-9._%+-]{1,64}\Z")
+# At least one dot: `user@localhost` is none.
 _MAIL_HOST = re.compile(rb"@[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9-]{1,63}){0,5}\.[A-Za-z]{2,24}")
 
 
@@ -135,6 +144,7 @@ def emails(data: bytes) -> Iterator[Detection]:
             yield Detection(start, host.end(), "email", "email", data[start : host.end()])
 
 
+# The name alone (group 1), on Linux, macOS and Windows; globs and placeholders (`<user>`, `*`) are none.
 _HOME = re.compile(rb"(?:/home/|/Users/|\\{1,4}Users\\{1,4})([^/\s\"'\\<>:;,|?*)]{1,64})")
 
 
