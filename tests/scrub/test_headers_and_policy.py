@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from mitmvcr.model import Interaction, Request, Response
 from mitmvcr.scrub import PolicyError
+from mitmvcr.scrub.user_rules import FunctionError
 from tests.scrub.planting import exchange, memory, scrubber
 
 REQUEST = {
@@ -134,6 +136,90 @@ def keep_nothing(one: Interaction) -> Interaction:
 def test_a_function_is_called_and_its_result_scrubbed() -> None:
     strict = scrubber(redact=(f"py:{__name__}:keep_nothing",))
     assert strict.interaction(exchange(b"x"), memory()).request.body == b"REDACTED-org-1"
+
+
+def lose(_one: Interaction) -> None:
+    return None
+
+
+def fail(_one: Interaction) -> Interaction:
+    raise ValueError("not today")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lose", "lose of redact returned NoneType, no Interaction"),
+        ("fail", "fail of redact failed: Value"),
+    ],
+)
+def test_function_that_returns_nothing_or_fails_is_named(name: str, message: str) -> None:
+    with pytest.raises(FunctionError, match=message):
+        scrubber(redact=(f"py:{__name__}:{name}",)).interaction(exchange(b"x"), memory())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x-ratelimit-remaining-tokens", "Idempotency-Key", "X-Stainless-Retry-Key", "Access-Control-Allow-Key"],
+)
+def test_header_that_only_sounds_like_a_credential_can_be_kept(name: str) -> None:
+    lenient = scrubber(keep_headers=(name,))
+    one = exchange_of({}, {name: ["0f1e2d3c4b5a69788796"]})
+    seen = memory()
+    clean = lenient.interaction(one, seen)
+    assert clean.response.headers == one.response.headers
+    assert lenient.gate(b"", clean, seen) == []
+
+
+def test_cookies_are_redacted_one_by_one() -> None:
+    one = exchange_of({"Cookie": ["theme=dark; s=4f4f4f4f4f"]}, {"Set-Cookie": ["s=5f5f5f5f5f; path=/"]})
+    strict = scrubber(keep_headers=("cookie=redact", "set-cookie=redact"))
+    seen = memory()
+    clean = strict.interaction(one, seen)
+    assert clean.request.headers == {"Cookie": ["theme=REDACTED-cookie-1; s=REDACTED-cookie-2"]}
+    assert clean.request.trailer["Set-Cookie"] == ["a=REDACTED-cookie-3"]
+    assert clean.response.headers == {"Set-Cookie": ["s=REDACTED-cookie-4; path=/"]}
+    assert strict.gate(b"", clean, seen) == []
+
+
+def test_count_or_date_in_a_header_that_sounds_like_a_credentials_is_not_looked_out_for() -> None:
+    body = b"until 2026-11-30T12:00:00Z, 120000000"
+    one = exchange_of({"X-Token-Expires": ["2026-11-30T12:00:00Z"], "X-Token-Budget": ["120000000"]}, {})
+    one = replace(one, response=replace(one.response, body=body))
+    assert scrubber().interaction(one, memory()).response.body == body
+
+
+def test_parameter_that_is_allowed_stays() -> None:
+    url = "https://h.example/v1?api-key=0f1e2d3c4b5a6978"
+    lenient = scrubber(allow=("secret-parameter@request.url",))
+    assert lenient.interaction(exchange(b"", url=url), memory()).request.url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "clean"),
+    [
+        ("/a#page?key=0f1e2d3c4b5a6978", "/a#page?key=REDACTED-token-1"),
+        ("/a#x=1#token=0f1e2d3c4b5a6978", "/a#x=1#token=REDACTED-token-1"),
+        ("/a?password=ab?cd&x=1", "/a?password=REDACTED-password-1&x=1"),
+        ("/a?x=1&api%2Dkey=0f1e+2d3c", "/a?x=1&api%2Dkey=REDACTED-token-1"),
+    ],
+)
+def test_parameter_is_found_behind_every_separator(url: str, clean: str) -> None:
+    assert scrubber().interaction(exchange(b"", url=url), memory()).request.url == clean
+
+
+def test_password_in_a_form_is_replaced_with_all_its_words() -> None:
+    one = exchange(b"{}")
+    one = replace(one, request=replace(one.request, form={"password": ["correct horse battery"]}))
+    assert scrubber().interaction(one, memory()).request.form == {"password": ["REDACTED-password-1"]}
+
+
+def test_extras_are_read_with_their_keys() -> None:
+    one = replace(exchange(b"{}"), extra={"datadog_key": "4f0e" * 8, "org-" + "Ab1" * 8: ["x"]})
+    assert scrubber().interaction(one, memory()).extra == {
+        "datadog_key": "REDACTED-datadogtoken-1",
+        "REDACTED-org-1": ["x"],
+    }
 
 
 def test_emails_and_home_paths_are_options() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.formats import GO_VCR, Format, govcr, har, vcrpy
 from mitmvcr.formats.govcr import Dialect
-from mitmvcr.model import Cassette, Interaction, Values
+from mitmvcr.model import Cassette, Interaction
 from mitmvcr.scrub import Memory, Scrubber
 
 _Dump: TypeAlias = "Callable[[Cassette], bytes]"
@@ -85,7 +85,7 @@ def scrubbed(interactions: Sequence[Interaction], scrubber: Scrubber, memory: Me
     """All of a cassette's interactions without their secrets."""
     for one in interactions:
         # Before anything is scrubbed: a secret may stand in a body before it stands in a header.
-        scrubber.watch(memory, _pairs(one.request.headers), _pairs(one.response.headers), one.request.url)
+        scrubber.remember_exchange(one, memory)
     return [scrubber.interaction(one, memory) for one in interactions]
 
 
@@ -106,10 +106,6 @@ def _pass_gate(scrubber: Scrubber, text: bytes, interaction: Interaction, memory
     if findings:
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
         raise ConvertError(f"interaction {interaction.id}: {findings[0]}{more}")
-
-
-def _pairs(headers: Values) -> Iterator[tuple[str, str]]:
-    return ((name, value) for name, values in headers.items() for value in values)
 
 
 def skipped(notes: Sequence[str], torn: bytes) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ class FileResult:
     """What came of a file: `problem` says why it could not be done, empty if it could."""
 
     path: Path
-    findings: tuple[file_secrets.Finding, ...] = ()
+    findings: tuple[file_secrets.FileFinding, ...] = ()
     replaced: Mapping[str, int] = field(default_factory=dict)
     problem: str = ""
     is_cassette: bool = True

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.formats import govcr
 from mitmvcr.model import Interaction
-from mitmvcr.scrub import Finding, Memory, Scrubber
+from mitmvcr.scrub import GateFinding, Memory, Scrubber
 from mitmvcr.store.writer import Writer
 
 
 class RefusedError(MitmvcrError):
     """The gate found a secret in what would have been written; nothing of it was."""
 
-    def __init__(self, findings: list[Finding]) -> None:
+    def __init__(self, findings: list[GateFinding]) -> None:
         self.findings = findings
         super().__init__("; ".join(str(finding) for finding in findings))
 

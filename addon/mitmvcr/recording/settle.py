@@ -13,7 +13,8 @@ from typing import TypeVar
 from mitmvcr.formats import govcr
 from mitmvcr.model import Cassette, Interaction, Node, Plain, Request, Response
 from mitmvcr.replay.pairing import partners
-from mitmvcr.scrub.memory import MARK, strings
+from mitmvcr.scrub.memory import strings
+from mitmvcr.scrub.placeholders import MARK
 
 Numbers = dict[tuple[bytes, bytes], bytes]
 """A replacement's kind and its number now -> the number that it had before."""

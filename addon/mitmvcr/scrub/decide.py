@@ -1,133 +1,194 @@
-"""The parts of an interaction -> the same parts without secrets: texts, URLs, headers, forms, extras."""
+"""What in a part of an exchange is a credential, where, and what takes its place; changes nothing itself.
+
+A part is a header's value, a URL, a parameter, a cookie, a body or any other text. Recording (`model`) and
+files (`files`) make the changes that are decided here, each in its own kind of value.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from mitmvcr.http.go_rules import canonical_header
-from mitmvcr.model import Plain, Values
+from mitmvcr.scrub.detect.archives import members
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.search import Secret, are_clear, find_secrets
-from mitmvcr.scrub.headers import Fate, HeaderList
-from mitmvcr.scrub.memory import MARK, Memory
-from mitmvcr.scrub.parameters import scrub_pairs, scrub_url, secret_parameter
-from mitmvcr.scrub.user_rules import Custom
+from mitmvcr.scrub.headers import Fate, HeaderList, compile_headers, credential_kind, secret_spans
+from mitmvcr.scrub.memory import Memory
+from mitmvcr.scrub.parameters import SecretParameter, in_form, in_url, secret_parameter
+from mitmvcr.scrub.placeholders import MARK
+from mitmvcr.scrub.policy import Policy
+from mitmvcr.scrub.user_rules import Custom, compile_custom
+
+FORM = "application/x-www-form-urlencoded"
+"""The media type of bodies that are read as forms."""
+
+ROUNDS = 6
+"""How often a value is decided upon anew: what stands beside a secret may look like one when that is gone."""
+
+_SHORTEST = 4
+"""Shorter values (in bytes) are not searched: nothing but a user's pattern finds anything in them."""
 
 
-class Cleaner:
-    """Cleans the parts of one interaction; each method returns what it was given if it found nothing."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A part of a value, from `start` to `end`, that is secret: `value`, decoded; `new` takes its place.
 
-    __slots__ = ("_custom", "_memory", "_scanner", "nothing_there")
+    `new` is empty where it is the rest of a secret that a stream's events share.
+    """
 
-    def __init__(self, scanner: Scanner, custom: Custom, memory: Memory) -> None:
-        self._scanner = scanner
-        self._custom = custom
+    start: int
+    end: int
+    new: bytes
+    rule: str
+    kind: str
+    value: bytes
+
+
+def changed(value: bytes, changes: Iterable[Change]) -> bytes:
+    """The value with the changes made; they don't overlap."""
+    out = []
+    at = 0
+    for change in sorted(changes, key=lambda change: change.start):
+        out += [value[at : change.start], change.new]
+        at = change.end
+    return b"".join([*out, value[at:]])
+
+
+class Rules:
+    """A policy, compiled: what neither a cassette nor its memory changes. Safe for threads.
+
+    Raises PolicyError if the policy asks for a header that can't be kept or has a bad entry.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.custom: Custom = compile_custom(policy)
+        self.scanner = Scanner(finders=self.custom.finders)
+        self.request_headers, self.response_headers = compile_headers(policy.keep_headers)
+        self.has_patterns = bool(policy.redact or policy.keep_headers)
+        self.shortest = 1 if policy.redact else _SHORTEST
+
+    def headers(self, side: str) -> HeaderList:
+        """What becomes of the headers of a `request` or a `response`."""
+        return self.request_headers if side == "request" else self.response_headers
+
+
+class Decisions:
+    """Decides for one cassette; `field` names a part as messages and `vcr_allow` do.
+
+    `by_name_only` decides by the names of headers and parameters and by the user's paths alone.
+    """
+
+    __slots__ = ("_memory", "_rules", "by_name_only")
+
+    def __init__(self, rules: Rules, memory: Memory, *, by_name_only: bool = False) -> None:
+        self._rules = rules
         self._memory = memory
-        self.nothing_there = False
+        self.by_name_only = by_name_only
 
     def look_over(self, texts: Sequence[bytes]) -> None:
         """Read all texts at once; if nothing is there, none of them is read again by itself."""
-        self.nothing_there = are_clear(texts, self._scanner, self._memory.watch)
+        self.by_name_only = are_clear(texts, self._rules.scanner, self._memory.watch)
 
-    def data(self, data: bytes, field: str) -> bytes:
-        if self.nothing_there or not data:
-            return data
-        found = find_secrets(data, self._scanner, self._memory.watch)
-        if found and self._custom.allow:
-            found = [one for one in found if not self._custom.allows(one.rule, field)]
-        return redact(data, found, self._memory) if found else data
+    def text(self, value: bytes, field: str, key: str = "") -> list[Change]:
+        """In a text; `key` is its key where it is a value of JSON's structure, not a text that holds JSON."""
+        return self._decided(value, [], field, key)
 
-    def body(self, body: bytes, field: str, *, is_form: bool) -> bytes:
-        if is_form:
-            body = scrub_pairs(body, self._memory.replacement)
-        return self.data(self._custom.by_path(body, self._memory.replacement), field)
+    def url(self, value: bytes, field: str) -> list[Change]:
+        """In a URL: values of parameters, and what any text may have."""
+        return self._decided(value, self._parameters(value, in_url(value)), field)
 
-    def text(self, text: str, field: str) -> str:
-        if self.nothing_there or not text:
-            return text
-        raw = encode(text)
-        clean = self.data(raw, field)
-        return text if clean is raw else clean.decode("utf-8", "surrogateescape")
+    def header(self, name: str, value: bytes, side: str, field: str) -> list[Change]:
+        """In a header's value; whether the header is kept at all is another question."""
+        verdict = self._rules.headers(side).verdict(name)
+        kind = credential_kind(name, value) if verdict.kind else None
+        if kind is None and verdict.fate is Fate.REDACT:
+            kind = verdict.kind or "headervalue"
+        if kind is None:
+            return self.url(value, field) if verdict.is_url else self.text(value, field)
+        spans = secret_spans(name, value, kind)
+        by_name = [self._change(start, end, kind, value[start:end], "denied-header") for start, end in spans]
+        return self._decided(value, by_name, field)
 
-    def url(self, text: str, field: str) -> str:
-        # By name first: what stands there in a replay need not look like a secret.
-        return self.text(scrub_url(text, self._memory.replacement), field)
+    def parameter(self, name: str, value: bytes, field: str) -> list[Change]:
+        """In the value of a query's or a form's parameter that stands by itself, decoded."""
+        kind = secret_parameter(name, value)
+        by_name = []
+        if kind and not MARK.search(value):
+            by_name.append(self._change(0, len(value), kind, value, "secret-parameter"))
+        return self._decided(value, by_name, field, name)
 
-    def headers(self, headers: Values, allowed: HeaderList, side: str) -> Values:
-        """Those that may stay.
+    def cookie(self, value: bytes, field: str) -> list[Change]:
+        """In the value of a cookie that stands by itself."""
+        by_name = []
+        if len(value) >= _SHORTEST and not MARK.search(value):
+            by_name.append(self._change(0, len(value), "cookie", value, "denied-header"))
+        return self._decided(value, by_name, field)
 
-        A Content-Encoding does only over a body that can't be decoded: by it the gate refuses that.
-        """
-        if not headers:
-            return headers
-        plan = allowed.plan(headers)
-        if self.nothing_there and plan.is_plain:
-            return headers if plan.as_they_are else {name: headers[name] for name in plan.kept}
-        out: dict[str, Sequence[str]] = {}
-        for name, values in headers.items():
-            verdict = allowed.verdict(name)
-            if verdict.fate is Fate.REDACT:
-                kind = verdict.kind or "headervalue"
-                out[name] = [self.value(value, kind) for value in values]
-            elif verdict.fate is Fate.KEEP or name.lower() == "content-encoding":
-                field = f"{side}.headers.{canonical_header(name)}"
-                clean = self.url if verdict.is_url else self.text
-                out[name] = [clean(value, field) for value in values]
-        same = len(out) == len(headers) and all(list(headers[name]) == out[name] for name in out)
-        return headers if same else out
+    def body(self, value: bytes, field: str, media_type: str) -> list[Change]:
+        """In a body without its content coding; `media_type` in lower case, without parameters."""
+        by_name = [*self._parameters(value, in_form(value))] if media_type == FORM else []
+        return self._decided(value, [*by_name, *self._by_path(value)], field)
 
-    def form(self, form: Values, field: str) -> Values:
-        if not form:
-            return form
-        out: dict[str, list[str]] = {}
-        for name, values in form.items():
-            clean = out.setdefault(self.text(name, field), [])
-            for value in values:
-                kind = secret_parameter(name, value)
-                clean.append(self.value(value, kind) if kind else self.text(value, field))
-        same = len(out) == len(form) and all(list(form.get(name, ())) == out[name] for name in out)
-        return form if same else out
+    def tree(self, value: bytes, field: str) -> list[Change]:
+        """In JSON whose values are decided upon one by one: what the user's paths choose."""
+        return self._allowed([*self._by_path(value)], field)
 
-    def value(self, value: str, kind: str) -> str:
-        """A value that is a secret by its name, replaced but for the scheme in front (`Bearer `)."""
-        raw = encode(value)
-        if not raw or MARK.search(raw):
-            return value
-        scheme, blank, rest = value.partition(" ")
-        if blank and scheme.isalpha() and rest:
-            return f"{scheme} {self.value(rest, kind)}"
-        return self._memory.replacement(kind, raw).decode()
+    def stream(self, value: bytes, field: str) -> list[Secret]:
+        """What the events of a stream share, each of which is decided upon by itself."""
+        custom, watch = self._rules.custom, self._memory.watch
+        found = find_secrets(value, self._rules.scanner, watch, only_split=True)
+        return [secret for secret in found if not custom.allows(secret.rule, field)]
 
-    def node(self, node: Any, field: str) -> Any:
-        """What a file has beyond the model."""
-        if not node or isinstance(node, Plain):
-            return node
-        if isinstance(node, str):
-            return self.text(node, field)
-        if isinstance(node, bytes):
-            return self.data(node, field)
-        if isinstance(node, Mapping):
-            pairs = {key: self.node(value, f"{field}.{key}") for key, value in node.items()}
-            return node if all(pairs[key] is node[key] for key in pairs) else pairs
-        items = [self.node(value, field) for value in node]
-        return node if all(a is b for a, b in zip(items, node, strict=True)) else items
+    def packed(self, body: bytes, field: str) -> Iterator[Secret]:
+        """What a body's archives hold, which stays; raises PackedError for one that can't be read."""
+        for member in members(body):
+            for secret in find_secrets(member, self._rules.scanner, self._memory.watch):
+                if not self._rules.custom.allows(secret.rule, field):
+                    yield secret
 
+    def replacement(self, secret: Secret) -> bytes:
+        """What takes a secret's place."""
+        return secret.written(self._memory.replacement(secret.kind, secret.value))
 
-def encode(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    def _decided(self, value: bytes, by_name: Iterable[Change], field: str, key: str = "") -> list[Change]:
+        changes = [*by_name]
+        if not self.by_name_only and len(value) >= self._rules.shortest:
+            changes += self._found(value, key, changes)
+        return self._allowed(changes, field) if changes else changes
 
+    def _allowed(self, changes: list[Change], field: str) -> list[Change]:
+        """The changes but for those that the user wants not to be made."""
+        custom = self._rules.custom
+        return [one for one in changes if not custom.allows(one.rule, field)] if custom.allow else changes
 
-def redact(data: bytes, found: Sequence[Secret], memory: Memory) -> bytes:
-    """The bytes with each secret replaced; of one in several places only the first has the replacement."""
-    edits = []
-    for secret in found:
-        first, *others = secret.spans
-        edits.append((*first, secret.written(memory.replacement(secret.kind, secret.value))))
-        edits += [(start, end, b"") for start, end in others]
-    out: list[bytes] = []
-    at = 0
-    for start, end, new in sorted(edits):
-        out += data[at:start], new
-        at = end
-    return b"".join([*out, data[at:]])
+    def _found(self, value: bytes, key: str, by_name: Sequence[Change]) -> Iterator[Change]:
+        """What looks like a secret, and does not lie in what a name tells already."""
+        text, shift = value, 0
+        if key:
+            # The structure's own quotes and names count as they would in the body that it stands for.
+            front = json.dumps(key).encode() + b': "'
+            text, shift = front + value + b'"', len(front)
+        for secret in find_secrets(text, self._rules.scanner, self._memory.watch):
+            is_first = True
+            for start, end in secret.spans:
+                left, right = max(start - shift, 0), min(end - shift, len(value))
+                if left < right and not any(one.start < right and left < one.end for one in by_name):
+                    new = self.replacement(secret) if is_first else b""
+                    yield Change(left, right, new, secret.rule, secret.kind, secret.value)
+                    is_first = False
+
+    def _parameters(self, value: bytes, found: Iterable[SecretParameter]) -> Iterator[Change]:
+        for one in found:
+            if not MARK.search(value, one.start, one.end):
+                yield self._change(one.start, one.end, one.kind, one.value, "secret-parameter")
+
+    def _by_path(self, body: bytes) -> Iterator[Change]:
+        for leaf in self._rules.custom.by_path(body):
+            text = body[leaf.start : leaf.end]
+            mark = self._memory.replacement("custom", text)
+            new = mark if leaf.is_string else b'"%s"' % mark
+            yield Change(leaf.start, leaf.end, new, "custom-path", "custom", text)
+
+    def _change(self, start: int, end: int, kind: str, value: bytes, rule: str) -> Change:
+        return Change(start, end, self._memory.replacement(kind, value), rule, kind, value)

@@ -14,12 +14,12 @@ from mitmvcr.scrub.detect.readings import unescaped, unfolded
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.search import Secret, find_secrets, is_clear
 from mitmvcr.scrub.detect.seen_values import Watch, squeeze
-from mitmvcr.scrub.headers import HeaderList
-from mitmvcr.scrub.memory import MARK
+from mitmvcr.scrub.headers import HeaderList, secret_spans
+from mitmvcr.scrub.placeholders import is_fact
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class GateFinding:
     """A secret in what would have been written; `sample` is masked."""
 
     rule: str
@@ -41,26 +41,27 @@ def mask(value: bytes) -> str:
     return f"{text}… ({len(value)} bytes)"
 
 
+# Base64 of `!!binary`, as a block or on one line: the body that it stands for is looked at by itself.
 _BINARY = re.compile(
     rb"!!binary[ \t]*(?:\|[-+]?[ \t]*)?\r?\n(?:[ \t]+[A-Za-z0-9+/=]+\r?\n)*+|!!binary[ \t]+[^\r\n]+"
 )
 
 
-def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watch) -> list[Finding]:
+def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watch) -> list[GateFinding]:
     """What `data`, the emitted text of a scrubbed interaction, and its bodies still have."""
-    findings: dict[tuple[str, str], Finding] = {}
+    findings: dict[tuple[str, str], GateFinding] = {}
     text = unfolded(_BINARY.sub(b"", data) if b"!!binary" in data else data)
     for secret in find_secrets(text, scanner, watch):
         start, end = secret.spans[0]
         field = _field_of(text[start:end], interaction)
         line = text.count(b"\n", 0, start) + 1
         place = f"line {line} of the entry"
-        findings.setdefault((secret.rule, field), Finding(secret.rule, field, place, mask(secret.value)))
+        findings.setdefault((secret.rule, field), GateFinding(secret.rule, field, place, mask(secret.value)))
     for value, kind in _squeezed(text, watch):
         field = _field_of(value, interaction)
         rule = f"tracked-{kind}"
         if not any(known == rule for known, _ in findings):
-            findings[rule, field] = Finding(rule, field, "quoted or folded", mask(value))
+            findings[rule, field] = GateFinding(rule, field, "quoted or folded", mask(value))
     for finding in _body_findings(text, interaction, scanner, watch):
         findings.setdefault((finding.rule, finding.field), finding)
     return list(findings.values())
@@ -77,7 +78,7 @@ def _squeezed(text: bytes, watch: Watch) -> Iterator[tuple[bytes, str]]:
 
 def _body_findings(
     text: bytes, interaction: Interaction, scanner: Scanner, watch: Watch
-) -> Iterator[Finding]:
+) -> Iterator[GateFinding]:
     """What the emitted text alone doesn't show: split by events, in binary or compressed bodies.
 
     A body in which `find_secrets` has just found nothing, with all that is tracked now, is not asked again.
@@ -92,12 +93,12 @@ def _body_findings(
             if not is_clear(body, scanner, watch):
                 only_split = not coding and _is_shown(body, text)
                 for secret in find_secrets(body, scanner, watch, only_split=only_split):
-                    yield Finding(secret.rule, field, _place(secret), mask(secret.value))
+                    yield GateFinding(secret.rule, field, _place(secret), mask(secret.value))
             for member in members(body):
                 for secret in find_secrets(member, scanner, watch):
-                    yield Finding(secret.rule, field, "in an archive", mask(secret.value))
+                    yield GateFinding(secret.rule, field, "in an archive", mask(secret.value))
         except PackedError as error:
-            yield Finding("unreadable-body", field, "the whole", str(error))
+            yield GateFinding("unreadable-body", field, "the whole", str(error))
 
 
 def _is_shown(body: bytes, text: bytes) -> bool:
@@ -130,12 +131,15 @@ def _place(secret: Secret) -> str:
     return f"byte {secret.spans[0][0]} of the body{split}"
 
 
-def header_findings(headers: Values, allowed: HeaderList, side: str) -> Iterator[Finding]:
-    """Headers that carry credentials and still have a value that is no replacement."""
-    for name, _ in allowed.plan(headers).credentials:
+def header_findings(headers: Values, allowed: HeaderList, side: str) -> Iterator[GateFinding]:
+    """Headers that carry credentials and still have a value that is no replacement, a count or a mask."""
+    for name, kind in allowed.plan(headers).credentials:
         for value in headers[name]:
-            if value and not MARK.search(value.encode("utf-8", "surrogateescape")):
-                yield Finding("denied-header", f"{side}.headers.{canonical_header(name)}", "its value", "…")
+            raw = value.encode("utf-8", "surrogateescape")
+            if not is_fact(raw) and any(secret_spans(name, raw, kind)):
+                yield GateFinding(
+                    "denied-header", f"{side}.headers.{canonical_header(name)}", "its value", "…"
+                )
 
 
 def _field_of(sample: bytes, interaction: Interaction) -> str:

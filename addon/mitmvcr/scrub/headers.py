@@ -1,12 +1,13 @@
-"""Which headers are kept, dropped or kept with their value replaced, and what is secret in a value."""
+"""Which headers are kept, dropped or redacted, which carry credentials, and where in a value these stand."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from mitmvcr.scrub.placeholders import MARK, is_fact, is_placeholder, is_redacted
 from mitmvcr.scrub.policy import PolicyError
 from mitmvcr.scrub.rules.phrases import decode_base64
 
@@ -30,7 +31,7 @@ KEEP_RESPONSE = frozenset(
 URL_HEADERS = frozenset({"location", "operation-location", "content-location", "referer", "link"})
 """Headers whose value is a URL."""
 
-_DENIED = {
+_CREDENTIALS = {
     "authorization": "token",
     "api-key": "token",
     "proxy-authorization": "password",
@@ -39,35 +40,81 @@ _DENIED = {
     "openai-organization": "org",
     "openai-project": "project",
 }
-_DENIED_PART = re.compile(r"token|secret|session|credential|key")
+# Anywhere in a name: `x-goog-api-key`, `x-session-id`, `x-client-secret`.
+_CREDENTIAL_WORD = re.compile(r"token|secret|session|credential|key")
+# Those that only sound so. Counts of tokens, in every provider's rate limits; Azure's name of a model's
+# deployment; CORS; caches' and requests' own names (SDKs make a new Idempotency-Key for each request).
+_HARMLESS_NAME = re.compile(
+    r".*ratelimit.*|.*-token-count|azureml-model-session|access-control-.*|sec-websocket-key|surrogate-key"
+    r"|(?:x-)?cache-key|(?:x-)?idempotency-key|x-stainless-.*"
+)
+# A scheme without which a value is judged, also where nothing stands behind it.
+_JUDGED_SCHEME = re.compile(rb"(?:bearer|token|apikey|key)(?:[ \t]+|\Z)", re.IGNORECASE)
+# The word in front of a credential, which stays: `Bearer `, `Basic `.
+_SCHEME = re.compile(rb"[A-Za-z]+[ \t]+(?=\S)")
+# A cookie's value, behind its name if it has one, up to the next `;`.
+_COOKIE = re.compile(rb"(?:^|;)[ \t]*+(?:[^=;]*+=)?([^;]*)")
 
 
-def denied_kind(name: str) -> str | None:
-    """What kind of secret a header of this (lower-case) name carries; None if it may be kept."""
-    kind = _DENIED.get(name)
-    return "token" if kind is None and _DENIED_PART.search(name) else kind
+def named_kind(name: str) -> str | None:
+    """What kind of credential a header of this (lower-case) name carries; None if it carries none."""
+    kind = _CREDENTIALS.get(name)
+    if kind is None and _CREDENTIAL_WORD.search(name) and not _HARMLESS_NAME.fullmatch(name):
+        return "token"
+    return kind
+
+
+def credential_kind(name: str, value: bytes) -> str | None:
+    """What kind of credential a header's value is; None if it is none, a placeholder, or replaced already."""
+    lower = name.lower()
+    kind = named_kind(lower)
+    if kind == "cookie":
+        return kind if any(_cookie_values(lower, value)) else None
+    if kind is None or MARK.search(value):
+        return None
+    return None if is_placeholder(_JUDGED_SCHEME.sub(b"", value.strip(), count=1), kind) else kind
+
+
+def secret_spans(name: str, value: bytes, kind: str) -> Iterator[tuple[int, int]]:
+    """Where in a header's value of this kind the secrets stand: cookies' values, or all behind a scheme."""
+    if kind == "cookie":
+        yield from _cookie_values(name.lower(), value)
+    elif value and not MARK.search(value):
+        scheme = _SCHEME.match(value)
+        yield scheme.end() if scheme else 0, len(value)
+
+
+def _cookie_values(name: str, value: bytes) -> Iterator[tuple[int, int]]:
+    """The values in a Cookie, or the first in a Set-Cookie, that have not been redacted."""
+    for found in _COOKIE.finditer(value):
+        given = found[1].strip()
+        if given and not MARK.search(given) and not is_redacted(given):
+            start = found.start(1) + found[1].index(given)
+            yield start, start + len(given)
+        if name == "set-cookie":
+            return
 
 
 def credentials(name: str, value: str) -> Iterator[str]:
-    """The secret parts of a header's value: a cookie's values, a scheme's token, Basic's password."""
+    """The secret parts of a header's value: a cookie's values, a scheme's token, Basic's password.
+
+    `name` is in lower case. Counts, flags and masks are none.
+    """
     if name == "cookie":
         for pair in value.split(";"):
             yield pair.partition("=")[2].strip()
     elif name == "set-cookie":
         yield value.partition(";")[0].partition("=")[2].strip()
     else:
-        scheme, blank, rest = value.strip().partition(" ")
-        if not blank or not scheme.isalnum():
-            yield value.strip()
-            return
-        yield rest.strip()
-        plain = _plain(rest.strip()) if scheme.lower() == "basic" else None
+        value = value.strip()
+        scheme, blank, rest = value.partition(" ")
+        secret = rest.strip() if blank and scheme.isalnum() else value
+        coded = secret.encode("utf-8", "surrogateescape")
+        if not is_fact(coded):
+            yield secret
+        plain = decode_base64(coded) if secret is not value and scheme.lower() == "basic" else None
         if plain:
             yield plain.partition(b":")[2].decode("utf-8", "surrogateescape")
-
-
-def _plain(coded: str) -> bytes | None:
-    return decode_base64(coded.encode("utf-8", "surrogateescape"))
 
 
 class Fate(Enum):
@@ -88,13 +135,14 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class HeaderPlan:
     """What becomes of a message's headers, by their names as they are spelled.
 
     `credentials` are those that carry some, with the kind. `is_plain` says that all others than `kept` are
     dropped and no kept one is a URL, `as_they_are` also that there are no others.
     """
 
+    verdicts: Mapping[str, Verdict]
     credentials: tuple[tuple[str, str], ...]
     kept: tuple[str, ...]
     is_plain: bool
@@ -103,50 +151,47 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class HeaderList:
-    """The compiled allow-list of one direction; what is found of names is remembered."""
+    """The compiled allow-list of one direction; the plans that it makes are remembered."""
 
     keep: frozenset[str]
     redact: frozenset[str]
-    _known: dict[str, Verdict] = field(default_factory=dict, compare=False, repr=False)
-    _plans: dict[tuple[str, ...], Plan] = field(default_factory=dict, compare=False, repr=False)
+    _plans: dict[tuple[str, ...], HeaderPlan] = field(default_factory=dict, compare=False, repr=False)
 
     def verdict(self, name: str) -> Verdict:
-        known = self._known.get(name)
-        if known is None:
-            known = self._judge(name.lower())
-            if len(self._known) < 1024:
-                self._known[name] = known
-        return known
-
-    def plan(self, names: Iterable[str]) -> Plan:
-        """The plan for headers of these names: one program's requests have the same ones over and over."""
-        names = tuple(names)
-        known = self._plans.get(names)
-        if known is None:
-            known = self._plan({name: self.verdict(name) for name in names})
-            if len(self._plans) < 256:
-                self._plans[names] = known
-        return known
-
-    def _plan(self, verdicts: dict[str, Verdict]) -> Plan:
-        kept = tuple([name for name, one in verdicts.items() if one.fate is Fate.KEEP])
-        is_plain = not any(
-            one.fate is Fate.REDACT
-            or (one.fate is Fate.KEEP and one.is_url)
-            or name.lower() == "content-encoding"  # stays over a body that can't be decoded
-            for name, one in verdicts.items()
-        )
-        credentials_ = tuple([(name, one.kind) for name, one in verdicts.items() if one.kind])
-        return Plan(credentials_, kept, is_plain, is_plain and len(kept) == len(verdicts))
-
-    def _judge(self, name: str) -> Verdict:
+        """What becomes of one header, and whether its value is a credential or a URL."""
+        name = name.lower()
         if name in self.redact:
             fate = Fate.REDACT
         elif name in self.keep:
             fate = Fate.KEEP
         else:
             fate = Fate.DROP
-        return Verdict(fate, denied_kind(name), name in URL_HEADERS)
+        return Verdict(fate, named_kind(name), name in URL_HEADERS)
+
+    def plan(self, names: Iterable[str]) -> HeaderPlan:
+        """The plan for headers of these names: one program's requests have the same ones over and over."""
+        names = tuple(names)
+        plan = self._plans.get(names)
+        if plan is None:
+            plan = _plan({name: self.verdict(name) for name in names})
+            if len(self._plans) < _PLANS:
+                self._plans[names] = plan
+        return plan
+
+
+_PLANS = 256
+
+
+def _plan(verdicts: Mapping[str, Verdict]) -> HeaderPlan:
+    kept = tuple([name for name, verdict in verdicts.items() if verdict.fate is Fate.KEEP])
+    is_plain = not any(
+        verdict.fate is Fate.REDACT
+        or (verdict.fate is Fate.KEEP and verdict.is_url)
+        or name.lower() == "content-encoding"  # stays over a body that can't be decoded
+        for name, verdict in verdicts.items()
+    )
+    carriers = tuple([(name, verdict.kind) for name, verdict in verdicts.items() if verdict.kind])
+    return HeaderPlan(verdicts, carriers, kept, is_plain, is_plain and len(kept) == len(verdicts))
 
 
 def compile_headers(entries: Iterable[str]) -> tuple[HeaderList, HeaderList]:
@@ -163,7 +208,7 @@ def compile_headers(entries: Iterable[str]) -> tuple[HeaderList, HeaderList]:
             raise PolicyError(f"keep_headers, entry {at}: {entry!r}: after '=' only 'redact' may stand")
         if equals:
             redact.add(name)
-        elif denied_kind(name):
+        elif named_kind(name):
             raise PolicyError(
                 f"keep_headers, entry {at}: {name!r} carries credentials and can't be kept as it is: "
                 f"leave it out, or give '{name}=redact' to keep it with its value replaced"

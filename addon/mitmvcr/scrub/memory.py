@@ -8,28 +8,37 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import unquote_to_bytes
 
 from mitmvcr.model import Cassette, Interaction, Node
 from mitmvcr.scrub.detect.seen_values import Watch
 from mitmvcr.scrub.headers import credentials
-
-MARK = re.compile(rb"REDACTED-([a-z][a-z0-9]*)-([0-9]+)")
-"""A replacement: its kind and its number in the cassette."""
+from mitmvcr.scrub.parameters import in_url
+from mitmvcr.scrub.placeholders import MARK
 
 _NUMBER = re.compile(rb"(REDACTED-[a-z][a-z0-9]*)-[0-9]+")
+# Names of the environment's variables that end so: `OPENAI_API_KEY`, `DB_PASSWORD`; not `SSH_KEY_PATH`.
 _SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|CREDENTIALS)$", re.IGNORECASE)
+# What is too common to look out for: a word, a short number.
 _WORD = re.compile(rb"[A-Za-z]{1,15}|[0-9.,:-]{1,11}")
 _HARMLESS_VALUE = re.compile(r"(?:/|\./|~|[A-Za-z]:\\).*|[a-z_ -]{1,19}", re.DOTALL)
 """Paths, and what test suites set for a key (`fake-api-key`)."""
 
+_SHORTEST = 8
+"""Shorter values than this (in bytes) are not looked out for: they occur by chance."""
+
 _HEARD = 256
+"""How many headers' values are remembered with their secret parts: without, a request costs a fifth more."""
 
-SHORTEST = 8
-"""Shorter values than this (in bytes) are not tracked: they occur by chance."""
+_SEEN = 128
+"""How many values of each kind are looked out for, those seen last: some programs send fresh ones."""
 
-COOKIES = 32
-"""How many cookies are tracked, the newest: Cloudflare sends some with every answer, and a client that
-still uses an older one sends it again."""
+_COOKIES = 32
+"""How many cookies: Cloudflare sends some with every answer, and a client that still uses an older one sends
+it again."""
+
+_REPLACEMENTS = 65_536
+"""How many secrets keep their number, those met last."""
 
 
 def collapse(text: bytes) -> bytes:
@@ -38,18 +47,23 @@ def collapse(text: bytes) -> bytes:
 
 
 class Memory:
-    """Secrets seen in one cassette. Not safe for threads: each open cassette has its own."""
+    """Secrets seen in one cassette. Not safe for threads: each open cassette has its own.
 
-    __slots__ = ("_counts", "_heard", "_replacements", "watch")
+    `seen` is how many values of each kind are looked out for at most, besides the environment's.
+    """
 
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+    __slots__ = ("_counts", "_heard", "_replacements", "_seen", "watch")
+
+    def __init__(self, environ: Mapping[str, str] | None = None, *, seen: int = _SEEN) -> None:
         self._counts: dict[str, int] = {}
         self._replacements: dict[tuple[str, bytes], bytes] = {}
         self._heard: dict[tuple[str, str], list[bytes]] = {}
+        self._seen = seen
         self.watch = Watch()
         for name, value in (os.environ if environ is None else environ).items():
-            if _SECRET_NAME.search(name) and not _HARMLESS_VALUE.fullmatch(value):
-                self.track(value, "token")
+            raw = _secret(value)
+            if raw and _SECRET_NAME.search(name) and not _HARMLESS_VALUE.fullmatch(value):
+                self.watch.add(raw, "token")
 
     def track(self, value: str | bytes, kind: str) -> None:
         """Look out for this value from now on; too short or too common ones are passed over."""
@@ -58,7 +72,7 @@ class Memory:
             self._look_out(raw, kind)
 
     def track_header(self, name: str, value: str, kind: str) -> None:
-        """The same for the secret parts of a header's value; a client sends the same ones each time."""
+        """Look out for the secret parts of a header's value; a client sends the same ones each time."""
         heard = self._heard.get((name, value))
         if heard is None:
             heard = [raw for part in credentials(name.lower(), value) if (raw := _secret(part))]
@@ -69,20 +83,25 @@ class Memory:
             self._look_out(raw, kind)
 
     def _look_out(self, raw: bytes, kind: str) -> None:
-        self.watch.add(raw, kind)
-        if kind == "cookie":
-            self.watch.forget_all_but(COOKIES, kind)
+        self.watch.add(raw, kind, _COOKIES if kind == "cookie" else self._seen)
+
+    def track_url(self, url: bytes) -> None:
+        """Look out for the values of a URL's parameters whose names say that they are secret."""
+        for found in in_url(url) if b"=" in url else ():
+            self.track(unquote_to_bytes(url[found.start : found.end]), found.kind)
 
     def replacement(self, kind: str, secret: bytes) -> bytes:
-        """`REDACTED-kind-n`, always the same for the same secret."""
+        """`REDACTED-kind-n`, always with the same number for the same secret."""
         kind = self.watch.kind(secret) or kind
-        known = self._replacements.get((kind, secret))
-        if known is None:
+        mark = self._replacements.pop((kind, secret), None)
+        if mark is None:
             number = self._counts.get(kind, 0) + 1
             self._counts[kind] = number
-            known = b"REDACTED-%s-%d" % (kind.encode(), number)
-            self._replacements[kind, secret] = known
-        return known
+            mark = b"REDACTED-%s-%d" % (kind.encode(), number)
+            if len(self._replacements) >= _REPLACEMENTS:
+                del self._replacements[next(iter(self._replacements))]
+        self._replacements[kind, secret] = mark
+        return mark
 
     def learn(self, other: Memory) -> None:
         """Know what the other one knows, too; who knew a replacement before keeps it."""
@@ -92,9 +111,11 @@ class Memory:
         self.watch.learn(other.watch)
 
     @classmethod
-    def resume(cls, cassette: Cassette, environ: Mapping[str, str] | None = None) -> Memory:
+    def resume(
+        cls, cassette: Cassette, environ: Mapping[str, str] | None = None, *, seen: int = _SEEN
+    ) -> Memory:
         """A memory whose numbers go on after the highest that the cassette has."""
-        memory = cls(environ)
+        memory = cls(environ, seen=seen)
         for text in _texts(cassette):
             for mark in MARK.finditer(text) if b"REDACTED-" in text else ():
                 kind = mark.group(1).decode()
@@ -106,7 +127,7 @@ def _secret(value: str | bytes) -> bytes:
     """The bytes to look out for; none of a value that is too short or too common."""
     raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
     raw = raw.strip()
-    return b"" if len(raw) < SHORTEST or _WORD.fullmatch(raw) or MARK.search(raw) else raw
+    return b"" if len(raw) < _SHORTEST or _WORD.fullmatch(raw) or MARK.search(raw) else raw
 
 
 _HIDES = re.compile(rb"!!binary|\\(?:x|u00|U000000)[2-7]")

@@ -1,27 +1,26 @@
-"""An interaction -> the same without secrets: headers by an allow-list, URLs and bodies in place."""
+"""An interaction -> one without secrets: headers by an allow-list, what `decide` says in all the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
-from urllib.parse import unquote_to_bytes
+from typing import Any, TypeVar
 
 from mitmvcr.http.content_coding import stated_coding
-from mitmvcr.model import Interaction, Request, Response, Values
-from mitmvcr.scrub.decide import Cleaner, encode
+from mitmvcr.http.go_rules import canonical_header
+from mitmvcr.model import Interaction, Plain, Request, Response, Values
+from mitmvcr.scrub.decide import FORM, ROUNDS, Change, Decisions, Rules, changed
 from mitmvcr.scrub.detect.archives import PackedError, unpacked
-from mitmvcr.scrub.detect.scan import Scanner
-from mitmvcr.scrub.gate import Finding, examine, header_findings
-from mitmvcr.scrub.headers import Fate, HeaderList, compile_headers, denied_kind
-from mitmvcr.scrub.memory import Memory, strings
-from mitmvcr.scrub.parameters import secret_parameter
+from mitmvcr.scrub.gate import GateFinding, examine, header_findings
+from mitmvcr.scrub.headers import Fate, HeaderList
+from mitmvcr.scrub.memory import Memory
 from mitmvcr.scrub.policy import Policy
-from mitmvcr.scrub.user_rules import compile_custom
 
-_FORM = "application/x-www-form-urlencoded"
 _APART = b"\x01" * 64
 """Put between messages that are read at once: more than what a finder skips behind the beginning of a key."""
+
+
+Message = TypeVar("Message", Request, Response)
 
 
 class Scrubber:
@@ -32,157 +31,226 @@ class Scrubber:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self._request_headers, self._response_headers = compile_headers(policy.keep_headers)
-        self._custom = compile_custom(policy)
-        self._scanner = Scanner(finders=self._custom.finders)
+        self._rules = Rules(policy)
+        self._request_headers, self._response_headers = map(self._rules.headers, ("request", "response"))
 
     def keeps(self, header: str) -> bool:
         """Whether a request's header of this name is kept, be it with its value replaced."""
         return self._request_headers.verdict(header).fate is not Fate.DROP
 
-    def tracks_any(self, names: Iterable[str]) -> bool:
-        """Whether a request's headers of these names may hold credentials, which are tracked."""
+    def may_hold_credentials(self, names: Iterable[str]) -> bool:
+        """Whether a request's headers of these names may hold credentials, which are then looked out for."""
         return any(self._request_headers.verdict(name).kind for name in names)
 
-    def watch(
-        self,
-        memory: Memory,
-        request_headers: Iterable[tuple[str, str]],
-        response_headers: Iterable[tuple[str, str]],
-        url: str,
-    ) -> None:
-        """Track every credential value that passes on the wire."""
-        for name, value in (*request_headers, *response_headers):
-            kind = denied_kind(name.lower())
-            if kind:
-                memory.track_header(name, value, kind)
-        self._track_url(url, memory)
+    def remember_exchange(self, interaction: Interaction, memory: Memory) -> None:
+        """Look out for the credentials in an exchange's headers and URL."""
+        request, response = interaction.request, interaction.response
+        _remember(request.headers, self._request_headers, memory)
+        memory.track_url(_encoded(request.url))
+        _remember(response.headers, self._response_headers, memory)
 
-    def _track_url(self, url: str, memory: Memory) -> None:
-        for pair in url.partition("#")[0].partition("?")[2].split("&"):
-            name, _, value = pair.partition("=")
-            kind = secret_parameter(name, value)
-            if kind:
-                memory.track(unquote_to_bytes(value), kind)
-
-    def track(self, request: Request, memory: Memory) -> None:
-        """Track the credentials in a request's headers."""
-        self._track_headers(request.headers, self._request_headers, memory)
+    def remember_credentials(self, request: Request, memory: Memory) -> None:
+        """Look out for the credentials in a request's headers."""
+        _remember(request.headers, self._request_headers, memory)
 
     def request(self, request: Request, memory: Memory) -> Request:
         """The request without secrets; the same object if it had none."""
-        self.track(request, memory)
+        self.remember_credentials(request, memory)
         request = _decoded_request(request)
-        cleaner = Cleaner(self._scanner, self._custom, memory)
+        cleaner = _Cleaner(self._rules, memory)
         cleaner.look_over(self._request_texts(request))
-        return self._request(request, cleaner)
+        return self._message(request, "request", cleaner)
 
     def requests(self, requests: Sequence[Request], memory: Memory) -> list[Request]:
         """Each as `request` has it; they are read all at once, which takes a fraction of the time."""
         # A credential that one tells is looked for in those behind it; a user's pattern may look around.
-        if not self.policy.redact and not any(self.tracks_any(one.headers) for one in requests):
+        if not self.policy.redact and not any(self.may_hold_credentials(one.headers) for one in requests):
             decoded = [_decoded_request(one) for one in requests]
-            cleaner = Cleaner(self._scanner, self._custom, memory)
+            cleaner = _Cleaner(self._rules, memory)
             texts = dict.fromkeys(text for one in decoded for text in self._request_texts(one))
             cleaner.look_over([piece for text in texts for piece in (text, _APART)])
             if cleaner.nothing_there:
-                return [self._request(one, cleaner) for one in decoded]
+                return [self._message(one, "request", cleaner) for one in decoded]
         return [self.request(one, memory) for one in requests]
 
     def interaction(self, interaction: Interaction, memory: Memory) -> Interaction:
-        """The interaction without secrets; the same object if it had none."""
-        self._track(interaction, memory)
-        if self._custom.functions:
-            for function in self._custom.functions:
-                interaction = function(interaction)
-            self._track(interaction, memory)
+        """The interaction without secrets; the same object if it had none. Raises FunctionError."""
+        self.remember_exchange(interaction, memory)
+        if self._rules.custom.functions:
+            interaction = self._rules.custom.applied(interaction)
+            self.remember_exchange(interaction, memory)
         request, response = _decoded_request(interaction.request), _decoded_response(interaction.response)
-        cleaner = Cleaner(self._scanner, self._custom, memory)
+        cleaner = _Cleaner(self._rules, memory)
         cleaner.look_over(
-            [*self._request_texts(request), *self._response_texts(response), *strings(interaction.extra)]
+            [
+                *self._request_texts(request),
+                *_message_texts(response, self._response_headers),
+                *_keyed_texts(interaction.extra),
+            ]
         )
-        request, response = self._request(request, cleaner), self._response(response, cleaner)
+        request = self._message(request, "request", cleaner)
+        response = self._message(response, "response", cleaner)
         extra = cleaner.node(interaction.extra, "extra")
         if request is interaction.request and response is interaction.response and extra is interaction.extra:
             return interaction
         return Interaction(request, response, interaction.id, extra)
 
-    def gate(self, data: bytes, interaction: Interaction, memory: Memory) -> list[Finding]:
+    def gate(self, data: bytes, interaction: Interaction, memory: Memory) -> list[GateFinding]:
         """What is still wrong with the bytes that are about to be written; empty if nothing is."""
-        findings = examine(data, interaction, self._scanner, memory.watch)
+        findings = examine(data, interaction, self._rules.scanner, memory.watch)
         findings += header_findings(interaction.request.headers, self._request_headers, "request")
         findings += header_findings(interaction.response.headers, self._response_headers, "response")
-        return [one for one in findings if not self._custom.allows(one.rule, one.field)]
+        return [one for one in findings if not self._rules.custom.allows(one.rule, one.field)]
 
-    def _request(self, request: Request, cleaner: Cleaner) -> Request:
-        if cleaner.nothing_there and self._has_only_texts(request):
-            headers = cleaner.headers(request.headers, self._request_headers, "request")
-            return request if headers is request.headers else replace(request, headers=headers)
-        is_form = _media_type(request.headers) == _FORM
-        body = cleaner.body(request.body, "request.body", is_form=is_form)
-        changes: dict[str, Any] = {
-            "url": cleaner.url(request.url, "request.url"),
-            "request_uri": cleaner.url(request.request_uri, "request.request_uri"),
-            "body": body,
-            "form": cleaner.form(request.form, "request.form"),
-            "headers": cleaner.headers(request.headers, self._request_headers, "request"),
-            "trailer": cleaner.headers(request.trailer, self._request_headers, "request"),
-            "extra": cleaner.node(request.extra, "request.extra"),
-        }
-        if body is not request.body and request.content_length == len(request.body):
-            changes["content_length"] = len(body)
-        changed: Request = _replaced(request, changes)
-        return changed
+    def _message(self, message: Message, side: str, cleaner: _Cleaner) -> Message:
+        allowed = self._rules.headers(side)
+        if cleaner.nothing_there and self._has_only_texts(message):
+            headers = cleaner.headers(message.headers, allowed, side)
+            return message if headers is message.headers else replace(message, headers=headers)
+        return _cleaned(message, side, allowed, cleaner)
 
-    def _has_only_texts(self, request: Request) -> bool:
+    def _has_only_texts(self, message: Request | Response) -> bool:
         """Whether nothing but headers is taken out for where it stands, as parameters and paths may be."""
-        return (
-            not (request.form or request.trailer or request.request_uri or request.extra)
-            and not ("?" in request.url or "#" in request.url or self._custom.paths)
-            and (b"=" not in request.body or _media_type(request.headers) != _FORM)
+        if message.trailer or message.extra or self._rules.custom.paths:
+            return False
+        if b"=" in message.body and _media_type(message.headers) == FORM:
+            return False
+        return isinstance(message, Response) or not (
+            message.form or message.request_uri or "?" in message.url or "#" in message.url
         )
 
-    def _response(self, response: Response, cleaner: Cleaner) -> Response:
-        body = cleaner.body(response.body, "response.body", is_form=False)
-        changes: dict[str, Any] = {
-            "body": body,
-            "headers": cleaner.headers(response.headers, self._response_headers, "response"),
-            "trailer": cleaner.headers(response.trailer, self._response_headers, "response"),
-            "extra": cleaner.node(response.extra, "response.extra"),
-        }
-        if body is not response.body and response.content_length == len(response.body):
-            changes["content_length"] = len(body)
-        changed: Response = _replaced(response, changes)
-        return changed
-
-    def _track(self, interaction: Interaction, memory: Memory) -> None:
-        self._track_headers(interaction.request.headers, self._request_headers, memory)
-        self._track_headers(interaction.response.headers, self._response_headers, memory)
-        self._track_url(interaction.request.url, memory)
-
-    def _track_headers(self, headers: Values, allowed: HeaderList, memory: Memory) -> None:
-        for name, kind in allowed.plan(headers).credentials:
-            for value in headers[name]:
-                memory.track_header(name, value, kind)
-
     def _request_texts(self, request: Request) -> list[bytes]:
-        texts = [encode(request.url), encode(request.request_uri), request.body]
-        texts += _kept(request.headers, self._request_headers)
-        for values in (request.form, request.trailer, request.extra):
-            if values:
-                texts += strings(values)
-        return texts
-
-    def _response_texts(self, response: Response) -> list[bytes]:
-        texts = [response.body, *_kept(response.headers, self._response_headers)]
-        for values in (response.trailer, response.extra):
-            if values:
-                texts += strings(values)
-        return texts
+        texts = [_encoded(request.url), _encoded(request.request_uri)]
+        if request.form:
+            texts += _keyed_texts(request.form)
+        return [*texts, *_message_texts(request, self._request_headers)]
 
 
-def _kept(headers: Values, allowed: HeaderList) -> list[bytes]:
-    return [encode(value) for name in allowed.plan(headers).kept for value in headers[name]]
+class _Cleaner:
+    """Cleans the parts of one interaction; each method returns what it was given if it found nothing."""
+
+    __slots__ = ("_decisions", "nothing_there")
+
+    def __init__(self, rules: Rules, memory: Memory) -> None:
+        self._decisions = Decisions(rules, memory)
+        self.nothing_there = False
+
+    def look_over(self, texts: Sequence[bytes]) -> None:
+        """Read all texts at once; if nothing is there, none of them is read again by itself."""
+        self._decisions.look_over(texts)
+        self.nothing_there = self._decisions.by_name_only
+
+    def body(self, body: bytes, field: str, media_type: str) -> bytes:
+        return _clean(body, lambda value: self._decisions.body(value, field, media_type))
+
+    def url(self, text: str, field: str) -> str:
+        return _clean_text(text, lambda value: self._decisions.url(value, field))
+
+    def headers(self, headers: Values, allowed: HeaderList, side: str) -> Values:
+        """Those that may stay.
+
+        A Content-Encoding does only over a body that can't be decoded: by it the gate refuses that.
+        """
+        if not headers:
+            return headers
+        plan = allowed.plan(headers)
+        if self.nothing_there and plan.is_plain:
+            return headers if plan.as_they_are else {name: headers[name] for name in plan.kept}
+        out: dict[str, Sequence[str]] = {}
+        for name, values in headers.items():
+            if plan.verdicts[name].fate is not Fate.DROP or name.lower() == "content-encoding":
+                field = f"{side}.headers.{canonical_header(name)}"
+
+                def decide(value: bytes, name: str = name, field: str = field) -> list[Change]:
+                    return self._decisions.header(name, value, side, field)
+
+                out[name] = [_clean_text(value, decide) for value in values]
+        same = len(out) == len(headers) and all(list(headers[name]) == out[name] for name in out)
+        return headers if same else out
+
+    def form(self, form: Values, field: str) -> Values:
+        if not form:
+            return form
+        out: dict[str, list[str]] = {}
+        for name, values in form.items():
+
+            def decide(value: bytes, name: str = name) -> list[Change]:
+                return self._decisions.parameter(name, value, field)
+
+            out.setdefault(self._text(name, field), []).extend(_clean_text(one, decide) for one in values)
+        same = len(out) == len(form) and all(list(form.get(name, ())) == out[name] for name in out)
+        return form if same else out
+
+    def node(self, node: Any, field: str, key: str = "") -> Any:
+        """What a file has beyond the model; `key` is what stands in front of it."""
+        if not node or isinstance(node, Plain):
+            return node
+        if isinstance(node, str):
+            return self._text(node, field, key)
+        if isinstance(node, bytes):
+            return _clean(node, lambda value: self._decisions.text(value, field, key))
+        if isinstance(node, Mapping):
+            pairs = {
+                self._text(name, field): self.node(value, f"{field}.{name}", name)
+                for name, value in node.items()
+            }
+            same = len(pairs) == len(node) and all(pairs.get(name) is node[name] for name in node)
+            return node if same else pairs
+        items = [self.node(value, field, key) for value in node]
+        return node if all(a is b for a, b in zip(items, node, strict=True)) else items
+
+    def _text(self, text: str, field: str, key: str = "") -> str:
+        return _clean_text(text, lambda value: self._decisions.text(value, field, key))
+
+
+def _clean(value: bytes, decide: Callable[[bytes], Sequence[Change]]) -> bytes:
+    for _ in range(ROUNDS if value else 0):
+        changes = decide(value)
+        if not changes:
+            break
+        value = changed(value, changes)
+    return value
+
+
+def _clean_text(text: str, decide: Callable[[bytes], Sequence[Change]]) -> str:
+    value = _encoded(text)
+    clean = _clean(value, decide)
+    return text if clean is value else clean.decode("utf-8", "surrogateescape")
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _remember(headers: Values, allowed: HeaderList, memory: Memory) -> None:
+    for name, kind in allowed.plan(headers).credentials:
+        for value in headers[name]:
+            memory.track_header(name, value, kind)
+
+
+def _keyed_texts(node: Any, key: str = "") -> Iterator[bytes]:
+    """All texts below a node, keys too, each value with its key in front as JSON has it."""
+    if isinstance(node, str | bytes):
+        value = _encoded(node) if isinstance(node, str) else node
+        yield b'"%b": "%b"' % (_encoded(key), value) if key else value
+    elif isinstance(node, Mapping):
+        for name, value in node.items():
+            yield _encoded(name)
+            yield from _keyed_texts(value, name)
+    else:
+        for value in node:
+            yield from _keyed_texts(value, key)
+
+
+def _message_texts(message: Request | Response, allowed: HeaderList) -> list[bytes]:
+    """The texts of a message that stay in it."""
+    headers = message.headers
+    texts = [message.body]
+    texts += [_encoded(value) for name in allowed.plan(headers).kept for value in headers[name]]
+    for values in (message.trailer, message.extra):
+        if values:
+            texts += _keyed_texts(values)
+    return texts
 
 
 def _media_type(headers: Values) -> str:
@@ -224,7 +292,22 @@ def _decoded_response(response: Response) -> Response:
     return replace(response, body=plain, headers=headers, content_length=-1, uncompressed=True)
 
 
-def _replaced(message: Any, changes: dict[str, Any]) -> Any:
+def _cleaned(message: Message, side: str, allowed: HeaderList, cleaner: _Cleaner) -> Message:
     """The message with what changed; itself if nothing did."""
+    body = cleaner.body(message.body, f"{side}.body", _media_type(message.headers))
+    changes: dict[str, Any] = {"body": body}
+    if isinstance(message, Request):
+        changes |= {
+            "url": cleaner.url(message.url, "request.url"),
+            "request_uri": cleaner.url(message.request_uri, "request.request_uri"),
+            "form": cleaner.form(message.form, "request.form"),
+        }
+    changes |= {
+        "headers": cleaner.headers(message.headers, allowed, side),
+        "trailer": cleaner.headers(message.trailer, allowed, side),
+        "extra": cleaner.node(message.extra, f"{side}.extra"),
+    }
+    if body is not message.body and message.content_length == len(message.body):
+        changes["content_length"] = len(body)
     real = {name: value for name, value in changes.items() if value is not getattr(message, name)}
     return replace(message, **real) if real else message

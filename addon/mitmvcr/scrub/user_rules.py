@@ -10,14 +10,18 @@ from fnmatch import fnmatchcase
 
 from mitmvcr.config import user_functions
 from mitmvcr.config.settings import check_json_path
-from mitmvcr.errors import SettingsError
+from mitmvcr.errors import MitmvcrError, SettingsError
 from mitmvcr.http import sse
 from mitmvcr.model import Interaction
-from mitmvcr.scrub.detect.hits import Hit
-from mitmvcr.scrub.detect.json_leaves import leaves
-from mitmvcr.scrub.memory import MARK
+from mitmvcr.scrub.detect.json_leaves import JsonLeaf, leaves
+from mitmvcr.scrub.placeholders import MARK
 from mitmvcr.scrub.policy import Policy, PolicyError
+from mitmvcr.scrub.rules.detection import Detection
 from mitmvcr.scrub.rules.phrases import ALWAYS, EMAILS, HOME_PATHS, Finder, Guarded
+
+
+class FunctionError(MitmvcrError):
+    """A user's function failed, or what it changes can't be put in place; the text says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +37,36 @@ class Custom:
         """Whether the user has said that what this rule finds in this field is no secret."""
         return any(fnmatchcase(rule, one) and fnmatchcase(field, where) for one, where in self.allow)
 
-    def by_path(self, data: bytes, replacement: Callable[[str, bytes], bytes]) -> bytes:
-        """The body with what the JSONPaths find replaced, in each event if it is a stream."""
-        out: list[bytes] = []
-        at = 0
-        for start, end, new in self.edits(data, replacement):
-            out += data[at:start], new
-            at = end
-        return b"".join([*out, data[at:]]) if out else data
+    def applied(self, interaction: Interaction) -> Interaction:
+        """What the functions make of an interaction; raises FunctionError."""
+        for function in self.functions:
+            name = getattr(function, "__qualname__", repr(function))
+            try:
+                interaction = function(interaction)
+            except Exception as error:  # it is the user's, and may raise anything
+                raise FunctionError(
+                    f"the function {name} of redact failed: {type(error).__name__}: {error}"
+                ) from error
+            if not isinstance(interaction, Interaction):
+                raise FunctionError(
+                    f"the function {name} of redact returned {type(interaction).__name__}, no Interaction"
+                )
+        return interaction
 
-    def edits(
-        self, data: bytes, replacement: Callable[[str, bytes], bytes]
-    ) -> Iterator[tuple[int, int, bytes]]:
-        """What the JSONPaths find in a body: from where to where, and what replaces it."""
+    def by_path(self, body: bytes) -> Iterator[JsonLeaf]:
+        """The leaves of a JSON body that the JSONPaths choose, in each event if it is a stream.
+
+        Neither null, which says nothing, nor what was replaced before.
+        """
         if not self.paths:
             return
-        spans = [(0, len(data))]
-        if sse.has_events(data):
-            spans = [line for event in sse.events(data) for line in event.lines]
+        spans = [(0, len(body))]
+        if sse.has_events(body):
+            spans = [line for event in sse.events(body) for line in event.lines]
         for start, end in spans:
-            yield from self._in_document(data, start, end, replacement)
+            yield from self._in_document(body, start, end)
 
-    def _in_document(
-        self, data: bytes, start: int, end: int, replacement: Callable[[str, bytes], bytes]
-    ) -> Iterator[tuple[int, int, bytes]]:
+    def _in_document(self, data: bytes, start: int, end: int) -> Iterator[JsonLeaf]:
         import jsonpath_rfc9535  # noqa: PLC0415 - 60 ms that only those who redact by path pay
 
         try:
@@ -70,10 +80,8 @@ class Custom:
             if not any(leaf.path[:size] in found for size in range(len(leaf.path) + 1)):
                 continue
             text = data[leaf.start : leaf.end]
-            if leaf.is_string and text and not MARK.fullmatch(text):
-                yield leaf.start, leaf.end, replacement("custom", text)
-            elif not leaf.is_string and text != b"null":
-                yield leaf.start, leaf.end, b'"%s"' % replacement("custom", text)
+            if (text and not MARK.fullmatch(text)) if leaf.is_string else text != b"null":
+                yield leaf
 
 
 def compile_custom(policy: Policy) -> Custom:
@@ -120,11 +128,11 @@ def _pattern(text: str, place: str, number: int) -> Finder:
     if pattern.search(b"") is not None:
         raise PolicyError(f"{place}: {text!r} matches the empty text: it would find a secret everywhere")
 
-    def finder(data: bytes) -> Iterator[Hit]:
+    def finder(data: bytes) -> Iterator[Detection]:
         for found in pattern.finditer(data):
             start, end = found.span(1 if pattern.groups else 0)
             if start < end:
-                yield Hit(start, end, f"custom-{number}", "custom", data[start:end])
+                yield Detection(start, end, f"custom-{number}", "custom", data[start:end])
 
     return finder
 

@@ -163,7 +163,7 @@ class OpenCassette:
         key = self.matcher.known(request)
         if key is None:
             return self.matcher.key(self._scrubbed(request))
-        self._scrubber.track(request, self.memory)  # its credentials may stand in later ones
+        self._scrubber.remember_credentials(request, self.memory)  # its credentials may stand in later ones
         return key
 
     def _scrubbed(self, request: Request) -> Request:

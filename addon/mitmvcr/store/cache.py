@@ -105,7 +105,7 @@ class CachedCassette:
     def _may_have_credentials(self, scrubber: Scrubber) -> bool:
         """Whether a request may have headers with credentials, which the scrubber looks out for then."""
         names = self.file.cassette.request_headers
-        return names is None or scrubber.tracks_any(names)
+        return names is None or scrubber.may_hold_credentials(names)
 
     def is_current(self, stamp: Stamp) -> bool:
         """Whether the stamp alone says so: a file just written may change within a tick of the clock."""

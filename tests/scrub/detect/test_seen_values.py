@@ -76,7 +76,7 @@ def test_any_value_in_any_encoding(value: str, encoding: str, before: str, in_an
     assert text not in body or SCRUBBER.gate(emitted(clean), clean, seen)
 
 
-def test_watch_tracks_what_the_wire_carries() -> None:
+def test_what_the_wire_carries_is_looked_out_for() -> None:
     values = {
         "bearer": "live-key-1234567",
         "azure": "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f",
@@ -90,22 +90,23 @@ def test_watch_tracks_what_the_wire_carries() -> None:
     }
     seen = memory()
     basic = base64.b64encode(f"me:{values['basic']}".encode()).decode()
-    SCRUBBER.watch(
-        seen,
-        [
-            ("Authorization", f"Bearer {values['bearer']}"),
-            ("api-key", values["azure"]),
-            ("Proxy-Authorization", f"Basic {basic}"),
-            ("cookie", f"a=1; __cf_bm={values['sent cookie']}"),
-            ("OpenAI-Project", values["project"]),
-            ("X-Session-Id", values["any"]),
-        ],
-        [
-            ("Set-Cookie", f"__cf_bm={values['set cookie']}; path=/; Secure"),
-            ("openai-organization", values["org"]),
-        ],
+    request = Request(
+        "GET",
         f"https://h.example/v1?api-key={values['query']}&x=1",
+        headers={
+            "Authorization": [f"Bearer {values['bearer']}"],
+            "api-key": [values["azure"]],
+            "Proxy-Authorization": [f"Basic {basic}"],
+            "cookie": [f"a=1; __cf_bm={values['sent cookie']}"],
+            "OpenAI-Project": [values["project"]],
+            "X-Session-Id": [values["any"]],
+        },
     )
+    answer = {
+        "Set-Cookie": [f"__cf_bm={values['set cookie']}; path=/; Secure"],
+        "openai-organization": [values["org"]],
+    }
+    SCRUBBER.remember_exchange(Interaction(request, Response(200, headers=answer)), seen)
     for value in values.values():
         clean = SCRUBBER.interaction(exchange(f"it is {value}.".encode()), seen)
         assert value.encode() not in clean.request.body, value
@@ -149,7 +150,8 @@ def test_a_replay_with_another_key_compares_equal() -> None:
     bodies = []
     for seen, key in ((recorded, "sk-" + "Ab9" * 16), (asked, "dummy-key-of-ci")):
         seen.track("unrelated-value-1", "token")
-        SCRUBBER.watch(seen, [("Authorization", f"Bearer {key}")], [], "")
+        asked_with = Request("GET", "https://h.example/v1", headers={"Authorization": [f"Bearer {key}"]})
+        SCRUBBER.remember_credentials(asked_with, seen)
         request = exchange(f'{{"a":"{key} unrelated-value-1"}}'.encode()).request
         bodies.append(collapse(SCRUBBER.request(request, seen).body))
     assert bodies[0] == bodies[1] == b'{"a":"REDACTED-token REDACTED-token"}'

@@ -28,7 +28,7 @@ from mitmvcr.scrub import Memory, Policy
 from mitmvcr.scrub.detect import archives
 from mitmvcr.scrub.files import document, file_secrets, writeback
 from mitmvcr.scrub.files.quick_look import Suspicion
-from mitmvcr.scrub.memory import MARK
+from mitmvcr.scrub.placeholders import MARK
 from tests.formats.seeds import seed
 from tests.scrub.planting import KINDS, PLACES, exchange, pem, sse
 
@@ -96,7 +96,7 @@ def memory(data: bytes = b"") -> Memory:
     return file_secrets.memory_for([data], {})
 
 
-def lint(data: bytes, rules: file_secrets.Rules = RULES) -> list[file_secrets.Finding]:
+def lint(data: bytes, rules: file_secrets.Rules = RULES) -> list[file_secrets.FileFinding]:
     return file_secrets.examine(data, rules, memory(data))
 
 
@@ -578,7 +578,7 @@ def test_quick_look_misses_nothing_that_reading_each_value_finds(
     assert lint(data) == looked_through(data)
 
 
-def looked_through(data: bytes) -> list[file_secrets.Finding]:
+def looked_through(data: bytes) -> list[file_secrets.FileFinding]:
     """The findings without the quick look: each value is read."""
     with mock.patch.object(file_secrets, "suspect", return_value=Suspicion(untold=True)):
         return lint(data)

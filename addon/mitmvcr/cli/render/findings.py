@@ -10,7 +10,7 @@ from urllib.parse import quote
 from mitmvcr import __version__
 from mitmvcr.maintenance.scrub_tree import FileResult
 from mitmvcr.reports.github import error_command
-from mitmvcr.scrub.files.file_secrets import Finding
+from mitmvcr.scrub.files.file_secrets import FileFinding
 from mitmvcr.text import printable
 
 
@@ -109,11 +109,11 @@ def _artifact(row: FileResult) -> dict[str, object]:
     return {"artifactLocation": {"uri": uri}}
 
 
-def _message(finding: Finding) -> str:
+def _message(finding: FileFinding) -> str:
     return f"{finding.rule} in {finding.field}: {finding.sample}. `mitmvcr scrub` replaces it."
 
 
-def _findings(rows: Sequence[FileResult]) -> Iterator[tuple[FileResult, Finding]]:
+def _findings(rows: Sequence[FileResult]) -> Iterator[tuple[FileResult, FileFinding]]:
     for row in rows:
         for finding in row.findings:
             yield row, finding

@@ -62,6 +62,7 @@ def has_archives(body: bytes) -> bool:
     return any(_ARCHIVE.match(part) for part in _parts(body))
 
 
+# How archives begin; tar's sign stands 257 bytes behind the beginning.
 _ARCHIVE = re.compile(
     rb"(?P<zip>PK\x03\x04)|(?P<bzip2>BZh[1-9]1AY&SY)|(?P<xz>\xfd7zXZ\0)|(?P<other>7z\xbc\xaf\x27\x1c|Rar!\x1a\x07)"
     rb"|(?P<coding>" + b"|".join(map(re.escape, MAGIC)) + rb")|(?P<tar>.{257}ustar)",

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 Path = tuple[str | int, ...]
 
+# A string (group 1 inside its quotes), a mark of structure, or a number or word.
 _PART = re.compile(rb'"((?:[^"\\]++|\\.)*+)"|([{}\[\],:])|([^\s{}\[\],:"]++)')
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class JsonLeaf:
     """A string (`start` to `end` are inside its quotes), number, true, false or null."""
 
     path: Path
@@ -22,7 +23,7 @@ class Leaf:
     is_string: bool
 
 
-def leaves(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Leaf]:
+def leaves(data: bytes, start: int = 0, end: int | None = None) -> Iterator[JsonLeaf]:
     """The leaves in their order; stops quietly where the text is no JSON."""
     path: list[str | int] = []
     key: str | None = None
@@ -37,7 +38,7 @@ def leaves(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Leaf
                 path[-1] = key
                 is_key = False
             else:
-                yield Leaf(tuple(path), *span, is_string)
+                yield JsonLeaf(tuple(path), *span, is_string)
         elif mark == b"{":
             path.append("")
             is_key = True

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from mitmvcr.scrub.detect.json_leaves import leaves
 from mitmvcr.scrub.detect.tokens import Span
 
+# ASCII from the blank on, as `\u0041` or `\x41` (more backslashes where JSON nests), `%41`, `%2541`, `\/`.
 _ESCAPE = re.compile(
     rb"\\{1,8}u00([2-7][0-9A-Fa-f])|\\{1,8}x([2-7][0-9A-Fa-f])|%(?:25){0,2}([2-7][0-9A-Fa-f])|\\{1,8}(/)"
 )
+# Whether there is any such escape but those of URLs.
 _BACKSLASHED = re.compile(rb"\\(?:u00[2-7]|/|x[2-7])")
 
 
@@ -54,6 +56,7 @@ def unescaped(data: bytes) -> Unescaped | None:
     return Unescaped(b"".join(pieces), places, shrunk)
 
 
+# 12 ASCII characters or more, each with a zero byte behind it; the last one's may be cut off.
 _WIDE = re.compile(rb"(?:[\t\n\r -~]\0){12,}[ -~]?")
 
 
@@ -77,6 +80,7 @@ def wide(data: bytes) -> Iterator[Wide]:
             yield Wide(stretch[::2], found.start(), len(stretch))
 
 
+# A backslash at the line's end, the indentation below, and the backslash that keeps a blank.
 _FOLD = re.compile(rb"\\\r?\n[ \t]*+(?:\\(?=[ \t]))?")
 
 
@@ -115,8 +119,10 @@ _DELTA = re.compile(
 )
 """The keys under which streams send pieces of text: OpenAI's, Anthropic's, DeepSeek's, Ollama's."""
 
+# An index above 0: pieces of several texts may take turns.
 _SECOND = re.compile(rb'index"[ \t]*:[ \t]*[1-9]')
 _INDEX = re.compile(rb'index"[ \t]*:[ \t]*([0-9]+)')
+# An event's data that is no JSON.
 _PLAIN_FIRST = re.compile(rb"data:[ \t]?+((?![\[{])[^\r\n]+)")
 # Five times as fast as `^`, which is tried at every byte.
 _PLAIN = re.compile(rb"\n" + _PLAIN_FIRST.pattern)

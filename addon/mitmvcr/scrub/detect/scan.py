@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Sequence
 
-from mitmvcr.scrub.detect.hits import Hit, entropy
 from mitmvcr.scrub.detect.tokens import BASE64, BLOB, BREAK, SHORTEST, Span, blobs, token_runs
-from mitmvcr.scrub.memory import MARK
-from mitmvcr.scrub.placeholders import is_dummy
+from mitmvcr.scrub.placeholders import MARK, is_dummy
+from mitmvcr.scrub.rules.detection import Detection, entropy
 from mitmvcr.scrub.rules.names import GENERIC, is_no_word, looks_random, named_kinds
 from mitmvcr.scrub.rules.phrases import ALWAYS, Guarded, decode_base64
 from mitmvcr.scrub.rules.shapes import RULES, Rule
@@ -24,6 +23,7 @@ KEPT_IDS = (
 )  # fmt: skip
 """How ids begin that later requests send back, and encrypted content; they are never touched."""
 
+# A whole run that is such an id; not one with a separator behind, which may begin a secret.
 _ID = re.compile(rb"(?:" + b"|".join(map(re.escape, KEPT_IDS)) + rb")[A-Za-z0-9_=-]*+(?![.~:])")
 
 _CACHED = 96  # longer runs are not worth remembering
@@ -102,9 +102,9 @@ class Scanner:
         # By hash, so that no secret is kept.
         self._known: dict[int, int] = {}
 
-    def in_runs(self, data: bytes, spans: Sequence[Span], runs: Sequence[bytes]) -> list[Hit]:
+    def in_runs(self, data: bytes, spans: Sequence[Span], runs: Sequence[bytes]) -> list[Detection]:
         """The secrets that token runs tell, in no order; some may overlap. `spans` are the runs' places."""
-        hits: list[Hit] = []
+        hits: list[Detection] = []
         known = self._known
         for (start, end), run in zip(spans, runs, strict=True):
             if end - start >= BLOB:
@@ -121,9 +121,9 @@ class Scanner:
         """Whether a text, or a part of one, has words without which `phrases` finds nothing."""
         return any(map(data.__contains__, self._words))
 
-    def phrases(self, data: bytes) -> list[Hit]:
+    def phrases(self, data: bytes) -> list[Detection]:
         """The secrets that stand behind fixed words, and those that the user's patterns find."""
-        hits: list[Hit] = []
+        hits: list[Detection] = []
         for words, finder in self._finders:
             for word in words:
                 if word not in data:
@@ -139,7 +139,7 @@ class Scanner:
         """
         return self._known.get(hash(run)) == 0
 
-    def _look_at(self, data: bytes, start: int, end: int, state: int, hits: list[Hit]) -> None:
+    def _look_at(self, data: bytes, start: int, end: int, state: int, hits: list[Detection]) -> None:
         before = data[start - 1] if start else 0
         # The letter of an escape (\nsk-…) is taken for the token's first.
         if state & _LITERAL or before == _BACKSLASH:
@@ -152,7 +152,7 @@ class Scanner:
         if state & _ENCODED:
             self._find_encoded(data, start, end, hits)
 
-    def _look_around_blobs(self, data: bytes, start: int, end: int, hits: list[Hit]) -> None:
+    def _look_around_blobs(self, data: bytes, start: int, end: int, hits: list[Detection]) -> None:
         """A long run, without the insides of long stretches of Base64: there only telling literals count."""
         at = start
         for blob_start, blob_end in blobs(data[start:end]):
@@ -186,7 +186,9 @@ class Scanner:
             state |= _ENCODED
         return state
 
-    def _find_literals(self, literals: _Literals, data: bytes, start: int, end: int, hits: list[Hit]) -> None:
+    def _find_literals(
+        self, literals: _Literals, data: bytes, start: int, end: int, hits: list[Detection]
+    ) -> None:
         for found in literals.pattern.finditer(data, start, end):
             at = found.start()
             for text, rule in literals.rules[found.group()]:
@@ -195,7 +197,7 @@ class Scanner:
                     if hit and not (len(text) < _TELLING and _in_blob(data, hit)):
                         hits.append(hit)
 
-    def _find_encoded(self, data: bytes, start: int, end: int, hits: list[Hit]) -> None:
+    def _find_encoded(self, data: bytes, start: int, end: int, hits: list[Detection]) -> None:
         """Base64 or hexadecimal of a text that has secrets, as gitleaks decodes them."""
         for found in _CODED.finditer(data, start, end):
             text = found.group()
@@ -206,13 +208,15 @@ class Scanner:
                 spans = token_runs(plain)
                 runs = [plain[start:end] for start, end in spans]
                 if self.in_runs(plain, spans, runs) or self.phrases(plain):
-                    hits.append(Hit(*found.span(), "encoded-secret", "encoded", text))
+                    hits.append(Detection(*found.span(), "encoded-secret", "encoded", text))
 
 
 _TELLING = 6
 _SHORTEST_ENCODED = 24
+# What may be Base64 or hexadecimal of a text with a secret.
 _CODED = re.compile(rb"[A-Za-z0-9+/_-]{24,}+={0,2}")
 _NAMED_BEFORE = frozenset(b"\"'`=>: \\,|\n\t")
+# A letter or digit of an escape, so that a word may begin behind it: `\n`, `\u0022`, `%3D`, `\x22`.
 _ESCAPE_BEFORE = re.compile(rb"(?:\\[nrtbf]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2})\Z")
 _WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 
@@ -241,7 +245,7 @@ def at_boundary(data: bytes, at: int) -> bool:
     return at == 0 or data[at - 1] not in _WORD or _ESCAPE_BEFORE.search(data, max(0, at - 6), at) is not None
 
 
-def _match(rule: Rule, data: bytes, at: int) -> Hit | None:
+def _match(rule: Rule, data: bytes, at: int) -> Detection | None:
     pattern = rule.pattern
     if rule.back:
         front = max(0, at - rule.back)
@@ -256,15 +260,16 @@ def _match(rule: Rule, data: bytes, at: int) -> Hit | None:
         return None
     if (rule.accept and not rule.accept(value)) or is_dummy(value):
         return None
-    return Hit(start, end, rule.name, rule.kind, value)
+    return Detection(start, end, rule.name, rule.kind, value)
 
 
 # How all shapes of values begin that a name tells; URLs and names of headers don't.
 _VALUE = re.compile(rb"[\w.=~+/-]{10}|[A-Fa-f0-9]{5,16}:")
+# `=` or `:` inside a run, a value behind it; not the `://` of a URL.
 _ASSIGNMENT = re.compile(rb"[=:]++(?!//)(?=[^=:])")
 
 
-def _find_named(data: bytes, start: int, hits: list[Hit]) -> None:
+def _find_named(data: bytes, start: int, hits: list[Detection]) -> None:
     for kind in named_kinds(data, start):
         found = kind.value.match(data, start)
         if not found:
@@ -274,7 +279,7 @@ def _find_named(data: bytes, start: int, hits: list[Hit]) -> None:
             continue
         if not (looks_random(value) if kind is GENERIC else is_no_word(value)) or is_dummy(value):
             continue
-        hits.append(Hit(start, found.end(), kind.name, kind.kind, value))
+        hits.append(Detection(start, found.end(), kind.name, kind.kind, value))
     if data[start - 1] == _BLANK:
         _find_scheme(data, start, hits)
 
@@ -282,25 +287,26 @@ def _find_named(data: bytes, start: int, hits: list[Hit]) -> None:
 _NUMBER = b"0123456789.-+eE"
 _BLANK = ord(" ")
 _BACKSLASH = ord("\\")
+# RFC 6750's b64token, from 16 on.
 _BEARER = re.compile(rb"[A-Za-z0-9._~+/-]{16,8192}={0,2}")
 _BASIC = re.compile(rb"[A-Za-z0-9+/]{12,4096}={0,2}")
 
 
-def _find_scheme(data: bytes, start: int, hits: list[Hit]) -> None:
+def _find_scheme(data: bytes, start: int, hits: list[Detection]) -> None:
     """What stands behind `Bearer ` and isn't a word, or behind `Basic ` and is `user:password`."""
     scheme = data[max(0, start - 7) : start].lower()
     if scheme == b"bearer ":
         found = _BEARER.match(data, start)
         if found and entropy(found.group()) > 3 and not is_dummy(found.group()):
-            hits.append(Hit(start, found.end(), "bearer-token", "token", found.group()))
+            hits.append(Detection(start, found.end(), "bearer-token", "token", found.group()))
     elif scheme.endswith(b"basic "):
         found = _BASIC.match(data, start)
         plain = decode_base64(found.group()) if found else None
         if found and plain and plain.isascii() and b":" in plain:
-            hits.append(Hit(start, found.end(), "basic-credentials", "password", found.group()))
+            hits.append(Detection(start, found.end(), "basic-credentials", "password", found.group()))
 
 
-def _in_blob(data: bytes, hit: Hit) -> bool:
+def _in_blob(data: bytes, hit: Detection) -> bool:
     """Whether a short literal stands inside a long stretch of Base64, where it occurs by chance."""
     before = data[max(0, hit.start - BLOB) : hit.start]
     after = data[hit.end : hit.end + BLOB]
@@ -309,7 +315,7 @@ def _in_blob(data: bytes, hit: Hit) -> bool:
     return left > 0 and left + right >= BLOB
 
 
-def _without_replacements(hits: list[Hit]) -> list[Hit]:
+def _without_replacements(hits: list[Detection]) -> list[Detection]:
     return [hit for hit in hits if not _is_replacement(hit.value)] if hits else hits
 
 

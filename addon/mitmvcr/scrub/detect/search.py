@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mitmvcr.http.sse import has_events
-from mitmvcr.scrub.detect.hits import Hit
 from mitmvcr.scrub.detect.readings import Joined, Unescaped, joined, joined_texts, unescaped, wide
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.seen_values import Clear, Watch
 from mitmvcr.scrub.detect.tokens import BREAK, ESCAPED_RUN, Span, token_runs
+from mitmvcr.scrub.rules.detection import Detection
 
 _PROTECTED = b'encrypted_content"'
 
@@ -136,7 +136,7 @@ def _has_any(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
 _WORTH_SPLITTING = 4096
 
 
-def _hits(data: bytes, scanner: Scanner, watch: Watch) -> Iterator[Hit]:
+def _hits(data: bytes, scanner: Scanner, watch: Watch) -> Iterator[Detection]:
     spans = token_runs(data)
     runs = [data[start:end] for start, end in spans]
     yield from watch.in_runs(data, runs)
@@ -165,7 +165,7 @@ def _split_views(data: bytes) -> Iterator[Joined | _Stacked]:
             yield _Stacked(inner.text, inner, text)
 
 
-def _secret(hit: Hit, spans: list[Span], *, is_wide: bool = False) -> Secret:
+def _secret(hit: Detection, spans: list[Span], *, is_wide: bool = False) -> Secret:
     return Secret(tuple(spans), hit.rule, hit.kind, hit.value, is_wide)
 
 

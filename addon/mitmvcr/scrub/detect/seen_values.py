@@ -5,15 +5,16 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote_from_bytes
 
-from mitmvcr.scrub.detect.hits import Hit
 from mitmvcr.scrub.detect.tokens import SHORTEST, longest_token
+from mitmvcr.scrub.rules.detection import Detection
 
+# Base64 of either alphabet, and with it hexadecimal.
 _CODED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 _HEX_DIGITS = re.compile(rb"%[0-9A-F]{2}")
@@ -42,60 +43,89 @@ class _Forms:
 
 
 class Watch:
-    """The tracked values of one cassette, ready for search.
+    """The values of one cassette that were seen as credentials, ready for search.
 
     Most searches are made in the text's long runs of token characters alone, a fifth of it: there a
     long value's longest run, its Base64 and its hexadecimal digits must be.
     """
 
-    __slots__ = ("_all", "_anywhere", "_clear", "_in_runs")
+    __slots__ = ("_anywhere", "_clear", "_forms", "_in_runs", "_recent")
 
     def __init__(self) -> None:
-        self._all: dict[bytes, _Forms] = {}
-        self._in_runs: list[tuple[bytes, _Forms]] | None = None
+        self._forms: dict[bytes, _Forms] = {}
+        # The values that may be forgotten, by their kinds, those seen last at the end.
+        self._recent: dict[str, dict[bytes, None]] = {}
+        self._in_runs: list[tuple[bytes, _Forms]] = []  # the shortest first
         self._anywhere: list[tuple[bytes, _Forms]] = []
         self._clear = Clear(None)
 
     def __contains__(self, value: bytes) -> bool:
-        return value in self._all
+        return value in self._forms
+
+    def __len__(self) -> int:
+        return len(self._forms)
 
     @property
     def has_folding(self) -> bool:
         """Whether there are values that YAML may fold or quote, so that they must be squeezed to be found."""
-        return any(forms.squeezed for forms in self._all.values())
+        return any(forms.squeezed for forms in self._forms.values())
 
     def kind(self, value: bytes) -> str | None:
-        forms = self._all.get(value)
+        """The kind of a value that is looked out for."""
+        forms = self._forms.get(value)
         return forms.kind if forms else None
 
-    def add(self, value: bytes, kind: str) -> None:
-        """Look out for a value; one that is known already becomes the youngest of its kind."""
-        known = self._all.pop(value, None)
+    def add(self, value: bytes, kind: str, most: int = 0) -> None:
+        """Look out for a value.
+
+        With `most` it counts among its kind's last seen values, of which no more than those are looked out
+        for; without, it is never forgotten. A value keeps the kind and the right that it was first given.
+        """
+        known = self._forms.get(value)
         if known is None:
-            known = _forms(value, kind)
-            self._in_runs = None
-        self._all[value] = known
+            self._insert(_forms(value, kind))
+        elif value not in self._recent.get(known.kind, ()):
+            return
+        else:
+            kind = known.kind
+        if most:
+            self._refresh(value, kind, most)
 
     def learn(self, other: Watch) -> None:
-        """Look out for what the other one looks out for, too."""
-        self._all = other._all | self._all
-        self._in_runs = None
+        """Look out for what the other one looks out for, too; its values count as seen before these."""
+        new = {value: forms for value, forms in other._forms.items() if value not in self._forms}
+        for forms in new.values():
+            self._insert(forms)
+        for kind, values in other._recent.items():
+            older = {value: None for value in values if value in new}
+            self._recent[kind] = older | self._recent.get(kind, {})
 
-    def forget_all_but(self, newest: int, kind: str) -> None:
-        """Drop the oldest values of a kind."""
-        those = [value for value, forms in self._all.items() if forms.kind == kind]
-        for value in those[:-newest]:
-            del self._all[value]
-            self._in_runs = None
+    def _insert(self, forms: _Forms) -> None:
+        self._forms[forms.value] = forms
+        self._clear = Clear(None)
+        self._anywhere += [(text, forms) for text in forms.anywhere]
+        for probe in forms.in_runs:
+            insort(self._in_runs, (probe, forms), key=_size)
+
+    def _refresh(self, value: bytes, kind: str, most: int) -> None:
+        """Make a value the youngest of its kind, and forget the oldest ones."""
+        recent = self._recent.setdefault(kind, {})
+        recent.pop(value, None)
+        recent[value] = None
+        while len(recent) > most:
+            oldest = next(iter(recent))
+            del recent[oldest]
+            forms = self._forms.pop(oldest)
+            self._anywhere = [item for item in self._anywhere if item[1] is not forms]
+            self._in_runs = [item for item in self._in_runs if item[1] is not forms]
 
     def clear(self, scanner: object) -> Clear:
         """What was found to have neither a value nor anything that this scanner finds."""
-        self._sort()
         if self._clear.scanner is not scanner:
             self._clear = Clear(scanner)
         return self._clear
 
-    def in_runs(self, data: bytes, runs: Collection[bytes]) -> list[Hit]:
+    def in_runs(self, data: bytes, runs: Collection[bytes]) -> list[Detection]:
         """Where a value stands as it is, JSON-escaped, or inside a run of Base64 or hexadecimal.
 
         `runs` are the text's token runs.
@@ -111,29 +141,22 @@ class Watch:
             return []
         text = b" ".join(runs)
         longest = max(map(len, runs))
-        probes = self._sort()
-        end = bisect_right(probes, longest, key=lambda item: len(item[0]))
-        return [forms for probe, forms in probes[:end] if probe in text]
+        end = bisect_right(self._in_runs, longest, key=_size)
+        return [forms for probe, forms in self._in_runs[:end] if probe in text]
 
-    def anywhere(self, data: bytes) -> list[Hit]:
-        """The same for values, and forms of them, that have no long run of token characters."""
-        self._sort()
+    def anywhere(self, data: bytes) -> list[Detection]:
+        """Where a value, or a form of it, stands that has no long run of token characters."""
         return [hit for probe, forms in self._anywhere if probe in data for hit in _hits(data, forms)]
 
     def in_squeezed(self, data: bytes) -> Iterator[tuple[bytes, str]]:
         """The values with blanks or quotes that stand in squeezed text, however quoted and folded."""
-        for forms in self._all.values():
+        for forms in self._forms.values():
             if forms.squeezed and forms.squeezed in data:
                 yield forms.value, forms.kind
 
-    def _sort(self) -> list[tuple[bytes, _Forms]]:
-        """What to look for in runs, the shortest first."""
-        if self._in_runs is None:
-            self._clear = Clear(None)
-            self._anywhere = [(text, forms) for forms in self._all.values() for text in forms.anywhere]
-            in_runs = [(probe, forms) for forms in self._all.values() for probe in forms.in_runs]
-            self._in_runs = sorted(in_runs, key=lambda item: len(item[0]))
-        return self._in_runs
+
+def _size(probe: tuple[bytes, _Forms]) -> int:
+    return len(probe[0])
 
 
 class Clear:
@@ -172,15 +195,15 @@ def _remember(known: set[Known], more: Iterable[Known]) -> None:
     known.update(more)
 
 
-def _hits(data: bytes, forms: _Forms) -> Iterator[Hit]:
+def _hits(data: bytes, forms: _Forms) -> Iterator[Detection]:
     rule = f"tracked-{forms.kind}"
     for text in forms.plain:
         for at in _places(data, text):
-            yield Hit(at, at + len(text), rule, forms.kind, forms.value)
+            yield Detection(at, at + len(text), rule, forms.kind, forms.value)
     for text in forms.coded:
         for at in _places(data, text):
             start, end = _run_around(data, at)
-            yield Hit(start, end, rule, "encoded", data[start:end])
+            yield Detection(start, end, rule, "encoded", data[start:end])
 
 
 def _places(data: bytes, text: bytes) -> Iterator[int]:
@@ -218,9 +241,11 @@ def _forms(value: bytes, kind: str) -> _Forms:
 
 def _plain_forms(value: bytes) -> list[bytes]:
     text = value.decode("utf-8", "surrogateescape")
-    if text.isascii() and not any(mark in text for mark in '"\\\n\r\t'):
-        return [value]
     forms = [value]
+    if b" " in value:
+        forms.append(value.replace(b" ", b"+"))  # as urlencoded forms have it
+    if text.isascii() and not any(mark in text for mark in '"\\\n\r\t'):
+        return forms
     for ascii_only in (False, True) if not text.isascii() else (False,):
         inner = text
         for _ in range(2):  # a string, and a string in a string (tool arguments)

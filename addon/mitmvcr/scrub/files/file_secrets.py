@@ -3,14 +3,7 @@
 Nothing is loaded and written anew: values are found where they stand in the text, and only a secret's own
 bytes are replaced there.
 
-tree          YAML or JSON with the place of every value
-raw           from a place in a value to the place in the text
-parts         which value is what: a header, a URL, a body
-placeholders  which headers hold no credential although their name sounds so
-find          what is secret in it
-functions     what the user's functions change in it
-pieces        the entries and headers that need to be read
-sieve         a quick look at the whole, which most files need no more than
+Most files need no more than a `quick_look`; of others the `entries` that need it are read.
 """
 
 from __future__ import annotations
@@ -26,16 +19,18 @@ from mitmvcr.errors import FormatError, MitmvcrError
 from mitmvcr.formats import sniffing
 from mitmvcr.http.content_coding import GZIP_MAGIC
 from mitmvcr.model import Cassette, Interaction, Source
-from mitmvcr.scrub import Memory
+from mitmvcr.scrub.decide import ROUNDS, Rules
 from mitmvcr.scrub.files import document, entries, function_edits
-from mitmvcr.scrub.files.finder import Edit, Finder, Hit, Rules
+from mitmvcr.scrub.files.finder import Edit, FileSecret, Finder, MessageEdits
 from mitmvcr.scrub.files.quick_look import Suspicion, is_credential_name, suspect
 from mitmvcr.scrub.files.roles import Message, messages, messages_of_lines
 from mitmvcr.scrub.gate import mask
+from mitmvcr.scrub.memory import Memory
 
-__all__ = ["Finding", "Rules", "Scrubbed", "StuckError", "examine", "memory_for", "scrub"]
+__all__ = ["FileFinding", "Rules", "Scrubbed", "StuckError", "examine", "memory_for", "scrub"]
 
-_ROUNDS = 6
+_SEEN = 4096
+"""How many credentials of each kind are looked out for: the first entry may hold what the last one shows."""
 
 
 class StuckError(MitmvcrError):
@@ -43,7 +38,7 @@ class StuckError(MitmvcrError):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FileFinding:
     """A secret in a file; `line` and `column` count from 1, `sample` is masked.
 
     In a compressed file they count in what it unpacks to.
@@ -73,7 +68,7 @@ def memory_for(contents: Sequence[bytes], environ: Mapping[str, str] | None = No
         for data in contents
         if b"REDACTED-" in data or _is_gzip(data)
     )
-    return Memory.resume(Cassette(source=Source(texts, (), (), 0)), environ)
+    return Memory.resume(Cassette(source=Source(texts, (), (), 0)), environ, seen=_SEEN)
 
 
 _MARK = re.compile(rb"REDACTED-[a-z0-9]+-[0-9]+")
@@ -83,7 +78,7 @@ def _is_gzip(data: bytes) -> bool:
     return data.startswith(GZIP_MAGIC)
 
 
-def examine(data: bytes, rules: Rules, memory: Memory) -> list[Finding]:
+def examine(data: bytes, rules: Rules, memory: Memory) -> list[FileFinding]:
     """The secrets in a cassette, in the order of their places; raises FormatError if it can't be read."""
     data = sniffing.decompress(data)
     hits = [*_by_function(data, rules, memory)[0], *_look(data, rules, memory)[0]]
@@ -94,7 +89,7 @@ def examine(data: bytes, rules: Rules, memory: Memory) -> list[Finding]:
         at = hit.start
         column = len(data[data.rfind(b"\n", 0, at) + 1 : at].decode("utf-8", "replace")) + 1
         sample = mask(hit.value) if hit.value else hit.stuck
-        findings.append(Finding(hit.rule, hit.field, hit.kind, line, column, sample))
+        findings.append(FileFinding(hit.rule, hit.field, hit.kind, line, column, sample))
     return findings
 
 
@@ -112,7 +107,7 @@ def scrub(data: bytes, rules: Rules, memory: Memory) -> Scrubbed:
     replaced.update(hit.kind for hit in hits)
     data = apply(data, edits)
     # What stood beside a secret may look like one when that is gone; mostly the second look is the last.
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         hits, edits = _look(data, rules, memory)
         if not edits:
             break
@@ -136,29 +131,32 @@ def apply(data: bytes, edits: Sequence[Edit]) -> bytes:
     return b"".join([*out, data[at:]])
 
 
-def _by_function(data: bytes, rules: Rules, memory: Memory) -> tuple[list[Hit], list[Edit]]:
+def _by_function(data: bytes, rules: Rules, memory: Memory) -> tuple[list[FileSecret], list[Edit]]:
     if not rules.custom.functions:
         return [], []
-    results = function_edits.look(data, _messages(data), rules.custom.functions, Finder(data, rules, memory))
-    return [hit for one in results for hit in one.hits], [edit for one in results for edit in one.edits]
+    results = function_edits.look(data, _messages(data), rules.custom, Finder(data, rules, memory))
+    return [secret for one in results for secret in one.secrets], [
+        edit for one in results for edit in one.edits
+    ]
 
 
-def _look(data: bytes, rules: Rules, memory: Memory) -> tuple[list[Hit], list[Edit]]:
+def _look(data: bytes, rules: Rules, memory: Memory) -> tuple[list[FileSecret], list[Edit]]:
     suspicion = suspect(data, rules, memory)
     if not suspicion:
         return [], []
-    finder = Finder(data, rules, memory)
     found = _named(data, suspicion)
     if found is not None:
-        hits, edits = _all(finder, found, by_name_only=True)
+        secrets, edits = _all(Finder(data, rules, memory, by_name_only=True), found)
         if not edits and not suspicion.in_text:
-            return hits, edits
+            return secrets, edits
         # What the headers have may stand in a body too; mostly all that was found stood in them alone.
         rest = suspect(apply(data, edits), rules, memory)
         if not rest.in_text and not rest.untold:
-            return hits, edits
-    found = _messages(data) if suspicion.untold else _bad_entries(data, rules, memory)
-    return _all(finder, found, by_name_only=False)
+            return secrets, edits
+    # A URL's credentials are known when all are read; those of headers are read by themselves.
+    is_whole = suspicion.untold or suspicion.in_parameters
+    found = _messages(data) if is_whole else _bad_entries(data, rules, memory)
+    return _all(Finder(data, rules, memory), found)
 
 
 def _named(data: bytes, suspicion: Suspicion) -> list[Message] | None:
@@ -180,7 +178,7 @@ def _bad_entries(data: bytes, rules: Rules, memory: Memory) -> list[Message]:
     if credentials is None:
         return _messages(data)
     for message in credentials:
-        Finder(data, rules, memory).track(message)
+        Finder(data, rules, memory).remember_credentials(message)
     try:
         found = entries.entries(data, lambda piece: bool(suspect(piece, rules, memory)))
     except FormatError:
@@ -199,16 +197,15 @@ def _messages(data: bytes) -> list[Message]:
         return messages_of_lines(data)
 
 
-def _all(finder: Finder, found: Sequence[Message], *, by_name_only: bool) -> tuple[list[Hit], list[Edit]]:
-    hits: list[Hit] = []
-    edits: list[Edit] = []
+def _all(finder: Finder, found: Sequence[Message]) -> tuple[list[FileSecret], list[Edit]]:
     for message in found:
-        finder.track(message)
-    for message in found:
-        result = finder.look(message, by_name_only=by_name_only)
-        hits += result.hits
-        edits += result.edits
-    return hits, edits
+        finder.remember_credentials(message)
+    return _together([finder.look(message) for message in found])
+
+
+def _together(results: Sequence[MessageEdits]) -> tuple[list[FileSecret], list[Edit]]:
+    edits = [edit for result in results for edit in result.edits]
+    return [secret for result in results for secret in result.secrets], edits
 
 
 def _check_same(before: bytes, after: bytes) -> None:

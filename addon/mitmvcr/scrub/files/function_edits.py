@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from mitmvcr import formats
-from mitmvcr.errors import FormatError, MitmvcrError
+from mitmvcr.errors import FormatError
 from mitmvcr.http.go_rules import canonical_header
-from mitmvcr.model import Interaction, Request, Response, Values
-from mitmvcr.scrub.files.finder import Finder, Result
+from mitmvcr.model import Request, Response, Values
+from mitmvcr.scrub.files.finder import Finder, MessageEdits
 from mitmvcr.scrub.files.roles import Message, Part, Role
-
-Function = Callable[[Interaction], Interaction]
-
-
-class FunctionError(MitmvcrError):
-    """A user's function failed, or what it changes can't be found in the file; the text says which."""
+from mitmvcr.scrub.user_rules import Custom, FunctionError
 
 
-def look(
-    data: bytes, found: Sequence[Message], functions: Sequence[Function], finder: Finder
-) -> list[Result]:
+def look(data: bytes, found: Sequence[Message], rules: Custom, finder: Finder) -> list[MessageEdits]:
     """What the functions change in URLs, headers and bodies, all of what they return that is read.
 
     `found` are the file's messages in their order. Raises FunctionError.
@@ -34,7 +27,7 @@ def look(
         raise FunctionError("functions can't be applied in place: convert it, which applies them")
     results = []
     for before, request, response in zip(interactions, *sides, strict=True):
-        after = _applied(functions, before)
+        after = rules.applied(before)
         for message, old, new in (
             (request, before.request, after.request),
             (response, before.response, after.response),
@@ -47,22 +40,6 @@ def look(
                     )
                 results.append(result)
     return results
-
-
-def _applied(functions: Sequence[Function], one: Interaction) -> Interaction:
-    for function in functions:
-        name = getattr(function, "__qualname__", repr(function))
-        try:
-            one = function(one)
-        except Exception as error:  # it is the user's, and may raise anything
-            raise FunctionError(
-                f"the function {name} of redact failed: {type(error).__name__}: {error}"
-            ) from error
-        if not isinstance(one, Interaction):
-            raise FunctionError(
-                f"the function {name} of redact returned {type(one).__name__}, no Interaction"
-            )
-    return one
 
 
 def _changes(

@@ -17,14 +17,15 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from mitmvcr.http.content_coding import coding_of, is_text
+from mitmvcr.scrub.decide import Rules
 from mitmvcr.scrub.detect.archives import PackedError, has_archives, unpacked
 from mitmvcr.scrub.detect.readings import unfolded
 from mitmvcr.scrub.detect.search import find_secrets
 from mitmvcr.scrub.files.document import is_json
-from mitmvcr.scrub.files.finder import Rules
-from mitmvcr.scrub.files.harmless_headers import credential_kind
-from mitmvcr.scrub.memory import MARK, Memory
+from mitmvcr.scrub.headers import credential_kind
+from mitmvcr.scrub.memory import Memory
 from mitmvcr.scrub.parameters import secret_parameter
+from mitmvcr.scrub.placeholders import MARK
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ def _between(data: bytes, start: int, end: int, marks: Iterator[Bit]) -> Iterato
 
 # To YAML 1.1 those are line breaks too: U+0085, which is read as \n, U+2028 and U+2029, which stay.
 _BREAK = rb"(?:\r\n?|\n|\xc2\x85|\xe2\x80[\xa8\xa9])"
+# One or more line breaks with the blanks around them: what YAML folds between words.
 _FOLD = rb"(?<![ \t])[ \t]*+(" + _BREAK + rb"(?:[ \t]*+" + _BREAK + rb")*+)[ \t]*+"
 _ONE_BREAK = re.compile(_BREAK)
 
@@ -109,6 +110,7 @@ def _single_marks(pattern: re.Pattern[bytes], data: bytes, start: int, end: int)
         yield (_folded(found[1]) if found[1] else b"'"), *found.span(), False
 
 
+# An escape (of a line break, of 2, 4 or 8 hexadecimal digits, of one character), or a fold.
 _DOUBLE_MARK = re.compile(
     rb"\\(?:" + _BREAK + rb"[ \t]*+|x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))|" + _FOLD,
     re.DOTALL,
@@ -155,6 +157,7 @@ _ESCAPED = {
     b"P": "\u2029".encode(),
 }
 
+# A line and its break; bytes of UTF-8 that only begin like a break's are of the line.
 _LINE = re.compile(rb"((?:[^\r\n\xc2\xe2]|\xc2(?!\x85)|\xe2(?!\x80[\xa8\xa9]))*+)(" + _BREAK + rb"|\Z)")
 
 
@@ -184,6 +187,7 @@ def _indent(value: bytes, data: bytes, at: int, end: int) -> int:
     return max(0, written.end() - line - own)
 
 
+# A pair of surrogates, one character in four digits, or another escape.
 _JSON_MARK = re.compile(rb"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\.")
 
 

@@ -25,7 +25,7 @@ _NAME_STOP = bytes(
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedRule:
     """A kind whose values are told by a name that holds one of `words` (lower case)."""
 
     name: str
@@ -112,9 +112,10 @@ _TABLE = (
     ("zendesk", f"{_LOW}{{40}}", 0),
 )  # fmt: skip
 
+# Nothing of a token may follow: a vendor's value has its very length.
 _END = rb"(?![A-Za-z0-9_=-])"
 _VENDORS = {
-    word: Named(
+    word: NamedRule(
         f"{words.split()[0]}-key",
         as_kind(re.sub("[^a-z]", "", words.split()[0])),
         b"(?i:" + value.encode() + b")" + _END,
@@ -123,6 +124,7 @@ _VENDORS = {
     for words, value, entropy in _TABLE
     for word in words.split()
 }
+# Anywhere in a name, the longest word first: `my_datadog_api_key`.
 _VENDOR_WORD = re.compile("|".join(map(re.escape, sorted(_VENDORS, key=len, reverse=True))))
 
 # gitleaks' generic-api-key: its words, and the names that it lets pass (those that a name alone tells).
@@ -139,7 +141,9 @@ _GENERIC_PASSES = re.compile(
     r"|(?:api|credentials|token)[_.-]?(?:endpoint|ur[il]|type)|token[_.-]?file|page[_.-]?token|tokenizer"
     r"|prompt_cache_key|api[_.-]?base"
 )
-GENERIC = Named(
+# A word of 10 to 150 characters, where Base64 goes no further; Base64 from 12 on, also with `/` and `+`; else the
+# word as far as it goes.
+GENERIC = NamedRule(
     "generic-key",
     "token",
     rb"[\w.=~-]{10,150}(?![\w=~+/-])|[A-Za-z0-9][A-Za-z0-9+/]{11,4096}={0,3}(?![\w+/=-])"
@@ -147,10 +151,10 @@ GENERIC = Named(
     3.5,
 )
 
-_names: dict[tuple[bytes, bool], tuple[Named, ...]] = {}
+_names: dict[tuple[bytes, bool], tuple[NamedRule, ...]] = {}
 
 
-def named_kinds(data: bytes, at: int) -> tuple[Named, ...]:
+def named_kinds(data: bytes, at: int) -> tuple[NamedRule, ...]:
     """The kinds that the name in front of a token tells; empty if it has none or a harmless one."""
     front = data[max(0, at - _NAME_REACH) : at]
     bare = front.rstrip(_FILL)
@@ -169,7 +173,7 @@ def named_kinds(data: bytes, at: int) -> tuple[Named, ...]:
     return known
 
 
-def _kinds_of(name: str, *, in_url: bool) -> tuple[Named, ...]:
+def _kinds_of(name: str, *, in_url: bool) -> tuple[NamedRule, ...]:
     kinds = [_VENDORS[word] for word in dict.fromkeys(_VENDOR_WORD.findall(name))]
     tells = _GENERIC_WORD.search(name) or (in_url and _SIGNATURE.search(name))
     if tells and not _GENERIC_PASSES.search(name):
@@ -179,6 +183,7 @@ def _kinds_of(name: str, *, in_url: bool) -> tuple[Named, ...]:
 
 _DIGITS = b"0123456789"
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# Names of models (`gpt-4o-mini-2024-07-18`) and dates, which have digits as keys do; a possessive group, so linear.
 _VERSIONED = re.compile(
     rb"(?:gpt|chatgpt|o[0-9]|text|tts|whisper|claude|gemini|llama|mistral|qwen|deepseek)(?:-[a-z0-9.]+)++"
     rb"|[0-9]{4}-[0-9]{2}-[0-9]{2}[A-Za-z0-9:.+-]*"
