@@ -27,6 +27,10 @@ _MAGIC = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd
 _EVENT_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
+class NotServable(Exception):  # noqa: N818 - an outcome, not an error
+    """An entry of a file that is no whole exchange over HTTP; the text says why."""
+
+
 def is_http(url: str) -> bool:
     """Whether the URL is absolute and HTTP's, with a host and a port that can be."""
     try:

@@ -9,7 +9,6 @@ parts         which value is what: a header, a URL, a body
 placeholders  which headers hold no credential although their name sounds so
 find          what is secret in it
 functions     what the user's functions change in it
-pieces        the entries and headers that need to be read
 sieve         a quick look at the whole, which most files need no more than
 """
 
@@ -26,10 +25,10 @@ from mitmvcr.errors import FormatError, MitmvcrError
 from mitmvcr.formats import sniffing
 from mitmvcr.model import Cassette, Interaction, Source
 from mitmvcr.scrub import Memory
-from mitmvcr.scrub.files import document, entries, function_edits
+from mitmvcr.scrub.files import document, function_edits
 from mitmvcr.scrub.files.finder import Edit, Finder, Hit, Rules
-from mitmvcr.scrub.files.quick_look import Suspicion, is_credential_name, suspect
-from mitmvcr.scrub.files.roles import Message, messages, messages_of_lines
+from mitmvcr.scrub.files.quick_look import Suspicion, suspect
+from mitmvcr.scrub.files.roles import FileMessage, messages, messages_of_lines
 from mitmvcr.scrub.gate import mask
 
 __all__ = ["Finding", "Rules", "Scrubbed", "StuckError", "examine", "memory_for", "scrub"]
@@ -147,47 +146,17 @@ def _look(data: bytes, rules: Rules, memory: Memory) -> tuple[list[Hit], list[Ed
     if not suspicion:
         return [], []
     finder = Finder(data, rules, memory)
-    found = _named(data, suspicion)
-    if found is not None:
+    found = _messages(data)
+    if not suspicion.untold and not suspicion.in_text:
         hits, edits = _all(finder, found, by_name_only=True)
-        if not edits and not suspicion.in_text:
-            return hits, edits
-        # What the headers have may stand in a body too; mostly all that was found stood in them alone.
-        rest = suspect(apply(data, edits), rules, memory)
+        # What the names tell may stand in a body too; mostly it does not.
+        rest = suspect(apply(data, edits), rules, memory) if edits else Suspicion()
         if not rest.in_text and not rest.untold:
             return hits, edits
-    found = _messages(data) if suspicion.untold else _bad_entries(data, rules, memory)
     return _all(finder, found, by_name_only=False)
 
 
-def _named(data: bytes, suspicion: Suspicion) -> list[Message] | None:
-    """What is to be read for secrets that a name tells, if it is not the whole file that must be."""
-    if suspicion.untold:
-        return None
-    if not suspicion.in_parameters and not document.is_json(data):
-        found = entries.headers(data, is_credential_name)
-        if found is not None:
-            return found
-    return None if suspicion.in_text else _messages(data)
-
-
-def _bad_entries(data: bytes, rules: Rules, memory: Memory) -> list[Message]:
-    """The messages of the entries that need to be read; of all, if these can't be told apart."""
-    if document.is_json(data):
-        return _messages(data)
-    credentials = entries.headers(data, is_credential_name)
-    if credentials is None:
-        return _messages(data)
-    for message in credentials:
-        Finder(data, rules, memory).track(message)
-    try:
-        found = entries.entries(data, lambda piece: bool(suspect(piece, rules, memory)))
-    except FormatError:
-        found = None
-    return _messages(data) if found is None else found
-
-
-def _messages(data: bytes) -> list[Message]:
+def _messages(data: bytes) -> list[FileMessage]:
     try:
         return messages(document.read(data))
     except FormatError:
@@ -198,7 +167,7 @@ def _messages(data: bytes) -> list[Message]:
         return messages_of_lines(data)
 
 
-def _all(finder: Finder, found: Sequence[Message], *, by_name_only: bool) -> tuple[list[Hit], list[Edit]]:
+def _all(finder: Finder, found: Sequence[FileMessage], *, by_name_only: bool) -> tuple[list[Hit], list[Edit]]:
     hits: list[Hit] = []
     edits: list[Edit] = []
     for message in found:

@@ -22,7 +22,7 @@ from mitmvcr.scrub.detect.archives import PackedError, coding_of, is_text, membe
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.search import Secret, find_secrets
 from mitmvcr.scrub.files.harmless_headers import cookie_values, credential_kind
-from mitmvcr.scrub.files.roles import Message, Part, Role
+from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role
 from mitmvcr.scrub.files.writeback import Written, rewritten, rewritten_base64
 from mitmvcr.scrub.headers import Fate, compile_headers, credentials
 from mitmvcr.scrub.memory import MARK, Memory
@@ -100,7 +100,7 @@ class Finder:
         self._rules = rules
         self._memory = memory
 
-    def track(self, message: Message) -> None:
+    def track(self, message: FileMessage) -> None:
         """Look out for the credentials in a message's headers from now on."""
         for part in message.headers:
             kind = credential_kind(part.name, part.leaf.value)
@@ -108,7 +108,7 @@ class Finder:
                 for value in credentials(part.name.lower(), part.leaf.text):
                     self._memory.track(value, kind)
 
-    def look(self, message: Message, *, by_name_only: bool) -> Result:
+    def look(self, message: FileMessage, *, by_name_only: bool) -> Result:
         """The secrets in a message; `by_name_only` those alone that a header's or parameter's name tells."""
         result = Result([], [])
         for part in (*message.parts, *message.headers):
@@ -123,7 +123,7 @@ class Finder:
         self._trees(message, result)
         return result
 
-    def put(self, part: Part, message: Message, old: bytes, new: bytes) -> Result:
+    def put(self, part: MessagePart, message: FileMessage, old: bytes, new: bytes) -> Result:
         """What gives a part another value, its own being `old`; nothing if it isn't."""
         result = Result([], [])
         change = _Change(0, len(old), new, _FUNCTION, "custom", old)
@@ -137,17 +137,17 @@ class Finder:
             self._record(part, [change], result)
         return result
 
-    def allows(self, part: Part) -> bool:
+    def allows(self, part: MessagePart) -> bool:
         """Whether the user lets stay what a function changes there."""
         return self._rules.custom.allows(_FUNCTION, part.field)
 
-    def _part(self, part: Part, message: Message, result: Result, *, by_name_only: bool) -> None:
+    def _part(self, part: MessagePart, message: FileMessage, result: Result, *, by_name_only: bool) -> None:
         changes = list(self._by_name(part, message))
         if not by_name_only and len(part.leaf.value) >= _SHORTEST:
             changes += self._scanned(part.leaf.value, part, changes, part.name)
         self._record(part, changes, result)
 
-    def _by_name(self, part: Part, message: Message) -> Iterator[_Change]:
+    def _by_name(self, part: MessagePart, message: FileMessage) -> Iterator[_Change]:
         value = part.leaf.value
         if part.role is Role.HEADER:
             yield from self._header(part, message.side)
@@ -160,7 +160,7 @@ class Finder:
             if kind:
                 yield self._change(0, len(value), kind, value, "secret-parameter")
 
-    def _header(self, part: Part, side: str) -> Iterator[_Change]:
+    def _header(self, part: MessagePart, side: str) -> Iterator[_Change]:
         value = part.leaf.value
         allowed = self._rules.request_headers if side == "request" else self._rules.response_headers
         verdict = allowed.verdict(part.name)
@@ -191,7 +191,9 @@ class Finder:
     def _change(self, start: int, end: int, kind: str, value: bytes, rule: str) -> _Change:
         return _Change(start, end, self._memory.replacement(kind, value), rule, kind, value)
 
-    def _scanned(self, value: bytes, part: Part, known: Sequence[_Change], name: str) -> Iterator[_Change]:
+    def _scanned(
+        self, value: bytes, part: MessagePart, known: Sequence[_Change], name: str
+    ) -> Iterator[_Change]:
         """What looks like a secret, and does not lie in what is replaced already."""
         text, shift = value, 0
         if name and part.role is not Role.HEADER:
@@ -212,7 +214,7 @@ class Finder:
                 yield _Change(left, right, new, secret.rule, secret.kind, secret.value)
                 is_first = False
 
-    def _record(self, part: Part, changes: Sequence[_Change], result: Result) -> None:
+    def _record(self, part: MessagePart, changes: Sequence[_Change], result: Result) -> None:
         changes = [one for one in changes if not self._rules.custom.allows(one.rule, part.field)]
         if not changes:
             return
@@ -235,7 +237,7 @@ class Finder:
                 result.hits.append(Hit(one.rule, part.field, one.kind, start, one.value))
 
     def _body(
-        self, part: Part, message: Message, result: Result, *, by_name_only: bool
+        self, part: MessagePart, message: FileMessage, result: Result, *, by_name_only: bool
     ) -> tuple[int, int] | None:
         """Look through a body; its length in the file's terms before and behind."""
 
@@ -247,7 +249,7 @@ class Finder:
         return self._replace_in_body(part, message, result, look)
 
     def _replace_in_body(
-        self, part: Part, message: Message, result: Result, look: Callable[[bytes], list[_Change]]
+        self, part: MessagePart, message: FileMessage, result: Result, look: Callable[[bytes], list[_Change]]
     ) -> tuple[int, int] | None:
         value = _unbase64(part.leaf.value) if part.is_base64 else part.leaf.value
         coding = _coding(value, message)
@@ -279,17 +281,19 @@ class Finder:
         )
         return len(value), len(packed)
 
-    def _packed(self, body: bytes, part: Part, result: Result) -> None:
+    def _packed(self, body: bytes, part: MessagePart, result: Result) -> None:
         """What archives in a body have; raises PackedError for one that can't be read."""
         for member in members(body):
             for secret in find_secrets(member, self._rules.scanner, self._memory.watch):
                 self._stuck(secret.rule, part, secret.value, "it is in an archive: record it anew", result)
 
-    def _stuck(self, rule: str, part: Part, value: bytes, why: str, result: Result) -> None:
+    def _stuck(self, rule: str, part: MessagePart, value: bytes, why: str, result: Result) -> None:
         if not self._rules.custom.allows(rule, part.field):
             result.hits.append(Hit(rule, part.field, "", part.leaf.start, value, why))
 
-    def _in_body(self, body: bytes, part: Part, message: Message, *, by_name_only: bool) -> list[_Change]:
+    def _in_body(
+        self, body: bytes, part: MessagePart, message: FileMessage, *, by_name_only: bool
+    ) -> list[_Change]:
         changes: list[_Change] = []
         media_type = message.header("content-type").partition(";")[0].strip().lower()
         if media_type == _FORM:
@@ -309,7 +313,7 @@ class Finder:
         for start, end, new in self._rules.custom.edits(body, replacement):
             yield _Change(start, end, new, "custom-path", "custom", found[-1])
 
-    def _trees(self, message: Message, result: Result) -> None:
+    def _trees(self, message: FileMessage, result: Result) -> None:
         """JSONPaths in bodies that the file keeps as JSON."""
         for start, end in message.trees:
             for one in self._by_path(self._data[start:end]):
@@ -319,7 +323,7 @@ class Finder:
                         Hit(one.rule, f"{message.side}.body", one.kind, start + one.start, one.value)
                     )
 
-    def _events(self, message: Message, result: Result) -> None:
+    def _events(self, message: FileMessage, result: Result) -> None:
         """What the pieces of a stream share, where the file has the stream as a list of JSON."""
         if len(message.events) < 2:
             return
@@ -346,7 +350,7 @@ class Finder:
                 new = b""
             result.hits.append(Hit(secret.rule, field, secret.kind, spans[0][0], secret.value))
 
-    def _lengths(self, message: Message, before: int, after: int) -> Iterator[Edit]:
+    def _lengths(self, message: FileMessage, before: int, after: int) -> Iterator[Edit]:
         """The lengths in the file that were the body's."""
         headers = [part.leaf for part in message.headers if part.name.lower() == "content-length"]
         for leaf in (*headers, *message.lengths):
@@ -375,7 +379,7 @@ def _unbase64(text: bytes) -> bytes:
         return text
 
 
-def _coding(value: bytes, message: Message) -> str:
+def _coding(value: bytes, message: FileMessage) -> str:
     """How a body's bytes are coded; the header alone says nothing, for recorders decode and leave it."""
     magic = coding_of(value)
     header = message.header("content-encoding").strip().lower()

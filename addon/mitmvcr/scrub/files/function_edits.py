@@ -9,7 +9,7 @@ from mitmvcr.errors import FormatError, MitmvcrError
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Request, Response, Values
 from mitmvcr.scrub.files.finder import Finder, Result
-from mitmvcr.scrub.files.roles import Message, Part, Role
+from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role
 
 Function = Callable[[Interaction], Interaction]
 
@@ -19,7 +19,7 @@ class FunctionError(MitmvcrError):
 
 
 def look(
-    data: bytes, found: Sequence[Message], functions: Sequence[Function], finder: Finder
+    data: bytes, found: Sequence[FileMessage], functions: Sequence[Function], finder: Finder
 ) -> list[Result]:
     """What the functions change in URLs, headers and bodies, all of what they return that is read.
 
@@ -66,8 +66,8 @@ def _applied(functions: Sequence[Function], one: Interaction) -> Interaction:
 
 
 def _changes(
-    message: Message, old: Request | Response, new: Request | Response
-) -> Iterator[tuple[Part, bytes, bytes]]:
+    message: FileMessage, old: Request | Response, new: Request | Response
+) -> Iterator[tuple[MessagePart, bytes, bytes]]:
     """The parts that get another value, their value and that."""
     if isinstance(old, Request) and isinstance(new, Request) and old.url != new.url:
         for part in message.parts:
@@ -83,7 +83,9 @@ def _changes(
         yield message.body, old.body, new.body
 
 
-def _header_changes(message: Message, old: Values, new: Values) -> Iterator[tuple[Part, bytes, bytes]]:
+def _header_changes(
+    message: FileMessage, old: Values, new: Values
+) -> Iterator[tuple[MessagePart, bytes, bytes]]:
     """A header that is gone is emptied."""
     for name, values in old.items():
         parts = [part for part in message.headers if canonical_header(part.name) == canonical_header(name)]

@@ -16,10 +16,10 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from mitmvcr.formats.sniffing import is_json
 from mitmvcr.scrub.detect.archives import PackedError, coding_of, has_archives, is_text, unpacked
 from mitmvcr.scrub.detect.readings import unfolded
 from mitmvcr.scrub.detect.search import find_secrets
-from mitmvcr.scrub.files.document import is_json
 from mitmvcr.scrub.files.finder import Rules
 from mitmvcr.scrub.files.harmless_headers import credential_kind
 from mitmvcr.scrub.memory import MARK, Memory
@@ -157,7 +157,7 @@ def _names(text: bytes) -> tuple[bool, bool]:
     in_headers = in_parameters = False
     for key, behind in set(_KEY.findall(text)):
         name = key.decode("ascii")
-        in_headers |= is_credential_name(name)
+        in_headers |= _is_credential_name(name)
         # `code: 200` is an answer's; a parameter's value stands on the next line.
         in_parameters |= (
             behind != b" " and name.lower() not in _STRUCTURE and bool(secret_parameter(name, _ANY))
@@ -170,7 +170,7 @@ _STRUCTURE = frozenset({"authorization", "api-key", "x-api-key"})
 
 
 @lru_cache(maxsize=4096)
-def is_credential_name(name: str) -> bool:
+def _is_credential_name(name: str) -> bool:
     """Whether a header of this name may carry a credential."""
     return credential_kind(name, _ANY) is not None
 
@@ -205,7 +205,7 @@ def _suspect_json(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
         document = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return _YES  # its reader says what is wrong
-    walk = _Walk()
+    walk = _JsonWalk()
     walk.value(document, "")
     text = "\n".join(walk.texts).encode("utf-8", "replace")
     in_text = bool(find_secrets(text, rules.scanner, memory.watch)) or any(
@@ -215,7 +215,7 @@ def _suspect_json(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
 
 
 @dataclass(slots=True)
-class _Walk:
+class _JsonWalk:
     """The texts of a JSON document, those that may be streams by themselves too."""
 
     texts: list[str] = field(default_factory=list)
