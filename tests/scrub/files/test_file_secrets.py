@@ -17,7 +17,7 @@ from unittest import mock
 import brotli
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mitmvcr import formats
@@ -567,6 +567,14 @@ ENCODINGS: dict[str, Callable[[str], bytes]] = {
     seed=st.integers(0, 2**32),
     is_asked=st.booleans(),
     words=st.text(alphabet="abcdefg \n'\"\\:{é", max_size=90),
+)
+@example(
+    kind="anthropic",
+    encoding="base64",
+    writer="VCR.py with literals",
+    seed=0,
+    is_asked=False,
+    words="a\\\n",
 )
 @settings(max_examples=150, deadline=None)
 def test_quick_look_misses_nothing_that_reading_each_value_finds(

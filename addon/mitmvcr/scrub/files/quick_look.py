@@ -59,6 +59,8 @@ _UNTOLD = re.compile(
 )
 # And UTF-16, where each character is followed by such an escape.
 _UNTOLD_TAGS = (b"!!python", b"\\0", b"\\x00", b"\\u0000", b'"\\x1f\\x8b', b'"\\x1F\\x8B')
+# In a block a backslash at a line's end is text, and no fold as in double quotes.
+_BLOCK_SCALAR = re.compile(rb"[:-][ \t]+[|>][-+0-9]*[ \t]*\r?\n")
 _FOLDED_PHRASES = (b"-----BEGIN", b"earer\n", b"EARER\n", b"asic\n", b"ASIC\n", b"x-www-form-urlencoded")
 _DOUBLE_QUOTED_STREAM = (b' "data:', b' "event:', b' "id:', b' ":')
 _FOLDED_STREAM = (b" 'data:", b" 'event:", b" 'id:", b" ':")
@@ -119,8 +121,11 @@ def _suspect_yaml(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
     parts = _apart(data)
     if parts is None:
         return _YES
+    flat = unfolded(parts[0])
+    if len(flat) != len(parts[0]) and _BLOCK_SCALAR.search(parts[0]):
+        return _YES
     # Without indentation and folds. What is told by a line alone is looked for in each line once.
-    lines = [line.lstrip() for line in unfolded(parts[0]).split(b"\n")]
+    lines = [line.lstrip() for line in flat.split(b"\n")]
     text, once = b"\n".join([b"", *lines]), b"\n".join([b"", *set(lines), b""])
     if any(sign in once for sign in (*_UNTOLD_TAGS, *_FOLDED_PHRASES)) or _UNTOLD.search(once):
         return _YES
