@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mitmvcr import formats
-from mitmvcr.errors import MitmvcrError
+from mitmvcr.errors import FormatError, MitmvcrError
 from mitmvcr.formats import govcr, har, vcrpy
 from mitmvcr.model import Cassette, Interaction
 from mitmvcr.scrub import Memory, Policy
@@ -598,6 +598,13 @@ def test_quick_look_misses_nothing_in_llama_stacks_streams(kind: str) -> None:
     for pieces in ([secret[:6], secret[6:12], secret[12:]], ["no secret ", "at all"], [secret, ""]):
         data = llama_stack({"model": "m"}, [chunk("key "), *map(chunk, pieces), chunk(" it is")])
         assert lint(data) == looked_through(data)
+
+
+@pytest.mark.parametrize("levels", ["[", "{a: ", "- ", "? "])
+@pytest.mark.parametrize("version", ["version: 2\n", ""])
+def test_deep_nesting_is_refused_by_its_name(version: str, levels: str) -> None:
+    with pytest.raises(FormatError, match="nested more than 100 levels deep"):
+        document.read(f"{version}interactions:\n- {levels * 100_000}".encode())
 
 
 def shout(one: Interaction) -> Interaction:
