@@ -16,8 +16,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mitmvcr.errors import FormatError
-from mitmvcr.formats.govcr import HEAD, Dialect, dump, emit_document, fast, load, reading
-from mitmvcr.formats.govcr.torn import TornError
+from mitmvcr.formats.govcr import HEAD, Dialect, dump, emit_document, fast, load
+from mitmvcr.formats.govcr import read as reading
+from mitmvcr.formats.govcr.read import TornError
 from mitmvcr.model import Cassette, Interaction, Request, Response
 from mitmvcr.scrub import Memory
 from tests.formats import golden, nasty

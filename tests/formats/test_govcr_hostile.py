@@ -96,6 +96,12 @@ def test_it_is_refused_at_once(data: bytes) -> None:
     assert time.process_time() - started < 5
 
 
+@pytest.mark.parametrize("levels", ["[", "{a: ", "- ", "? "])
+def test_deep_nesting_is_named_whatever_libyaml_says_of_it(levels: str) -> None:
+    with pytest.raises(FormatError, match=r"line 5: .*nested more than 100 levels deep"):
+        load(entry("    x: " + levels * 100_000 if levels in "[{a: " else "    ? " + levels * 100_000))
+
+
 def test_a_cassette_of_vcr_py_is_named() -> None:
     data = seeds.seed("vcrpy_v1_llm_test_tool_use_basic.yaml")
     with pytest.raises(FormatError, match=r"this is a cassette of VCR\.py"):

@@ -17,7 +17,7 @@ import openai
 import pytest
 import yaml
 import zstandard
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mitmvcr.errors import FormatError
@@ -443,6 +443,8 @@ def test_too_many_values_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.binary(max_size=300))
+@example(b"\r\r[}")
+@example(b"a: \xc2\x85\xc2\x85}")
 def test_any_bytes_are_a_cassette_or_a_format_error(data: bytes) -> None:
     loads_or_refuses(data)
 

@@ -1,6 +1,17 @@
-"""The formats of cassettes: bytes <-> model, one module each; this registry finds the right one.
+"""The formats of cassettes: bytes <-> model, a module a format; this registry finds the right one.
 
 A format is found from what the bytes are, never from the file's name.
+
+sniffing       which format bytes are in, JSON or YAML, and gzip undone
+govcr          go-vcr's cassettes, read and written
+vcrpy          VCR.py's, read and written
+har            HAR 1.2, read and written
+llamastack     llama-stack's recordings, read
+recorded_http  what others keep of an exchange, in go-vcr's terms
+yaml_nodes     YAML as nodes with their places: the one reader of YAML that is in no known layout
+yaml_json      YAML and JSON as plain data, for others' formats
+yaml_to_json   YAML's structure as the JSON that it stands for
+places         characters, bytes and lines of a file
 """
 
 from __future__ import annotations

@@ -27,10 +27,6 @@ _UNKNOWN_TIME = "1970-01-01T00:00:00.000Z"
 _HTTP_2_OR_3 = re.compile(r"(?i)(?:http/?|h)([23])(?:\.0)?")
 
 
-class _NotHTTP(Exception):  # noqa: N818 - an outcome, not an error
-    """An entry that is no whole exchange over HTTP; the text says why."""
-
-
 def load(data: bytes) -> Cassette:
     """The exchanges in the file's log; raises FormatError.
 
@@ -44,14 +40,14 @@ def load(data: bytes) -> Cassette:
     if not isinstance(listed, list):
         raise FormatError(f"log.entries is {yaml_json.kind(listed)}, not a list")
     creator = log.get("creator")
-    reader = _Reader(isinstance(creator, dict) and creator.get("name") == "mitmproxy")
+    reader = _EntryReader(isinstance(creator, dict) and creator.get("name") == "mitmproxy")
     interactions: list[Interaction] = []
     notes: list[str] = []
     for index, entry in enumerate(listed):
         place = f"entry {index}"
         try:
             request, response = reader.entry(yaml_json.mapping(entry, place), place)
-        except _NotHTTP as reason:
+        except recorded_http.NotServable as reason:
             notes.append(f"{place} is left out: {reason}")
         else:
             interactions.append(Interaction(request, response, id=len(interactions)))
@@ -59,7 +55,7 @@ def load(data: bytes) -> Cassette:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _EntryReader:
     """Reads entries; `mitmproxy` if that wrote them: it decodes text of unknown charset as Latin-1."""
 
     mitmproxy: bool
@@ -71,11 +67,11 @@ class _Reader:
         method = yaml_json.text(asked.get("method"), f"{place}: request.method")
         code = yaml_json.integer(answered.get("status", 0), f"{place}: response.status")
         if not recorded_http.is_http(url) or not method or method == "CONNECT":
-            raise _NotHTTP(f"{method or 'no method'} {url[:80]!r} is no request over HTTP")
+            raise recorded_http.NotServable(f"{method or 'no method'} {url[:80]!r} is no request over HTTP")
         if "_webSocketMessages" in entry or code == 101:
-            raise _NotHTTP("it is a WebSocket")
+            raise recorded_http.NotServable("it is a WebSocket")
         if not 100 <= code <= 999:
-            raise _NotHTTP(f"it got no answer (its status is {code})")
+            raise recorded_http.NotServable(f"it got no answer (its status is {code})")
         request = self._request(method, url, asked, place)
         response = self._response(method, code, answered, place)
         return request, replace(response, duration=_duration(entry.get("timings"), place))
@@ -110,7 +106,7 @@ class _Reader:
         content = {} if given is None else yaml_json.mapping(given, f"{place}: response.content")
         size = content.get("size")
         if content.get("text") is None and isinstance(size, int) and size > 0 and not bodiless(method, code):
-            raise _NotHTTP("its answer's body was not saved")
+            raise recorded_http.NotServable("its answer's body was not saved")
         text = yaml_json.text(content.get("text"), f"{place}: response.content.text")
         media_type = yaml_json.text(content.get("mimeType"), f"{place}: response.content.mimeType")
         if yaml_json.text(content.get("encoding"), f"{place}: response.content.encoding") == "base64":
@@ -154,7 +150,7 @@ def _headers(value: Value, place: str) -> list[tuple[str, Sequence[str]]]:
 
 def _form(value: Value, media_type: str, place: str) -> bytes:
     if media_type.startswith("multipart/"):
-        raise _NotHTTP("its request's multipart body was not saved")
+        raise recorded_http.NotServable("its request's multipart body was not saved")
     if not isinstance(value, list):
         raise FormatError(f"{place} is {yaml_json.kind(value)}, not a list")
     params = [yaml_json.mapping(item, place) for item in value]

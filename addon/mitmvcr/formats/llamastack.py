@@ -12,7 +12,7 @@ from typing import TypeGuard
 from urllib.parse import urlencode, urlsplit
 
 from mitmvcr.errors import FormatError
-from mitmvcr.formats import recorded_http, yaml_json
+from mitmvcr.formats import recorded_http, yaml_json, yaml_to_json
 from mitmvcr.formats.yaml_json import Value
 from mitmvcr.model import Cassette, Interaction, Request, Response
 
@@ -21,10 +21,6 @@ _NOT_SENT = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 
 # Calls without a body; older recordings have POST for them, which no SDK sends.
 _GET = ("/models", "/api/tags", "/api/ps")
-
-
-class _NotServable(Exception):  # noqa: N818 - an outcome, not an error
-    """A recording that can't be served over HTTP; the text says why."""
 
 
 def load(data: bytes) -> Cassette:
@@ -79,7 +75,7 @@ def _is_recording(record: Value) -> TypeGuard[dict[str, Value]]:
 def _load(record: dict[str, Value]) -> Cassette:
     try:
         return Cassette((_interaction(record),))
-    except _NotServable as reason:
+    except recorded_http.NotServable as reason:
         return Cassette(notes=(f"left out: {reason}",))
 
 
@@ -101,15 +97,15 @@ def _check_servable(url: str, asked: dict[str, Value], answered: dict[str, Value
     endpoint = yaml_json.text(asked.get("endpoint"), "request.endpoint")
     path = parts.path.rstrip("/")
     if parts.scheme == "tool" or endpoint.startswith("/tools") or "/tool-runtime/" in path:
-        raise _NotServable(f"a call of a tool ({url[:80]}), not of OpenAI's API")
+        raise recorded_http.NotServable(f"a call of a tool ({url[:80]}), not of OpenAI's API")
     if "vertex" in parts.scheme or _type(answered.get("body")).startswith(("google.", "vertexai.")):
-        raise _NotServable("a call through Google's own SDK (Vertex AI), not in OpenAI's API")
+        raise recorded_http.NotServable("a call through Google's own SDK (Vertex AI), not in OpenAI's API")
     if path.endswith("/interactions") or endpoint.endswith("/interactions"):
-        raise _NotServable("a call of Google's /interactions, not in OpenAI's API")
+        raise recorded_http.NotServable("a call of Google's /interactions, not in OpenAI's API")
     if path.endswith("/v1/messages") or endpoint.endswith("/v1/messages"):
-        raise _NotServable("a call of Anthropic's /v1/messages, not in OpenAI's API")
+        raise recorded_http.NotServable("a call of Anthropic's /v1/messages, not in OpenAI's API")
     if not recorded_http.is_http(url):
-        raise _NotServable(f"its URL is {url[:80]!r}, which is not HTTP's")
+        raise recorded_http.NotServable(f"its URL is {url[:80]!r}, which is not HTTP's")
 
 
 def _request(url: str, asked: dict[str, Value]) -> Request:
@@ -169,7 +165,7 @@ def _error(answered: dict[str, Value]) -> Response:
     exception = answered.get("exception_data")
     if not isinstance(exception, dict) or exception.get("status_code") is None:
         what = answered.get("exception_message") or "no message"
-        raise _NotServable(f"an exception that was no answer of the server ({str(what)[:80]})")
+        raise recorded_http.NotServable(f"an exception that was no answer of the server ({str(what)[:80]})")
     code = yaml_json.integer(exception["status_code"], "response.exception_data.status_code")
     if not 100 <= code <= 999:
         raise FormatError(f"response.exception_data.status_code is {code}, which HTTP doesn't have")
@@ -208,4 +204,4 @@ def _plain(value: Value) -> Value:
 
 
 def _json(value: Value) -> bytes:
-    return yaml_json.json_bytes(value, None, compact=True)
+    return yaml_to_json.json_bytes(value, None, compact=True)

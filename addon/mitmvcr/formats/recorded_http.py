@@ -18,6 +18,10 @@ from mitmvcr.model import Request, Response
 _NOT_KEPT = HOP_BY_HOP | {"Host", "Content-Length"}
 
 
+class NotServable(Exception):  # noqa: N818 - an outcome, not an error
+    """An entry of a file that is no whole exchange over HTTP; the text says why."""
+
+
 def is_http(url: str) -> bool:
     """Whether the URL is absolute and HTTP's, with a host and a port that can be."""
     try:

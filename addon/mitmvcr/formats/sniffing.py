@@ -49,10 +49,15 @@ def sniff(data: bytes) -> str:
     """The format's name: `go-vcr`, `vcrpy`, `llama-stack` or `har`; raises FormatError for anything else."""
     head = _head(data)
     text = head.decode("utf-8", "replace").removeprefix("\ufeff")
-    name = _json(text) if _JSON.match(text) else _yaml(text, data)
+    name = _json(text) if is_json(head) else _yaml(text, data)
     if name is None:
         raise FormatError(f"this is no cassette: it looks like {_looks_like(head, text)}. {_READABLE}")
     return name
+
+
+def is_json(data: bytes) -> bool:
+    """Whether a cassette's text (decompressed) is JSON, not YAML."""
+    return _JSON_OBJECT.match(data) is not None
 
 
 def _head(data: bytes) -> bytes:
@@ -64,7 +69,8 @@ def _head(data: bytes) -> bytes:
         raise FormatError(f"this is no cassette: it looks like damaged gzip. {_READABLE}") from None
 
 
-_JSON = re.compile(r'\s*\{\s*["}]')
+# An object, empty or with a quoted key; YAML in braces mostly has its keys without quotes.
+_JSON_OBJECT = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*["}]')
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"(\s*:)?|[{}\[\]]', re.DOTALL)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from mitmvcr.errors import FormatError
-from mitmvcr.formats import recorded_http, yaml_json
+from mitmvcr.formats import recorded_http, yaml_json, yaml_to_json
 from mitmvcr.formats.yaml_json import Value
 from mitmvcr.http.go_rules import status_text
 from mitmvcr.model import Cassette, Interaction, Plain, Request, Response
@@ -23,12 +23,8 @@ VERSION = 1
 _BEFORE_1_0 = re.compile(rb"(?:\xef\xbb\xbf)?(?:---)?\s*(?:- request:|\[\s*\{)")
 
 
-class _NotHTTP(Exception):  # noqa: N818 - an outcome, not an error
-    """An entry that is no exchange over HTTP; the text says why."""
-
-
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _EntryPlace:
     """Where in the file something stands, for messages."""
 
     name: str
@@ -48,7 +44,7 @@ def load(data: bytes) -> Cassette:
             "a list, as VCR.py wrote it before 1.0: run `python -m vcr.migration` on it, or record it anew"
         )
         raise FormatError(reason, 1)
-    reader = _Reader()
+    reader = _InteractionReader()
     # LangChain's serializer keeps requests and responses in two lists.
     pairs: dict[str, list[yaml_json.Entry]] = {}
     keys: set[str] = set()
@@ -83,12 +79,12 @@ def _check_version(entry: yaml_json.Entry) -> None:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _InteractionReader:
     """Gathers interactions, and a note for each entry that is none."""
 
     interactions: list[Interaction] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    last_left_out: _Place | None = None
+    last_left_out: _EntryPlace | None = None
 
     def end_without_version(self) -> None:
         """VCR.py's dumper writes the version last, so this may be a file whose end is missing."""
@@ -101,7 +97,7 @@ class _Reader:
         _check_list(entry)
         if entry.index < 0:
             return
-        place = _Place(f"interaction {entry.index}", entry.line)
+        place = _EntryPlace(f"interaction {entry.index}", entry.line)
         value = yaml_json.as_plain_data(entry.value, entry.line)
         pair = yaml_json.mapping(value, place.name, entry.line)
         self._add(pair.get("request"), pair.get("response"), place)
@@ -110,14 +106,14 @@ class _Reader:
         if len(requests) != len(responses):
             raise FormatError(f"{len(requests)} requests and {len(responses)} responses: they go in pairs")
         for asked, answered in zip(requests, responses, strict=True):
-            place = _Place(f"interaction {asked.index}", asked.line)
+            place = _EntryPlace(f"interaction {asked.index}", asked.line)
             self._add(asked.value, answered.value, place)
 
-    def _add(self, asked: Value, answered: Value, place: _Place) -> None:
+    def _add(self, asked: Value, answered: Value, place: _EntryPlace) -> None:
         try:
             request = _request(asked, place)
             response = _response(answered, place)
-        except _NotHTTP as reason:
+        except recorded_http.NotServable as reason:
             line = f" (line {place.line})" if place.line else ""
             self.notes.append(f"{place.name}{line} is left out: {reason}")
             self.last_left_out = place
@@ -126,15 +122,15 @@ class _Reader:
         self.interactions.append(Interaction(request, response, id=len(self.interactions)))
 
 
-def _request(value: Value, place: _Place) -> Request:
+def _request(value: Value, place: _EntryPlace) -> Request:
     if not isinstance(value, dict) or not ({"method", "uri"} & value.keys()):
-        raise _NotHTTP("it has no request with a method and a URI")
+        raise recorded_http.NotServable("it has no request with a method and a URI")
     url = yaml_json.text(value.get("uri"), place.of("request.uri"), place.line)
     method = yaml_json.text(value.get("method"), place.of("request.method"), place.line)
     if not recorded_http.is_http(url):
-        raise _NotHTTP(f"its URI is {url[:80]!r}, which is not HTTP's")
+        raise recorded_http.NotServable(f"its URI is {url[:80]!r}, which is not HTTP's")
     if not method:
-        raise _NotHTTP("its request has no method")
+        raise recorded_http.NotServable("its request has no method")
     headers = recorded_http.headers(_headers(value.get("headers"), place.of("request.headers"), place.line))
     if "parsed_body" in value and yaml_json.is_null(value.get("body")):
         body = _parsed(value["parsed_body"], place)
@@ -143,15 +139,15 @@ def _request(value: Value, place: _Place) -> Request:
     return recorded_http.request(method, url, headers, body)
 
 
-def _response(value: Value, place: _Place) -> Response:
+def _response(value: Value, place: _EntryPlace) -> Response:
     if not isinstance(value, dict) or not ({"status", "status_code"} & value.keys()):
-        raise _NotHTTP("it has no response with a status")
+        raise recorded_http.NotServable("it has no response with a status")
     if "status" in value:
         code, reason = _status(value["status"], place)
     else:  # vcrpy 2.1 to 5 wrote httpx's responses so
         code, reason = yaml_json.integer(value["status_code"], place.of("status_code"), place.line), ""
     if not 100 <= code <= 999:
-        raise _NotHTTP(f"its status is {code}, which HTTP doesn't have")
+        raise recorded_http.NotServable(f"its status is {code}, which HTTP doesn't have")
     headers = recorded_http.headers(_headers(value.get("headers"), place.of("response.headers"), place.line))
     content = value.get("body", value.get("content"))
     if "parsed_body" in value and yaml_json.is_null(content):
@@ -162,7 +158,7 @@ def _response(value: Value, place: _Place) -> Response:
     return recorded_http.response(code, reason, headers, body)
 
 
-def _status(value: Value, place: _Place) -> tuple[int, str]:
+def _status(value: Value, place: _EntryPlace) -> tuple[int, str]:
     if isinstance(value, dict):
         code = yaml_json.integer(value.get("code"), place.of("response.status.code"), place.line)
         reason = yaml_json.text(value.get("message"), place.of("response.status.message"), place.line)
@@ -182,8 +178,8 @@ def _headers(value: Value, place: str, line: int | None) -> Iterable[tuple[str, 
         )
 
 
-def _parsed(value: Value, place: _Place) -> bytes:
-    return b"" if yaml_json.is_null(value) else yaml_json.json_bytes(value, place.line, compact=False)
+def _parsed(value: Value, place: _EntryPlace) -> bytes:
+    return b"" if yaml_json.is_null(value) else yaml_to_json.json_bytes(value, place.line, compact=False)
 
 
 def _body(value: Value, place: str, line: int | None) -> bytes:
@@ -194,7 +190,7 @@ def _body(value: Value, place: str, line: int | None) -> bytes:
     if isinstance(plain, dict):
         if "string" in plain and plain.keys() <= {"string", "encoding"}:
             return _body(plain["string"], f"{place}.string", line)
-        return yaml_json.json_bytes(plain, line, compact=False) if plain else b""
+        return yaml_to_json.json_bytes(plain, line, compact=False) if plain else b""
     if isinstance(plain, list):
         return b"".join(_body(part, place, line) for part in plain)
     if isinstance(plain, str) and not isinstance(plain, Plain):

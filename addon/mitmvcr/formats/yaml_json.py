@@ -1,7 +1,6 @@
 """YAML and JSON text -> plain data, bounded in depth, number and aliases; never constructs an object.
 
-For the formats that others' programs write (VCR.py, llama-stack, HAR). YAML is read from libyaml's
-events: its composer crashes on deep nesting, and its constructors would run what a tag names.
+For the formats that others' programs write (VCR.py, llama-stack, HAR).
 """
 
 from __future__ import annotations
@@ -10,27 +9,36 @@ import binascii
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeAlias, cast
 
-import yaml
-
 from mitmvcr.errors import FormatError
+from mitmvcr.formats.places import Offsets, line_number
+from mitmvcr.formats.sniffing import is_json
+from mitmvcr.formats.yaml_nodes import (
+    MAX_DEPTH,
+    NOT_TEXT,
+    TOO_DEEP,
+    YamlAlias,
+    YamlFault,
+    YamlList,
+    YamlMapping,
+    YamlNode,
+    YamlReader,
+    YamlScalar,
+)
 from mitmvcr.model import Plain
 
 Value: TypeAlias = "str | Plain | bytes | int | float | bool | Tagged | list[Value] | dict[str, Value] | None"
 """A value as the text has it: what stands unquoted in YAML is `Plain`, not yet a number or null."""
 
-MAX_DEPTH = 100
 MAX_VALUES = 10_000_000
 """Values in one document: some 1.5 GB in memory at worst."""
 MAX_ALIASED = 64_000_000
 """Characters and values that a document's aliases may stand for."""
 
 _MAX_COMMAS = 20_000_000
-_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +68,19 @@ def entries(data: bytes) -> Iterator[Entry]:
 
     Raises FormatError, also for a document that is no mapping.
     """
-    if _JSON_OBJECT.match(data):
-        return _json_entries(data)
-    return _Composer(data).entries()
+    return _json_entries(data) if is_json(data) else _yaml_entries(data)
 
 
-_JSON_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\s*[\"}]")
+def _yaml_entries(data: bytes) -> Iterator[Entry]:
+    try:
+        yield from _Composer(data).entries()
+    except YamlFault as fault:
+        line = fault.line(data)
+        if fault.reason == TOO_DEEP:
+            raise FormatError(TOO_DEEP, line) from None
+        is_cut = data.count(b"\n") <= line and not fault.reason.startswith(NOT_TEXT)
+        cut = " (is the file cut short?)" if is_cut else ""
+        raise FormatError(f"not YAML: {' '.join(fault.problem)}{cut}", line) from None
 
 
 def _json_entries(data: bytes) -> Iterator[Entry]:
@@ -92,7 +107,7 @@ def read_json(data: bytes) -> Value:
         reason = f"not JSON: {error.msg}" + (" (is the file cut short?)" if cut else "")
         raise FormatError(reason, error.lineno) from None
     except RecursionError:
-        raise FormatError(_TOO_DEEP) from None
+        raise FormatError(TOO_DEEP) from None
     except ValueError as error:
         if isinstance(error, FormatError):
             raise
@@ -114,7 +129,7 @@ def _check_depth(value: Value) -> None:
         ]
         if not level:
             return
-    raise FormatError(_TOO_DEEP)
+    raise FormatError(TOO_DEEP)
 
 
 def _object(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
@@ -127,13 +142,12 @@ def _object(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
 
 _YAML = "tag:yaml.org,2002:"
 _AS_PLAIN = frozenset(
-    f"{_YAML}{name}"
-    for name in (
-        *("int", "float", "bool", "null", "timestamp"),
-        *("python/int", "python/long", "python/float", "python/bool", "python/none"),
-    )
+    {
+        *("!", *(f"{_YAML}{name}" for name in ("int", "float", "bool", "null", "timestamp"))),
+        *(f"{_YAML}python/{name}" for name in ("int", "long", "float", "bool", "none")),
+    }
 )
-_AS_TEXT = frozenset({"!", f"{_YAML}str", f"{_YAML}python/str", f"{_YAML}python/unicode"})
+_AS_TEXT = frozenset({f"{_YAML}str", f"{_YAML}python/str", f"{_YAML}python/unicode"})
 _AS_BYTES = frozenset({f"{_YAML}binary", f"{_YAML}python/bytes"})
 _AS_COLLECTION = frozenset(
     {"!", *(f"{_YAML}{name}" for name in ("seq", "map", "python/list", "python/tuple", "python/dict"))}
@@ -141,146 +155,115 @@ _AS_COLLECTION = frozenset(
 
 
 class _Composer:
-    """libyaml's events to values, one top-level item at a time."""
+    """Nodes to values, one top-level item at a time."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._next = cast("Callable[[], yaml.Event]", yaml.CBaseLoader(data).get_event)
+        self._offsets = Offsets(data)
+        self._at = 0
+        self._lines = 1
         self._anchors: dict[str, tuple[Value, int]] = {}
         self._weight = 0
-        self._values = 0
         self._aliased = 0
 
     def entries(self) -> Iterator[Entry]:
-        try:
-            yield from self._entries()
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            if mark is not None and is_too_deep(self._data, mark.line):
-                raise FormatError(_TOO_DEEP, mark.line + 1) from None
-            cut = mark is not None and self._data.count(b"\n", 0) <= mark.line + 1
-            reason = " ".join(filter(None, (error.context, error.problem)))
-            reason = f"not YAML: {reason}" + (" (is the file cut short?)" if cut else "")
-            raise FormatError(reason, mark.line + 1 if mark else None) from None
-        except yaml.reader.ReaderError as error:
-            line = self._data.count(b"\n", 0, max(error.position, 0)) + 1
-            raise FormatError(f"not YAML: {error.reason}", line) from None
-        except UnicodeDecodeError as error:
-            raise FormatError(f"not YAML: {error.reason}") from None
-
-    def _entries(self) -> Iterator[Entry]:
-        self._next()  # the stream's start
-        if isinstance(self._next(), yaml.StreamEndEvent):
+        reader = YamlReader(self._data, MAX_VALUES)
+        root = reader.root()
+        if root is None:
             raise FormatError("the file is empty")
-        event = self._next()
-        if not isinstance(event, yaml.MappingStartEvent):
-            what = "a list" if isinstance(event, yaml.SequenceStartEvent) else "text"
-            raise FormatError(f"the document is {what}, not a mapping", _line(event))
+        if not isinstance(root, YamlMapping):
+            what = "a list" if isinstance(root, YamlList) else "text"
+            raise FormatError(f"the document is {what}, not a mapping", self._line(root.start))
         seen: set[str] = set()
-        while not isinstance(event := self._next(), yaml.MappingEndEvent):
-            key = self._key(event, seen, 1)
-            event = self._next()
-            if isinstance(event, yaml.SequenceStartEvent) and not event.anchor and not event.tag:
-                yield Entry(key, [], line=_line(event))
-                index = 0
-                while not isinstance(event := self._next(), yaml.SequenceEndEvent):
-                    yield Entry(key, self._value(event, 2), index, _line(event))
-                    index += 1
+        for key_node, node in root.pairs:
+            key = self._key(key_node, seen)
+            if isinstance(node, YamlList) and not node.anchor and not node.tag:
+                yield Entry(key, [], line=self._next_line(node))
+                for index, item in enumerate(node.items):
+                    yield Entry(key, self._value(item), index, self._next_line(item))
             else:
-                yield Entry(key, self._value(event, 2), line=_line(event))
-        self._next()  # the document's end
-        if not isinstance(event := self._next(), yaml.StreamEndEvent):
-            raise FormatError("a second document: a cassette is one", _line(event))
+                yield Entry(key, self._value(node), line=self._next_line(node))
+        second = reader.second_document()
+        if second is not None:
+            raise FormatError("a second document: a cassette is one", self._line(second))
 
-    def _key(self, event: yaml.Event, seen: set[str], depth: int) -> str:
-        line = _line(event)
-        name = as_plain_data(self._value(event, depth), line)
-        if isinstance(name, bytes):
-            name = name.decode("utf-8", "surrogateescape")
+    def _next_line(self, node: YamlNode) -> int:
+        """The line, from 1, of a node that stands behind those for which this was asked before."""
+        at = self._offsets.byte(node.start)
+        self._lines += self._data.count(b"\n", self._at, at)
+        self._at = at
+        return self._lines
+
+    def _line(self, index: int) -> int:
+        return line_number(self._data, Offsets(self._data).byte(index))
+
+    def _key(self, node: YamlNode, seen: set[str]) -> str:
+        name = self._value(node)
+        if isinstance(name, Tagged | bytes):
+            name = as_plain_data(name, self._line(node.start))
+            name = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
         if not isinstance(name, str):
-            raise FormatError("a key that is not text", line)
+            raise FormatError("a key that is not text", self._line(node.start))
         if name in seen:
-            raise FormatError(f"the key {str(name)!r} stands twice in one mapping: take one out", line)
+            reason = f"the key {str(name)!r} stands twice in one mapping: take one out"
+            raise FormatError(reason, self._line(node.start))
         seen.add(name)
         return str(name)
 
-    def _value(self, event: yaml.Event, depth: int) -> Value:
-        if isinstance(event, yaml.AliasEvent):
-            return self._alias(event)
-        self._values += 1
-        if self._values > MAX_VALUES:
-            raise FormatError(f"more than {MAX_VALUES:,} values in one file: split it", _line(event))
-        if depth > MAX_DEPTH:
-            raise FormatError(_TOO_DEEP, _line(event))
+    def _value(self, node: YamlNode) -> Value:
+        if type(node) is YamlAlias:
+            return self._alias(node)
         before = self._weight
-        if isinstance(event, yaml.ScalarEvent):
-            self._weight += 1 + len(event.value)
-            value: Value = event.value if event.implicit[1] else _scalar(event)
+        if type(node) is YamlScalar:
+            self._weight += 1 + len(node.value)
+            value = node.value if node.style and node.tag is None else self._scalar(node)
         else:
             self._weight += 1
-            value = self._collection(cast("yaml.CollectionStartEvent", event), depth)
-        anchor = cast("yaml.NodeEvent", event).anchor
-        if anchor:
-            self._anchors[anchor] = (value, self._weight - before)
+            value = self._collection(cast("YamlList | YamlMapping", node))
+        if node.anchor:
+            self._anchors[node.anchor] = (value, self._weight - before)
         return value
 
-    def _collection(self, event: yaml.CollectionStartEvent, depth: int) -> Value:
-        value: Value
-        if isinstance(event, yaml.SequenceStartEvent):
-            value = items = []
-            while not isinstance(item := self._next(), yaml.SequenceEndEvent):
-                items.append(self._value(item, depth + 1))
-        else:
-            value = pairs = {}
-            seen: set[str] = set()
-            while not isinstance(item := self._next(), yaml.MappingEndEvent):
-                key = self._key(item, seen, depth + 1)
-                if key == "<<" and isinstance(item, yaml.ScalarEvent) and item.implicit[0]:
-                    raise FormatError("a merge key ('<<'): write the keys out", _line(item))
-                pairs[key] = self._value(self._next(), depth + 1)
-        if event.tag is None or event.tag in _AS_COLLECTION:
+    def _scalar(self, node: YamlScalar) -> Value:
+        tag, value = node.tag, node.value
+        if tag in _AS_PLAIN or tag is None:
+            return Plain(value)
+        if tag in _AS_TEXT:
             return value
-        return Tagged(event.tag, value)
+        if tag in _AS_BYTES:
+            try:
+                return binascii.a2b_base64(value)
+            except ValueError:
+                raise FormatError("a !!binary value that is not base64", self._line(node.start)) from None
+        return Tagged(tag, value)
 
-    def _alias(self, event: yaml.AliasEvent) -> Value:
+    def _collection(self, node: YamlList | YamlMapping) -> Value:
+        value: Value
+        if isinstance(node, YamlList):
+            value = [self._value(item) for item in node.items]
+        else:
+            value = {}
+            seen: set[str] = set()
+            for key_node, inner in node.pairs:
+                key = self._key(key_node, seen)
+                if key == "<<" and isinstance(key_node, YamlScalar) and not key_node.style:
+                    reason = "a merge key ('<<'): write the keys out"
+                    raise FormatError(reason, self._line(key_node.start))
+                value[key] = self._value(inner)
+        return value if node.tag is None or node.tag in _AS_COLLECTION else Tagged(node.tag, value)
+
+    def _alias(self, node: YamlAlias) -> Value:
         # VCR.py's dumper writes one for a list that stands at two places (PyYAML's ignore_aliases).
-        name = event.anchor or ""
-        if name not in self._anchors:
-            raise FormatError(f"the alias *{name} stands for nothing, or for what it is in", _line(event))
-        value, weight = self._anchors[name]
+        if node.anchor not in self._anchors:
+            reason = f"the alias *{node.anchor} stands for nothing, or for what it is in"
+            raise FormatError(reason, self._line(node.start))
+        value, weight = self._anchors[node.anchor]
         self._weight += weight
         self._aliased += weight
         if self._aliased > MAX_ALIASED:
-            raise FormatError("aliases that stand for too much: write out what they stand for", _line(event))
+            reason = "aliases that stand for too much: write out what they stand for"
+            raise FormatError(reason, self._line(node.start))
         return value
-
-
-def is_too_deep(data: bytes, line: int) -> bool:
-    """Whether depth is why libyaml gave up at this line, which counts from 0.
-
-    Newer ones refuse deep nesting themselves, before the events that tell of it; their words are theirs to
-    change, so the brackets that the line leaves open are counted, those in quotes with them.
-    """
-    text = data.split(b"\n", line + 1)[line]
-    return text.count(b"[") + text.count(b"{") - text.count(b"]") - text.count(b"}") > MAX_DEPTH
-
-
-def _line(event: yaml.Event) -> int:
-    return event.start_mark.line + 1 if event.start_mark else 1
-
-
-def _scalar(event: yaml.ScalarEvent) -> Value:
-    tag, value = event.tag, event.value
-    if event.implicit[0] or tag in _AS_PLAIN:
-        return Plain(value)
-    if tag is None or tag in _AS_TEXT:
-        return value
-    if tag in _AS_BYTES:
-        try:
-            return binascii.a2b_base64(value)
-        except ValueError:
-            raise FormatError("a !!binary value that is not base64", _line(event)) from None
-    return Tagged(tag, value)
 
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -313,64 +296,9 @@ def as_plain_data(value: Value, line: int | None) -> Value:
     raise FormatError(f"{tag} is no plain data, and tags never construct anything: replace it", line)
 
 
-class _Scalars(yaml.resolver.Resolver, yaml.constructor.SafeConstructor):
-    """YAML 1.1's rules for unquoted scalars, as VCR.py's loader has them."""
-
-    def __init__(self) -> None:
-        yaml.resolver.Resolver.__init__(self)
-        yaml.constructor.SafeConstructor.__init__(self)
-
-
-_SCALARS = _Scalars()
-_CONSTRUCT: Mapping[str, Callable[[yaml.ScalarNode], object]] = {
-    f"{_YAML}int": _SCALARS.construct_yaml_int,
-    f"{_YAML}float": _SCALARS.construct_yaml_float,
-    f"{_YAML}bool": _SCALARS.construct_yaml_bool,
-    f"{_YAML}null": _SCALARS.construct_yaml_null,
-}
-
-
-@lru_cache(maxsize=4096)
-def resolve(text: str) -> str | int | float | bool | None:
-    """What YAML 1.1 makes of an unquoted scalar, as far as JSON can hold it; else its text."""
-    tag: str = _SCALARS.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
-    construct = _CONSTRUCT.get(tag)
-    if construct is None:
-        return text
-    try:
-        value = construct(yaml.ScalarNode(tag, text))
-    except (ValueError, ArithmeticError):
-        return text
-    return value if isinstance(value, int | float) else None
-
-
 def is_null(value: Value) -> bool:
     """Whether it is null, in YAML or JSON."""
     return value is None or (isinstance(value, Plain) and value in _NULL)
-
-
-def json_bytes(value: Value, line: int | None, *, compact: bool) -> bytes:
-    """The value as JSON text; unquoted scalars are what YAML makes of them."""
-    separators = (",", ":") if compact else None
-    plain = _for_json(value, line)
-    try:
-        return json.dumps(plain, ensure_ascii=not compact, separators=separators).encode()
-    except UnicodeEncodeError:  # half a surrogate pair
-        return json.dumps(plain, separators=separators).encode()
-
-
-def _for_json(value: Value, line: int | None) -> object:
-    match as_plain_data(value, line):
-        case Plain() as plain:
-            return resolve(str(plain))
-        case dict() as pairs:
-            return {key: _for_json(item, line) for key, item in pairs.items()}
-        case list() as items:
-            return [_for_json(item, line) for item in items]
-        case bytes() as raw:
-            return raw.decode("utf-8", "replace")
-        case other:
-            return other
 
 
 def mapping(value: Value, place: str, line: int | None = None) -> dict[str, Value]:

@@ -17,11 +17,11 @@ from unittest import mock
 import brotli
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mitmvcr import formats
-from mitmvcr.errors import MitmvcrError
+from mitmvcr.errors import FormatError, MitmvcrError
 from mitmvcr.formats import govcr, har, vcrpy
 from mitmvcr.model import Cassette, Interaction
 from mitmvcr.scrub import Memory, Policy
@@ -568,6 +568,14 @@ ENCODINGS: dict[str, Callable[[str], bytes]] = {
     is_asked=st.booleans(),
     words=st.text(alphabet="abcdefg \n'\"\\:{é", max_size=90),
 )
+@example(
+    kind="anthropic",
+    encoding="base64",
+    writer="VCR.py with literals",
+    seed=0,
+    is_asked=False,
+    words="a\\\n",
+)
 @settings(max_examples=150, deadline=None)
 def test_quick_look_misses_nothing_that_reading_each_value_finds(
     *, kind: str, encoding: str, writer: str, seed: int, is_asked: bool, words: str
@@ -590,6 +598,13 @@ def test_quick_look_misses_nothing_in_llama_stacks_streams(kind: str) -> None:
     for pieces in ([secret[:6], secret[6:12], secret[12:]], ["no secret ", "at all"], [secret, ""]):
         data = llama_stack({"model": "m"}, [chunk("key "), *map(chunk, pieces), chunk(" it is")])
         assert lint(data) == looked_through(data)
+
+
+@pytest.mark.parametrize("levels", ["[", "{a: ", "- ", "? "])
+@pytest.mark.parametrize("version", ["version: 2\n", ""])
+def test_deep_nesting_is_refused_by_its_name(version: str, levels: str) -> None:
+    with pytest.raises(FormatError, match="nested more than 100 levels deep"):
+        document.read(f"{version}interactions:\n- {levels * 100_000}".encode())
 
 
 def shout(one: Interaction) -> Interaction:

@@ -3,6 +3,16 @@
 `load` and `dump` are the pair; `recover`, `appendable` and `entry` are for a file that grows by an entry at a
 time. What reads is imported when it is first called: PyYAML is a fifth of mitmvcr's start, and a new cassette
 is recorded without it.
+
+read      the bytes of a file -> the cassette that was meant: which reader has to read it, and torn files
+fast      a file in a layout that go-vcr writes, its interactions made when they are asked for
+layouts   what an entry in one of those layouts says
+thorough  a file in any YAML, with each interaction's place
+values    YAML's nodes as the values of go-vcr's fields
+quirks    what some writers wrote so that readers don't get it back
+emit      an interaction or a file as go-vcr writes it
+scalars   how go-yaml writes one string
+rewrite   a file in which what isn't changed keeps its text
 """
 
 from __future__ import annotations
@@ -31,9 +41,9 @@ __all__ = [
 
 def load(data: bytes) -> Cassette:
     """The cassette in the bytes; raises FormatError, also where only the last interaction is torn."""
-    from mitmvcr.formats.govcr import reading  # noqa: PLC0415
+    from mitmvcr.formats.govcr import read  # noqa: PLC0415
 
-    return reading.load(data)
+    return read.load(data)
 
 
 def recover(data: bytes) -> tuple[Cassette, bytes]:
@@ -42,9 +52,9 @@ def recover(data: bytes) -> tuple[Cassette, bytes]:
     An interaction is torn if the file ends before its `duration` does. Without a line break behind it, a
     duration is whole if it ends in `s`, as all do that go-vcr writes: `1m` may be half of `1m30s`.
     """
-    from mitmvcr.formats.govcr import reading  # noqa: PLC0415
+    from mitmvcr.formats.govcr import read  # noqa: PLC0415
 
-    return reading.recover(data)
+    return read.recover(data)
 
 
 def dump(cassette: Cassette, dialect: Dialect | str | None = None) -> bytes:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from mitmvcr.durations import format_duration
 from mitmvcr.formats.govcr import scalars
-from mitmvcr.formats.govcr.scalars import Dialect, Place
+from mitmvcr.formats.govcr.scalars import Dialect, ScalarPlace
 from mitmvcr.model import Cassette, Interaction, Node, Plain, Request, Response, Values
 
 __all__ = ["HEAD", "Dialect", "emit_document", "emit_interaction", "natural_order"]
@@ -98,7 +98,7 @@ def _response(response: Response, at: _Block) -> tuple[bytes, bytes, bytes]:
 
 @lru_cache(maxsize=64)
 def _proto(name: str, major: int, minor: int, dialect: Dialect, pad: str) -> str:
-    shown = scalars.scalar(name, Place(dialect, pad + " " * dialect.step, hint_fits=True))
+    shown = scalars.scalar(name, ScalarPlace(dialect, pad + " " * dialect.step, hint_fits=True))
     return f"{pad}proto: {shown}{pad}proto_major: {major}\n{pad}proto_minor: {minor}\n"
 
 
@@ -115,7 +115,7 @@ class _Block(NamedTuple):
     deeper: int
     dash: int
     pad: str
-    text: Place
+    text: ScalarPlace
 
 
 @lru_cache(maxsize=256)
@@ -124,15 +124,15 @@ def _block(dialect: Dialect, column: int, shift: int) -> _Block:
     step = dialect.step
     deeper = step * ((column + step) // step)
     dash = deeper - 2 if dialect is Dialect.CHARM else deeper
-    text = Place(dialect, " " * (deeper + shift), hint_fits=deeper - column == step)
+    text = ScalarPlace(dialect, " " * (deeper + shift), hint_fits=deeper - column == step)
     return _Block(dialect, column, shift, deeper, dash, " " * (column + shift), text)
 
 
 @lru_cache(maxsize=256)
-def _item(dialect: Dialect, dash: int, shift: int) -> tuple[str, Place]:
+def _item(dialect: Dialect, dash: int, shift: int) -> tuple[str, ScalarPlace]:
     """What stands before an item of a list, and where the item's further lines stand."""
     before = " " * (dash + shift)
-    return f"{before}-", Place(dialect, before + "  ", hint_fits=dialect.step == 2)
+    return f"{before}-", ScalarPlace(dialect, before + "  ", hint_fits=dialect.step == 2)
 
 
 def _values(name: str, values: Values, at: _Block) -> str:
@@ -203,7 +203,7 @@ def _items(nodes: Sequence[Node], dialect: Dialect, dash: int, shift: int) -> st
     return "".join(lines)
 
 
-def _leaf(node: Node, place: Place) -> str:
+def _leaf(node: Node, place: ScalarPlace) -> str:
     """A scalar or an empty collection, behind a space."""
     if isinstance(node, Plain) and (not node or scalars.is_plain(node)):
         return f" {node}\n" if node else "\n"

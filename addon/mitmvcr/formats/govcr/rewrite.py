@@ -10,20 +10,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from yaml import (
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-    StreamEndEvent,
-)
-
 from mitmvcr.errors import FormatError
-from mitmvcr.formats.govcr import emit, spans
-from mitmvcr.formats.govcr.events import Events, Fault, end_of, start_of
-from mitmvcr.formats.govcr.reader import NOT_BLOCK, read
+from mitmvcr.formats import places
+from mitmvcr.formats.govcr import emit
 from mitmvcr.formats.govcr.scalars import Dialect
+from mitmvcr.formats.govcr.thorough import NOT_BLOCK, read
+from mitmvcr.formats.yaml_nodes import YamlFault, YamlList, YamlMapping, YamlReader, YamlScalar
 from mitmvcr.model import Cassette, Interaction, Request, Response, Source
 
 _ID = re.compile(rb" *- +id: +([0-9]+)[ \t]*(?:\r?\n|\Z)")
@@ -35,14 +27,14 @@ _PROBE = Interaction(Request("GET", "http://localhost/"), Response(200))
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class _EntryLayout:
     """How a new entry is emitted so that it fits the others of the file."""
 
     dialect: Dialect
     shift: int = 0
 
     @classmethod
-    def of(cls, source: Source | None) -> _Layout:
+    def of(cls, source: Source | None) -> _EntryLayout:
         if source is None or source.indent in (NOT_BLOCK, 0):
             return cls(Dialect.CHARM)
         return cls(Dialect.STOCK) if source.indent == 4 else cls(Dialect.CHARM, source.indent)
@@ -52,7 +44,7 @@ class _Layout:
 
 
 def dump(cassette: Cassette) -> bytes:
-    """What the package has under this name, without a dialect."""
+    """The cassette's bytes in its file's own layout, or in charm if it has no file."""
     source = cassette.source
     if source is None:
         return emit.emit_document(cassette, Dialect.CHARM)
@@ -63,7 +55,7 @@ def dump(cassette: Cassette) -> bytes:
         return source.data
     texts = _Texts.of(source, cassette)
     tail = texts.tail
-    pieces = list(texts.pieces(cassette.interactions, _Layout.of(source)))
+    pieces = list(texts.pieces(cassette.interactions, _EntryLayout.of(source)))
     whole = [_closed(piece) for piece in pieces[:-1]] + [
         _closed(piece) if tail else piece for piece in pieces[-1:]
     ]
@@ -72,15 +64,15 @@ def dump(cassette: Cassette) -> bytes:
 
 
 def entry(interaction: Interaction, id_: int, cassette: Cassette) -> bytes:
-    """What the package has under this name."""
-    return _Layout.of(cassette.source).emit(interaction, id_)
+    """The text of one more interaction, in the layout of the cassette's file."""
+    return _EntryLayout.of(cassette.source).emit(interaction, id_)
 
 
 def appendable(cassette: Cassette) -> bytes | None:
-    """What the package has under this name."""
+    """The file rewritten so that `entry`'s bytes can be put behind it, None if they can be as it is."""
     source = cassette.source
     if source and source.spans and source.indent != NOT_BLOCK and source.spans[-1][1] == len(source.data):
-        return None if spans.ends_line(source.data) else source.data + b"\n"
+        return None if places.ends_line(source.data) else source.data + b"\n"
     return _open_ended(cassette)
 
 
@@ -103,18 +95,18 @@ class _Texts:
             content = _hashable(one)
             self._by_content.setdefault(content, []).append(index)
             self._by_content.setdefault((one.id, content), []).append(index)
-        places = source.spans
-        self.head = source.data[: places[0][0]] if places else source.data
-        self.tail = source.data[places[-1][1] :] if places else b""
+        spans = source.spans
+        self.head = source.data[: spans[0][0]] if spans else source.data
+        self.tail = source.data[spans[-1][1] :] if spans else b""
 
     @classmethod
     def of(cls, source: Source, cassette: Cassette) -> _Texts:
         if source.indent == NOT_BLOCK:
             as_block = _open_ended(replace(cassette, interactions=source.entries))
-            return cls(source.entries, _block_source(as_block, _Layout.of(source)))
+            return cls(source.entries, _block_source(as_block, _EntryLayout.of(source)))
         return cls(source.entries, source)
 
-    def pieces(self, interactions: Sequence[Interaction], layout: _Layout) -> Iterator[bytes]:
+    def pieces(self, interactions: Sequence[Interaction], layout: _EntryLayout) -> Iterator[bytes]:
         """The text of each interaction, its own where it has one."""
         for id_, interaction in enumerate(interactions):
             index = self._index(interaction)
@@ -152,7 +144,7 @@ def _hashable(interaction: Interaction) -> object:
 
 def _closed(text: bytes) -> bytes:
     """The text with its last line ended."""
-    return text if spans.ends_line(text) or not text else text + b"\n"
+    return text if places.ends_line(text) or not text else text + b"\n"
 
 
 def _renumbered(text: bytes, id_: int) -> bytes:
@@ -164,28 +156,22 @@ def _renumbered(text: bytes, id_: int) -> bytes:
 
 def _id_place(text: bytes) -> tuple[int, int] | None:
     """Where the value of `id` stands, in an entry that some other hand wrote."""
-    depth, key = 0, None
     try:
-        events = Events(text)
-        while not isinstance(event := events.next(), StreamEndEvent):
-            if isinstance(event, (MappingStartEvent, SequenceStartEvent)):
-                depth += 1
-            elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
-                depth -= 1
-                key = None if depth == 2 else key
-            elif depth == 2 and isinstance(event, ScalarEvent):
-                if key == "id":
-                    offsets = spans.Offsets(text)
-                    return offsets.byte(start_of(event)), offsets.byte(end_of(event))
-                key = event.value if key is None else None
-    except Fault:
-        pass
+        node = YamlReader(text, len(text)).root()
+    except YamlFault:
+        return None
+    if isinstance(node, YamlList):
+        node = next(iter(node.items))  # a block's entry has its dash
+    for key, value in node.pairs if isinstance(node, YamlMapping) else ():
+        if isinstance(key, YamlScalar) and key.value == "id":
+            offsets = places.Offsets(text)
+            return offsets.byte(value.start), offsets.byte(value.end)
     return None
 
 
 def _open_ended(cassette: Cassette) -> bytes:
     """The cassette's file as bytes that end within the list of interactions, which is a block."""
-    layout = _Layout.of(cassette.source)
+    layout = _EntryLayout.of(cassette.source)
     if cassette.source is not None:
         for candidate in _candidates(cassette.source):
             if _holds_and_grows(candidate, cassette, layout):
@@ -224,7 +210,7 @@ def _without_end(tail: bytes) -> bytes:
     return _closed(_END_MARK.sub(b"", tail))
 
 
-def _holds_and_grows(candidate: bytes, cassette: Cassette, layout: _Layout) -> bool:
+def _holds_and_grows(candidate: bytes, cassette: Cassette, layout: _EntryLayout) -> bool:
     count = len(cassette.interactions)
     try:
         read_back = read(candidate + layout.emit(_PROBE, count))
@@ -238,7 +224,7 @@ def _holds_and_grows(candidate: bytes, cassette: Cassette, layout: _Layout) -> b
     )
 
 
-def _block_source(data: bytes, layout: _Layout) -> Source:
+def _block_source(data: bytes, layout: _EntryLayout) -> Source:
     """Where the entries stand in an open-ended file; one more is put behind them, so that none is torn."""
     source = read(data + layout.emit(_PROBE, 0)).source
     if source is None:

@@ -46,7 +46,7 @@ class _Style(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ScalarPlace:
     """Where a scalar stands: its text's further lines are indented by `pad`.
 
     `hint_fits` says whether a reader finds them there by the indentation hint, which is always the
@@ -106,7 +106,7 @@ _SIMPLE_KEY_LENGTH = 128  # bytes
 _INLINE_CACHE_LENGTH = 128  # characters; longer values are rarely seen twice
 
 
-def scalar(text: str, place: Place) -> str:
+def scalar(text: str, place: ScalarPlace) -> str:
     """What stands behind `key: ` or `- `, to the end of the scalar's last line, with its line break."""
     if len(text) <= _INLINE_CACHE_LENGTH and "\n" not in text:
         short = _inline(text, place.dialect)
@@ -115,7 +115,7 @@ def scalar(text: str, place: Place) -> str:
     return _scalar(text, place)
 
 
-def _scalar(text: str, place: Place) -> str:
+def _scalar(text: str, place: ScalarPlace) -> str:
     if not text.isascii():
         raw = text.encode("utf-8", "surrogateescape")
         try:
@@ -125,7 +125,7 @@ def _scalar(text: str, place: Place) -> str:
     return _written(text, place)
 
 
-def body(raw: bytes, place: Place) -> bytes:
+def body(raw: bytes, place: ScalarPlace) -> bytes:
     """The same for a body, in bytes: text if it is UTF-8, else base64."""
     try:
         text = raw.decode()
@@ -155,7 +155,7 @@ def _usual_literal(raw: bytes, pad: bytes) -> bytes:
     return header + lines[: -len(pad)]
 
 
-def binary(raw: bytes, place: Place) -> str:
+def binary(raw: bytes, place: ScalarPlace) -> str:
     """Bytes as `!!binary`, on one line if they are few."""
     encoded = base64.b64encode(raw).decode()
     if len(encoded) < _BINARY_LINE:
@@ -171,7 +171,7 @@ def key(text: str, dialect: Dialect) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _key(text: str, dialect: Dialect) -> str | None:
-    shown = _scalar(text, Place(dialect, "", hint_fits=True)).removesuffix("\n")
+    shown = _scalar(text, ScalarPlace(dialect, "", hint_fits=True)).removesuffix("\n")
     if shown.startswith("!!binary "):
         return None if "\n" in shown else shown
     raw = text.encode("utf-8", "surrogateescape")
@@ -191,7 +191,7 @@ def is_plain(text: str) -> bool:
     )
 
 
-def _written(text: str, place: Place) -> str:
+def _written(text: str, place: ScalarPlace) -> str:
     style = _style(text, place)
     if style is _Style.SINGLE:
         return _single(text, place.pad)
@@ -205,11 +205,11 @@ def _written(text: str, place: Place) -> str:
 @lru_cache(maxsize=4096)
 def _inline(text: str, dialect: Dialect) -> str | None:
     """A short string on one line, the same at every place; None if it has more lines."""
-    shown = _scalar(text, Place(dialect, "", hint_fits=True))
+    shown = _scalar(text, ScalarPlace(dialect, "", hint_fits=True))
     return None if _has_wide_break(shown) or "\n" in shown[:-1] else shown
 
 
-def _style(text: str, place: Place) -> _Style:
+def _style(text: str, place: ScalarPlace) -> _Style:
     if "\n" in text:
         return _Style.LITERAL if _literal_possible(text, place) else _Style.DOUBLE
     if _is_odd(text):
@@ -223,7 +223,7 @@ def _style(text: str, place: Place) -> _Style:
     return _Style.SINGLE if _NOT_AT_START.match(text) or _NOT_IN_PLAIN.search(text) else _Style.PLAIN
 
 
-def _literal_possible(text: str, place: Place) -> bool:
+def _literal_possible(text: str, place: ScalarPlace) -> bool:
     """Whether a text with line breaks can be a literal for go-yaml, and one that is read back."""
     if text.isspace() or text.endswith(" ") or " \n" in text:
         return False
@@ -328,7 +328,7 @@ def _single(text: str, pad: str) -> str:
     return f"'{quoted}'\n"
 
 
-def _literal(text: str, place: Place) -> str:
+def _literal(text: str, place: ScalarPlace) -> str:
     first = text[0]
     hint = first == " " or (first in _BREAK and place.dialect is Dialect.CHARM)
     chomping = "-" if text[-1] not in _BREAK else "+" if text[-2] in _BREAK else ""

@@ -6,17 +6,23 @@ import binascii
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
-
-import yaml
+from typing import NamedTuple, TypeAlias
 
 from mitmvcr.errors import FormatError
 from mitmvcr.formats import yaml_json
-from mitmvcr.formats.govcr.events import Events, Fault, end_of, start_of
-from mitmvcr.formats.govcr.spans import Offsets
+from mitmvcr.formats.places import Offsets
+from mitmvcr.formats.sniffing import is_json
+from mitmvcr.formats.yaml_nodes import (
+    YamlFault,
+    YamlList,
+    YamlMapping,
+    YamlNode,
+    YamlReader,
+    YamlScalar,
+)
 
-Node: TypeAlias = "Leaf | Items | Pairs"
+# Tuples: a frozen dataclass takes three times as long to make, and a file has many thousands.
+PlacedNode: TypeAlias = "PlacedScalar | PlacedList | PlacedMapping"
 
 JSON = "json"
 """The style of a JSON string; YAML's are libyaml's: `'`, `"`, `|`, `>` and empty for plain."""
@@ -24,9 +30,8 @@ BARE = "bare"
 """The style of JSON's numbers, true, false and null."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A scalar: its value, decoded, and where it stands, quotes included.
+class PlacedScalar(NamedTuple):
+    """A single value: decoded, and where it stands, quotes included.
 
     `is_binary`: the text is Base64 (`!!binary`) and `value` is what it stands for.
     """
@@ -39,27 +44,26 @@ class Leaf:
 
     @property
     def text(self) -> str:
+        """The value as text; bytes that are not UTF-8 are surrogates."""
         return self.value.decode("utf-8", "surrogateescape")
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
-    """A list."""
+class PlacedList(NamedTuple):
+    """A list; `end` is where it ends in JSON, and its start in YAML."""
 
     start: int
     end: int
-    items: list[Node] = field(default_factory=list)
+    items: list[PlacedNode]
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """A mapping, in its order."""
+class PlacedMapping(NamedTuple):
+    """A mapping, in its order; `end` is where it ends in JSON, and its start in YAML."""
 
     start: int
     end: int
-    pairs: list[tuple[Leaf, Node]] = field(default_factory=list)
+    pairs: list[tuple[PlacedScalar, PlacedNode]]
 
-    def get(self, *names: str) -> Node | None:
+    def get(self, *names: str) -> PlacedNode | None:
         """The value under the first of these keys that is there, whatever their case."""
         for name in names:
             for key, value in self.pairs:
@@ -68,137 +72,109 @@ class Pairs:
         return None
 
 
-def read(data: bytes) -> Node:
+def read(data: bytes) -> PlacedNode:
     """The document; raises FormatError."""
     if is_json(data):
         yaml_json.read_json(data)  # says what is wrong, so that the reader below need not
-        return _read_json(data)
+        parts = _JSON_PART.finditer(data)
+        return _json_node(next(parts), parts)
     try:
         return _read_yaml(data)
-    except Fault as fault:
+    except YamlFault as fault:
+        fault.path.clear()
         raise fault.error(data) from None
 
 
-def is_json(data: bytes) -> bool:
-    """Whether it is JSON, not YAML."""
-    return _JSON_OBJECT.match(data) is not None
-
-
-_JSON_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\s*[\"}]")
+# Of JSON that is right: a string; a bracket; a number, true, false or null, but no byte order mark.
 _JSON_PART = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]|[^\s{}\[\],:"\xef]++')
 
 
-def _read_json(data: bytes) -> Node:
-    root = Items(0, len(data))
-    open_: list[Items | Pairs] = [root]
-    keys: list[Leaf | None] = [None]
-    for part in _JSON_PART.finditer(data):
-        mark = part.group()
-        start, end = part.span()
-        if mark in (b"{", b"["):
-            inner = Pairs(start, end) if mark == b"{" else Items(start, end)
-            _put(open_[-1], keys, inner)
-            open_.append(inner)
-            keys.append(None)
-        elif mark in (b"}", b"]"):
-            done = open_.pop()
-            keys.pop()
-            _close(open_[-1], done, end)
-        elif mark.startswith(b'"'):
-            _put(open_[-1], keys, Leaf(_json_text(mark), start, end, JSON))
-        else:
-            _put(open_[-1], keys, Leaf(mark, start, end, BARE))
-    return root.items[0]
+def _json_node(part: re.Match[bytes], parts: Iterator[re.Match[bytes]]) -> PlacedNode:
+    """The value that begins with a part, and those parts that it goes on with."""
+    mark = part.group()
+    if mark == b"{":
+        pairs = []
+        while (inner := next(parts)).group() != b"}":
+            pairs.append((_json_scalar(inner), _json_node(next(parts), parts)))
+        return PlacedMapping(part.start(), inner.end(), pairs)
+    if mark == b"[":
+        items = []
+        while (inner := next(parts)).group() != b"]":
+            items.append(_json_node(inner, parts))
+        return PlacedList(part.start(), inner.end(), items)
+    return _json_scalar(part)
 
 
-def _put(into: Items | Pairs, keys: list[Leaf | None], node: Node) -> None:
-    if isinstance(into, Items):
-        into.items.append(node)
-        return
-    key = keys[-1]
-    if key is None and isinstance(node, Leaf):
-        keys[-1] = node
-    elif key is not None:
-        into.pairs.append((key, node))
-        keys[-1] = None
+def _json_scalar(part: re.Match[bytes]) -> PlacedScalar:
+    mark = part.group()
+    if not mark.startswith(b'"'):
+        return PlacedScalar(mark, *part.span(), BARE)
+    value = yaml_json.encode(json.loads(mark)) if b"\\" in mark else mark[1:-1]
+    return PlacedScalar(value, *part.span(), JSON)
 
 
-def _close(outer: Items | Pairs, done: Items | Pairs, end: int) -> None:
-    """Give the collection that has ended its end."""
-    whole = (
-        Pairs(done.start, end, done.pairs) if isinstance(done, Pairs) else Items(done.start, end, done.items)
-    )
-    if isinstance(outer, Items):
-        outer.items[-1] = whole
-    else:
-        outer.pairs[-1] = (outer.pairs[-1][0], whole)
-
-
-def _json_text(mark: bytes) -> bytes:
-    if b"\\" not in mark:
-        return mark[1:-1]
-    return yaml_json.encode(json.loads(mark))
-
-
+# The tag and the anchor in front of a scalar.
 _PROPERTIES = re.compile(rb"(?:[!&][^\s]*\s+)*")
 _BINARY_TAGS = ("tag:yaml.org,2002:binary", "tag:yaml.org,2002:python/bytes")
 
 
-def _read_yaml(data: bytes) -> Node:
-    next_ = Events(data).next
-    offsets = Offsets(data)
-    next_()  # the stream's start
-    if isinstance(next_(), yaml.StreamEndEvent):
+def _read_yaml(data: bytes) -> PlacedNode:
+    reader = YamlReader(data, yaml_json.MAX_VALUES)
+    root = reader.root()
+    if root is None:
         raise FormatError("the file is empty")
-    root = Items(0, len(data))
-    open_: list[Items | Pairs] = [root]
-    keys: list[Leaf | None] = [None]
-    while not isinstance(event := next_(), yaml.DocumentEndEvent):
-        kind = type(event)
-        if kind is yaml.ScalarEvent:
-            _put(open_[-1], keys, _leaf(data, event, offsets))
-        elif kind is yaml.AliasEvent:
-            # What it stands for is changed where it is written out.
-            at = offsets.byte(start_of(event))
-            _put(open_[-1], keys, Leaf(b"", at, at, BARE))
-        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-            if len(open_) > yaml_json.MAX_DEPTH:
-                raise FormatError(f"nested more than {yaml_json.MAX_DEPTH} levels deep")
-            at = offsets.byte(start_of(event))
-            inner = Pairs(at, at) if kind is yaml.MappingStartEvent else Items(at, at)
-            if isinstance(open_[-1], Pairs) and keys[-1] is None:
-                raise FormatError("a key that is not text")
-            _put(open_[-1], keys, inner)
-            open_.append(inner)
-            keys.append(None)
-        else:
-            open_.pop()
-            keys.pop()
-    if not isinstance(next_(), yaml.StreamEndEvent):
+    placed = _Places(data).node(root)
+    if reader.second_document() is not None:
         raise FormatError("a second document: a cassette is one")
-    return root.items[0]
+    return placed
 
 
-def _leaf(data: bytes, event: Any, offsets: Offsets) -> Leaf:
-    start = offsets.byte(start_of(event))
-    if event.tag or event.anchor:
-        found = _PROPERTIES.match(data, start)
-        start = found.end() if found else start
-    end = max(start, offsets.byte(end_of(event)))
-    value: str = event.value
-    if event.tag in _BINARY_TAGS:
+class _Places:
+    """Gives the nodes of a file, asked for in its order, the bytes that they stand in."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._byte = Offsets(data).byte
+
+    def node(self, node: YamlNode) -> PlacedNode:
+        if type(node) is YamlScalar:
+            return self._scalar(node)
+        start = self._byte(node.start)
+        if isinstance(node, YamlList):
+            return PlacedList(start, start, [self.node(item) for item in node.items])
+        if isinstance(node, YamlMapping):
+            return PlacedMapping(
+                start, start, [(self._key(key), self.node(value)) for key, value in node.pairs]
+            )
+        # What an alias stands for is changed where it is written out.
+        return PlacedScalar(b"", start, start, BARE)
+
+    def _key(self, node: YamlNode) -> PlacedScalar:
+        key = self.node(node)
+        if not isinstance(key, PlacedScalar):
+            raise FormatError("a key that is not text")
+        return key
+
+    def _scalar(self, node: YamlScalar) -> PlacedScalar:
+        start = self._byte(node.start)
+        if node.tag or node.anchor:
+            found = _PROPERTIES.match(self._data, start)
+            start = found.end() if found else start
+        end = max(start, self._byte(node.end))
+        if node.tag not in _BINARY_TAGS:
+            return PlacedScalar(node.value.encode("utf-8", "surrogatepass"), start, end, node.style)
         try:
-            return Leaf(binascii.a2b_base64(value.encode()), start, end, event.style or "", is_binary=True)
+            value = binascii.a2b_base64(node.value.encode())
         except ValueError:
             raise FormatError("a !!binary value that is not base64") from None
-    return Leaf(value.encode("utf-8", "surrogatepass"), start, end, event.style or "")
+        return PlacedScalar(value, start, end, node.style, is_binary=True)
 
 
-def leaves(node: Node) -> Iterator[Leaf]:
+def leaves(node: PlacedNode) -> Iterator[PlacedScalar]:
     """All scalars below a node, keys too."""
-    if isinstance(node, Leaf):
+    if isinstance(node, PlacedScalar):
         yield node
-    elif isinstance(node, Items):
+    elif isinstance(node, PlacedList):
         for item in node.items:
             yield from leaves(item)
     else:

@@ -3,7 +3,7 @@
 Nothing is loaded and written anew: values are found where they stand in the text, and only a secret's own
 bytes are replaced there.
 
-Most files need no more than a `quick_look`; of others the `entries` that need it are read.
+Most files need no more than a `quick_look`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from mitmvcr.formats import sniffing
 from mitmvcr.http.content_coding import GZIP_MAGIC
 from mitmvcr.model import Cassette, Interaction, Source
 from mitmvcr.scrub.decide import ROUNDS, Rules
-from mitmvcr.scrub.files import document, entries, function_edits
+from mitmvcr.scrub.files import document, function_edits
 from mitmvcr.scrub.files.finder import Edit, FileSecret, Finder, MessageEdits
-from mitmvcr.scrub.files.quick_look import Suspicion, is_credential_name, suspect
-from mitmvcr.scrub.files.roles import Message, messages, messages_of_lines
+from mitmvcr.scrub.files.quick_look import Suspicion, suspect
+from mitmvcr.scrub.files.roles import FileMessage, messages, messages_of_lines
 from mitmvcr.scrub.gate import mask
 from mitmvcr.scrub.memory import Memory
 
@@ -144,49 +144,17 @@ def _look(data: bytes, rules: Rules, memory: Memory) -> tuple[list[FileSecret], 
     suspicion = suspect(data, rules, memory)
     if not suspicion:
         return [], []
-    found = _named(data, suspicion)
-    if found is not None:
+    found = _messages(data)
+    if not suspicion.untold and not suspicion.in_text:
         secrets, edits = _all(Finder(data, rules, memory, by_name_only=True), found)
-        if not edits and not suspicion.in_text:
-            return secrets, edits
-        # What the headers have may stand in a body too; mostly all that was found stood in them alone.
-        rest = suspect(apply(data, edits), rules, memory)
+        # What the names tell may stand in a body too; mostly it does not.
+        rest = suspect(apply(data, edits), rules, memory) if edits else Suspicion()
         if not rest.in_text and not rest.untold:
             return secrets, edits
-    # A URL's credentials are known when all are read; those of headers are read by themselves.
-    is_whole = suspicion.untold or suspicion.in_parameters
-    found = _messages(data) if is_whole else _bad_entries(data, rules, memory)
     return _all(Finder(data, rules, memory), found)
 
 
-def _named(data: bytes, suspicion: Suspicion) -> list[Message] | None:
-    """What is to be read for secrets that a name tells, if it is not the whole file that must be."""
-    if suspicion.untold:
-        return None
-    if not suspicion.in_parameters and not document.is_json(data):
-        found = entries.headers(data, is_credential_name)
-        if found is not None:
-            return found
-    return None if suspicion.in_text else _messages(data)
-
-
-def _bad_entries(data: bytes, rules: Rules, memory: Memory) -> list[Message]:
-    """The messages of the entries that need to be read; of all, if these can't be told apart."""
-    if document.is_json(data):
-        return _messages(data)
-    credentials = entries.headers(data, is_credential_name)
-    if credentials is None:
-        return _messages(data)
-    for message in credentials:
-        Finder(data, rules, memory).remember_credentials(message)
-    try:
-        found = entries.entries(data, lambda piece: bool(suspect(piece, rules, memory)))
-    except FormatError:
-        found = None
-    return _messages(data) if found is None else found
-
-
-def _messages(data: bytes) -> list[Message]:
+def _messages(data: bytes) -> list[FileMessage]:
     try:
         return messages(document.read(data))
     except FormatError:
@@ -197,7 +165,7 @@ def _messages(data: bytes) -> list[Message]:
         return messages_of_lines(data)
 
 
-def _all(finder: Finder, found: Sequence[Message]) -> tuple[list[FileSecret], list[Edit]]:
+def _all(finder: Finder, found: Sequence[FileMessage]) -> tuple[list[FileSecret], list[Edit]]:
     for message in found:
         finder.remember_credentials(message)
     return _together([finder.look(message) for message in found])

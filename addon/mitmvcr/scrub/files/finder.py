@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mitmvcr.http.content_coding import actual_coding, encode_body
 from mitmvcr.scrub.decide import Change, Decisions, Rules, changed
 from mitmvcr.scrub.detect.archives import PackedError, unpacked
-from mitmvcr.scrub.files.roles import Message, Part, Role
+from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role
 from mitmvcr.scrub.files.writeback import Written, rewritten, rewritten_base64
 from mitmvcr.scrub.headers import credential_kind
 from mitmvcr.scrub.memory import Memory
@@ -76,7 +76,7 @@ class Finder:
         self._memory = memory
         self._decisions = Decisions(rules, memory, by_name_only=by_name_only)
 
-    def remember_credentials(self, message: Message) -> None:
+    def remember_credentials(self, message: FileMessage) -> None:
         """Look out for the credentials in a message's headers and URLs from now on.
 
         A placeholder (`test-key`) is none: its author has put it there to be seen.
@@ -89,7 +89,7 @@ class Finder:
             if part.role is Role.URL:
                 self._memory.track_url(part.leaf.value)
 
-    def look(self, message: Message) -> MessageEdits:
+    def look(self, message: FileMessage) -> MessageEdits:
         """The secrets in a message."""
         result = MessageEdits()
         for part in (*message.parts, *message.headers):
@@ -105,7 +105,7 @@ class Finder:
                 result.add(field, change, start + change.start)
         return result
 
-    def put(self, part: Part, message: Message, old: bytes, new: bytes) -> MessageEdits:
+    def put(self, part: MessagePart, message: FileMessage, old: bytes, new: bytes) -> MessageEdits:
         """What gives a part another value, its own being `old`; nothing if it isn't, or if it may stay."""
         result = MessageEdits()
         if not self.allows(part):
@@ -116,11 +116,11 @@ class Finder:
                 self._edit(part, [change], result)
         return result
 
-    def allows(self, part: Part) -> bool:
+    def allows(self, part: MessagePart) -> bool:
         """Whether the user lets stay what a function changes there."""
         return self._rules.custom.allows(_FUNCTION, part.field)
 
-    def _decide(self, part: Part, side: str) -> list[Change]:
+    def _decide(self, part: MessagePart, side: str) -> list[Change]:
         value, field = part.leaf.value, part.field
         if part.role is Role.HEADER:
             return self._decisions.header(part.name, value, side, field)
@@ -132,7 +132,7 @@ class Finder:
             return self._decisions.parameter(part.name, value, field)
         return self._decisions.text(value, field, part.name)
 
-    def _edit(self, part: Part, changes: Sequence[Change], result: MessageEdits) -> None:
+    def _edit(self, part: MessagePart, changes: Sequence[Change], result: MessageEdits) -> None:
         if not changes:
             return
         leaf = part.leaf
@@ -147,13 +147,15 @@ class Finder:
             result.edits.append(Edit(start, end, change.new))
             result.add(part.field, change, start)
 
-    def _replace(self, part: Part, changes: Sequence[Change], new: bytes, result: MessageEdits) -> None:
+    def _replace(
+        self, part: MessagePart, changes: Sequence[Change], new: bytes, result: MessageEdits
+    ) -> None:
         """Write a part anew as a whole."""
         result.edits.append(Edit(part.leaf.start, part.leaf.end, new))
         for change in changes:
             result.add(part.field, change, part.leaf.start)
 
-    def _body(self, part: Part, message: Message, result: MessageEdits) -> None:
+    def _body(self, part: MessagePart, message: FileMessage, result: MessageEdits) -> None:
         media_type = message.header("content-type").partition(";")[0].strip().lower()
 
         def decide(body: bytes) -> list[Change]:
@@ -168,8 +170,8 @@ class Finder:
 
     def _edit_body(
         self,
-        part: Part,
-        message: Message,
+        part: MessagePart,
+        message: FileMessage,
         result: MessageEdits,
         decide: Callable[[bytes], Sequence[Change]],
     ) -> None:
@@ -199,10 +201,10 @@ class Finder:
             self._edit(part, changes, result)
         result.edits.extend(self._lengths(message, len(value), len(clean)))
 
-    def _stuck(self, rule: str, part: Part, value: bytes, why: str, result: MessageEdits) -> None:
+    def _stuck(self, rule: str, part: MessagePart, value: bytes, why: str, result: MessageEdits) -> None:
         result.secrets.append(FileSecret(rule, part.field, "", part.leaf.start, value, why))
 
-    def _events(self, message: Message, result: MessageEdits) -> None:
+    def _events(self, message: FileMessage, result: MessageEdits) -> None:
         """What the pieces of a stream share, where the file has the stream as a list of JSON."""
         if len(message.events) < 2:
             return
@@ -227,7 +229,7 @@ class Finder:
                 new = b""
             result.secrets.append(FileSecret(secret.rule, field, secret.kind, spans[0][0], secret.value))
 
-    def _lengths(self, message: Message, before: int, after: int) -> Iterator[Edit]:
+    def _lengths(self, message: FileMessage, before: int, after: int) -> Iterator[Edit]:
         """The lengths in the file that were the body's."""
         headers = [part.leaf for part in message.headers if part.name.lower() == "content-length"]
         for leaf in (*headers, *message.lengths):

@@ -9,11 +9,11 @@ from mitmvcr.errors import FormatError
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Request, Response, Values
 from mitmvcr.scrub.files.finder import Finder, MessageEdits
-from mitmvcr.scrub.files.roles import Message, Part, Role
+from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role
 from mitmvcr.scrub.user_rules import Custom, FunctionError
 
 
-def look(data: bytes, found: Sequence[Message], rules: Custom, finder: Finder) -> list[MessageEdits]:
+def look(data: bytes, found: Sequence[FileMessage], rules: Custom, finder: Finder) -> list[MessageEdits]:
     """What the functions change in URLs, headers and bodies, all of what they return that is read.
 
     `found` are the file's messages in their order. Raises FunctionError.
@@ -43,8 +43,8 @@ def look(data: bytes, found: Sequence[Message], rules: Custom, finder: Finder) -
 
 
 def _changes(
-    message: Message, old: Request | Response, new: Request | Response
-) -> Iterator[tuple[Part, bytes, bytes]]:
+    message: FileMessage, old: Request | Response, new: Request | Response
+) -> Iterator[tuple[MessagePart, bytes, bytes]]:
     """The parts that get another value, their value and that."""
     if isinstance(old, Request) and isinstance(new, Request) and old.url != new.url:
         for part in message.parts:
@@ -60,7 +60,9 @@ def _changes(
         yield message.body, old.body, new.body
 
 
-def _header_changes(message: Message, old: Values, new: Values) -> Iterator[tuple[Part, bytes, bytes]]:
+def _header_changes(
+    message: FileMessage, old: Values, new: Values
+) -> Iterator[tuple[MessagePart, bytes, bytes]]:
     """A header that is gone is emptied."""
     for name, values in old.items():
         parts = [part for part in message.headers if canonical_header(part.name) == canonical_header(name)]

@@ -16,12 +16,12 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from mitmvcr.formats.sniffing import is_json
 from mitmvcr.http.content_coding import coding_of, is_text
 from mitmvcr.scrub.decide import Rules
 from mitmvcr.scrub.detect.archives import PackedError, has_archives, unpacked
 from mitmvcr.scrub.detect.readings import unfolded
 from mitmvcr.scrub.detect.search import find_secrets
-from mitmvcr.scrub.files.document import is_json
 from mitmvcr.scrub.headers import credential_kind
 from mitmvcr.scrub.memory import Memory
 from mitmvcr.scrub.parameters import secret_parameter
@@ -61,6 +61,8 @@ _UNTOLD = re.compile(
 )
 # And UTF-16, where each character is followed by such an escape.
 _UNTOLD_TAGS = (b"!!python", b"\\0", b"\\x00", b"\\u0000", b'"\\x1f\\x8b', b'"\\x1F\\x8B')
+# In a block a backslash at a line's end is text, and no fold as in double quotes.
+_BLOCK_SCALAR = re.compile(rb"[:-][ \t]+[|>][-+0-9]*[ \t]*\r?\n")
 _FOLDED_PHRASES = (b"-----BEGIN", b"earer\n", b"EARER\n", b"asic\n", b"ASIC\n", b"x-www-form-urlencoded")
 _DOUBLE_QUOTED_STREAM = (b' "data:', b' "event:', b' "id:', b' ":')
 _FOLDED_STREAM = (b" 'data:", b" 'event:", b" 'id:", b" ':")
@@ -121,8 +123,11 @@ def _suspect_yaml(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
     parts = _apart(data)
     if parts is None:
         return _YES
+    flat = unfolded(parts[0])
+    if len(flat) != len(parts[0]) and _BLOCK_SCALAR.search(parts[0]):
+        return _YES
     # Without indentation and folds. What is told by a line alone is looked for in each line once.
-    lines = [line.lstrip() for line in unfolded(parts[0]).split(b"\n")]
+    lines = [line.lstrip() for line in flat.split(b"\n")]
     text, once = b"\n".join([b"", *lines]), b"\n".join([b"", *set(lines), b""])
     if any(sign in once for sign in (*_UNTOLD_TAGS, *_FOLDED_PHRASES)) or _UNTOLD.search(once):
         return _YES
@@ -159,7 +164,7 @@ def _names(text: bytes) -> tuple[bool, bool]:
     in_headers = in_parameters = False
     for key, behind in set(_KEY.findall(text)):
         name = key.decode("ascii")
-        in_headers |= is_credential_name(name)
+        in_headers |= _is_credential_name(name)
         # `code: 200` is an answer's; a parameter's value stands on the next line.
         in_parameters |= (
             behind != b" " and name.lower() not in _STRUCTURE and bool(secret_parameter(name, _ANY))
@@ -172,7 +177,7 @@ _STRUCTURE = frozenset({"authorization", "api-key", "x-api-key"})
 
 
 @lru_cache(maxsize=4096)
-def is_credential_name(name: str) -> bool:
+def _is_credential_name(name: str) -> bool:
     """Whether a header of this name may carry a credential."""
     return credential_kind(name, _ANY) is not None
 
@@ -207,7 +212,7 @@ def _suspect_json(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
         document = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return _YES  # its reader says what is wrong
-    walk = _Walk()
+    walk = _JsonWalk()
     walk.value(document, "")
     text = "\n".join(walk.texts).encode("utf-8", "replace")
     in_text = bool(find_secrets(text, rules.scanner, memory.watch)) or any(
@@ -217,7 +222,7 @@ def _suspect_json(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
 
 
 @dataclass(slots=True)
-class _Walk:
+class _JsonWalk:
     """The texts of a JSON document, those that may be streams by themselves too."""
 
     texts: list[str] = field(default_factory=list)

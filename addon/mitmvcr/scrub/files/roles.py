@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mitmvcr.http.go_rules import canonical_header
-from mitmvcr.scrub.files.document import BARE, JSON, Items, Leaf, Node, Pairs, leaves
+from mitmvcr.scrub.files.document import (
+    BARE,
+    JSON,
+    PlacedList,
+    PlacedMapping,
+    PlacedNode,
+    PlacedScalar,
+    leaves,
+)
 
 
 class Role(Enum):
@@ -26,14 +34,14 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MessagePart:
     """A value, its role, and the field that messages and `vcr_allow` name it by.
 
     `name` is the header's, the parameter's or, inside a body that the file keeps as structure, the key's.
     `is_base64`: the text is Base64 of what counts, as HAR has binary bodies.
     """
 
-    leaf: Leaf
+    leaf: PlacedScalar
     field: str
     role: Role = Role.TEXT
     name: str = ""
@@ -41,7 +49,7 @@ class Part:
 
 
 @dataclass(slots=True)
-class Message:
+class FileMessage:
     """A request or a response: its parts, and what its body's length and coding depend on.
 
     `events` are the places of a stream's pieces where the file has them as a list of JSON; `trees` those
@@ -49,10 +57,10 @@ class Message:
     """
 
     side: str
-    parts: list[Part] = field(default_factory=list)
-    headers: list[Part] = field(default_factory=list)
-    body: Part | None = None
-    lengths: list[Leaf] = field(default_factory=list)
+    parts: list[MessagePart] = field(default_factory=list)
+    headers: list[MessagePart] = field(default_factory=list)
+    body: MessagePart | None = None
+    lengths: list[PlacedScalar] = field(default_factory=list)
     events: list[tuple[int, int]] = field(default_factory=list)
     trees: list[tuple[int, int]] = field(default_factory=list)
 
@@ -61,9 +69,9 @@ class Message:
         return ", ".join(part.leaf.text for part in self.headers if part.name.lower() == name)
 
 
-def messages(document: Node) -> list[Message]:
+def messages(document: PlacedNode) -> list[FileMessage]:
     """The document's requests and responses in their order; what is beside them is in a last one."""
-    reader = _Reader()
+    reader = _MessageReader()
     reader.walk(document, "")
     return [*reader.found, reader.rest]
 
@@ -73,19 +81,21 @@ _GOCCY_SIDE = re.compile(rb"^ {2}(request|response):$", re.MULTILINE)
 _GOCCY_VALUE = re.compile(rb" {8}- \"?([^\n]*?)\"?\n")
 
 
-def messages_of_lines(data: bytes) -> list[Message]:
+def messages_of_lines(data: bytes) -> list[FileMessage]:
     """The same of a file of go-vcr v4.0.5 that YAML readers refuse: its headers, and the whole as text."""
-    rest = Message("", [Part(Leaf(data, 0, len(data), BARE), "interaction")])
+    rest = FileMessage("", [MessagePart(PlacedScalar(data, 0, len(data), BARE), "interaction")])
     sides = [(found.start(), found[1].decode()) for found in _GOCCY_SIDE.finditer(data)]
     found = []
     for number, (start, side) in enumerate(sides):
         end = sides[number + 1][0] if number + 1 < len(sides) else len(data)
-        message = Message(side)
+        message = FileMessage(side)
         for header in _GOCCY_HEADER.finditer(data, start, end):
             name = header[1].decode()
             field_ = f"{side}.headers.{canonical_header(name)}"
             for value in _GOCCY_VALUE.finditer(data, *header.span(2)):
-                message.headers.append(Part(Leaf(value[1], *value.span(1), BARE), field_, Role.HEADER, name))
+                message.headers.append(
+                    MessagePart(PlacedScalar(value[1], *value.span(1), BARE), field_, Role.HEADER, name)
+                )
         found.append(message)
     return [*found, rest]
 
@@ -101,30 +111,30 @@ _URLS = frozenset({"url", "uri", "request_uri", "redirecturl"})
 _LENGTHS = frozenset({"content_length", "bodysize", "size"})
 
 
-class _Reader:
+class _MessageReader:
     def __init__(self) -> None:
-        self.found: list[Message] = []
-        self.rest = Message("")
+        self.found: list[FileMessage] = []
+        self.rest = FileMessage("")
 
-    def walk(self, node: Node, place: str) -> None:
+    def walk(self, node: PlacedNode, place: str) -> None:
         """What is above the messages."""
-        if isinstance(node, Items):
+        if isinstance(node, PlacedList):
             for item in node.items:
                 self.walk(item, place)
-        elif isinstance(node, Leaf):
-            self.rest.parts.append(Part(node, place or "the document"))
+        elif isinstance(node, PlacedScalar):
+            self.rest.parts.append(MessagePart(node, place or "the document"))
         else:
             for key, value in node.pairs:
                 self._above(key, value, place)
 
-    def _above(self, key: Leaf, value: Node, place: str) -> None:
+    def _above(self, key: PlacedScalar, value: PlacedNode, place: str) -> None:
         name = key.text
         side = _SIDES.get(name)
-        if side and isinstance(value, Pairs):
+        if side and isinstance(value, PlacedMapping):
             self.found.append(_message(side, value))
-        elif side and isinstance(value, Items) and name != side:
+        elif side and isinstance(value, PlacedList) and name != side:
             for item in value.items:
-                if isinstance(item, Pairs):
+                if isinstance(item, PlacedMapping):
                     self.found.append(_message(side, item))
                 else:
                     self.walk(item, side)
@@ -134,14 +144,14 @@ class _Reader:
             self.rest.parts.extend(_structure(value, f"{place}.{name}" if place else name, name))
 
 
-def _message(side: str, node: Pairs) -> Message:
-    message = Message(side)
+def _message(side: str, node: PlacedMapping) -> FileMessage:
+    message = FileMessage(side)
     for key, value in node.pairs:
         _read(message, key, value)
     return message
 
 
-def _read(message: Message, key: Leaf, value: Node) -> None:
+def _read(message: FileMessage, key: PlacedScalar, value: PlacedNode) -> None:
     side = message.side
     name = key.text.lower()
     field_ = f"{side}.{key.text}"
@@ -151,9 +161,9 @@ def _read(message: Message, key: Leaf, value: Node) -> None:
         message.parts += _parameters(value, f"{side}.form" if name == "form" else f"{side}.url")
     elif name == "cookies":
         message.parts += _cookies(value, field_)
-    elif name in _URLS and isinstance(value, Leaf):
-        message.parts.append(Part(value, f"{side}.url" if name != "request_uri" else field_, Role.URL))
-    elif name in _LENGTHS and isinstance(value, Leaf):
+    elif name in _URLS and isinstance(value, PlacedScalar):
+        message.parts.append(MessagePart(value, f"{side}.url" if name != "request_uri" else field_, Role.URL))
+    elif name in _LENGTHS and isinstance(value, PlacedScalar):
         message.lengths.append(value)
     elif name in ("body", "parsed_body", "postdata", "content"):
         _body(message, value)
@@ -161,12 +171,12 @@ def _read(message: Message, key: Leaf, value: Node) -> None:
         message.parts += _structure(value, field_, key.text)
 
 
-def _body(message: Message, value: Node) -> None:
+def _body(message: FileMessage, value: PlacedNode) -> None:
     field_ = f"{message.side}.body"
-    if isinstance(value, Leaf):
-        message.body = Part(value, field_, Role.BODY)
+    if isinstance(value, PlacedScalar):
+        message.body = MessagePart(value, field_, Role.BODY)
         return
-    if isinstance(value, Pairs):
+    if isinstance(value, PlacedMapping):
         keys = {key.text.lower() for key, _ in value.pairs}
         if "mimetype" in keys:
             _har_body(message, value)
@@ -178,73 +188,77 @@ def _body(message: Message, value: Node) -> None:
     is_json = all(leaf.style in (JSON, BARE) for leaf in leaves(value))
     if is_json:
         message.trees.append((value.start, value.end))
-    if is_json and isinstance(value, Items):
+    if is_json and isinstance(value, PlacedList):
         message.events = [(item.start, item.end) for item in value.items]
     message.parts += _structure(value, field_, "")
 
 
-def _har_body(message: Message, node: Pairs) -> None:
+def _har_body(message: FileMessage, node: PlacedMapping) -> None:
     encoding = node.get("encoding")
-    is_base64 = isinstance(encoding, Leaf) and encoding.value == b"base64"
+    is_base64 = isinstance(encoding, PlacedScalar) and encoding.value == b"base64"
     for key, value in node.pairs:
         name = key.text.lower()
-        if name == "text" and isinstance(value, Leaf):
-            message.body = Part(value, f"{message.side}.body", Role.BODY, is_base64=is_base64)
+        if name == "text" and isinstance(value, PlacedScalar):
+            message.body = MessagePart(value, f"{message.side}.body", Role.BODY, is_base64=is_base64)
         elif name == "params":
             message.parts += _parameters(value, f"{message.side}.form")
-        elif name in _LENGTHS and isinstance(value, Leaf):
+        elif name in _LENGTHS and isinstance(value, PlacedScalar):
             message.lengths.append(value)
-        elif name == "mimetype" and isinstance(value, Leaf):
+        elif name == "mimetype" and isinstance(value, PlacedScalar):
             message.headers.append(
-                Part(value, f"{message.side}.headers.Content-Type", Role.HEADER, "content-type")
+                MessagePart(value, f"{message.side}.headers.Content-Type", Role.HEADER, "content-type")
             )
         else:
             message.parts += _structure(value, f"{message.side}.body", key.text)
 
 
-def _named(value: Node) -> Iterator[tuple[Leaf, Node]]:
+def _named(value: PlacedNode) -> Iterator[tuple[PlacedScalar, PlacedNode]]:
     """Names and values: of a mapping, of HAR's lists of `name` and `value`, of lists of pairs."""
-    if isinstance(value, Pairs):
+    if isinstance(value, PlacedMapping):
         yield from value.pairs
-    elif isinstance(value, Items):
+    elif isinstance(value, PlacedList):
         for item in value.items:
-            if isinstance(item, Pairs):
+            if isinstance(item, PlacedMapping):
                 name = item.get("name")
                 for key, inner in item.pairs:
-                    yield (name if isinstance(name, Leaf) and key.text == "value" else key), inner
-            elif isinstance(item, Items) and len(item.items) == 2 and isinstance(item.items[0], Leaf):
+                    yield (name if isinstance(name, PlacedScalar) and key.text == "value" else key), inner
+            elif (
+                isinstance(item, PlacedList)
+                and len(item.items) == 2
+                and isinstance(item.items[0], PlacedScalar)
+            ):
                 yield item.items[0], item.items[1]
 
 
-def _headers(value: Node, place: str) -> Iterator[Part]:
+def _headers(value: PlacedNode, place: str) -> Iterator[MessagePart]:
     for key, inner in _named(value):
         field_ = f"{place.replace('trailer', 'headers')}.{canonical_header(key.text)}"
         for leaf in leaves(inner):
-            yield Part(leaf, field_, Role.HEADER, key.text)
+            yield MessagePart(leaf, field_, Role.HEADER, key.text)
 
 
-def _parameters(value: Node, place: str) -> Iterator[Part]:
+def _parameters(value: PlacedNode, place: str) -> Iterator[MessagePart]:
     for key, inner in _named(value):
-        yield Part(key, place)
+        yield MessagePart(key, place)
         for leaf in leaves(inner):
-            yield Part(leaf, place, Role.PARAMETER, key.text)
+            yield MessagePart(leaf, place, Role.PARAMETER, key.text)
 
 
-def _cookies(value: Node, place: str) -> Iterator[Part]:
-    for item in value.items if isinstance(value, Items) else ():
-        for key, inner in item.pairs if isinstance(item, Pairs) else ():
+def _cookies(value: PlacedNode, place: str) -> Iterator[MessagePart]:
+    for item in value.items if isinstance(value, PlacedList) else ():
+        for key, inner in item.pairs if isinstance(item, PlacedMapping) else ():
             role = Role.COOKIE if key.text == "value" else Role.TEXT
-            yield from (Part(leaf, place, role) for leaf in leaves(inner))
+            yield from (MessagePart(leaf, place, role) for leaf in leaves(inner))
 
 
-def _structure(node: Node, place: str, name: str) -> Iterator[Part]:
+def _structure(node: PlacedNode, place: str, name: str) -> Iterator[MessagePart]:
     """All below a node, each value with its key's name."""
-    if isinstance(node, Leaf):
-        yield Part(node, place, name=name)
-    elif isinstance(node, Items):
+    if isinstance(node, PlacedScalar):
+        yield MessagePart(node, place, name=name)
+    elif isinstance(node, PlacedList):
         for item in node.items:
             yield from _structure(item, place, name)
     else:
         for key, value in node.pairs:
-            yield Part(key, place)
+            yield MessagePart(key, place)
             yield from _structure(value, place, key.text)

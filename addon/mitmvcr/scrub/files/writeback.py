@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mitmvcr.formats import yaml_json
-from mitmvcr.scrub.files.document import BARE, JSON, Leaf
+from mitmvcr.scrub.files.document import BARE, JSON, PlacedScalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Written:
         self._at = [piece.at for piece in pieces]
 
     @classmethod
-    def of(cls, leaf: Leaf, data: bytes) -> Written | None:
+    def of(cls, leaf: PlacedScalar, data: bytes) -> Written | None:
         read = _READERS.get(leaf.style)
         if leaf.is_binary or read is None:
             return None
@@ -96,11 +96,11 @@ _PLAIN_MARK = re.compile(_FOLD)
 _SINGLE_MARK = re.compile(rb"''|" + _FOLD)
 
 
-def _plain(leaf: Leaf, data: bytes) -> Iterator[Bit]:
+def _plain(leaf: PlacedScalar, data: bytes) -> Iterator[Bit]:
     return _between(data, leaf.start, leaf.end, _single_marks(_PLAIN_MARK, data, leaf.start, leaf.end))
 
 
-def _single(leaf: Leaf, data: bytes) -> Iterator[Bit]:
+def _single(leaf: PlacedScalar, data: bytes) -> Iterator[Bit]:
     start, end = leaf.start + 1, leaf.end - 1
     return _between(data, start, end, _single_marks(_SINGLE_MARK, data, start, end))
 
@@ -117,7 +117,7 @@ _DOUBLE_MARK = re.compile(
 )
 
 
-def _double(leaf: Leaf, data: bytes) -> Iterator[Bit]:
+def _double(leaf: PlacedScalar, data: bytes) -> Iterator[Bit]:
     start, end = leaf.start + 1, leaf.end - 1
     return _between(data, start, end, _double_marks(data, start, end))
 
@@ -161,7 +161,7 @@ _ESCAPED = {
 _LINE = re.compile(rb"((?:[^\r\n\xc2\xe2]|\xc2(?!\x85)|\xe2(?!\x80[\xa8\xa9]))*+)(" + _BREAK + rb"|\Z)")
 
 
-def _literal(leaf: Leaf, data: bytes) -> Iterator[Bit]:
+def _literal(leaf: PlacedScalar, data: bytes) -> Iterator[Bit]:
     header = _LINE.match(data, leaf.start, leaf.end)
     at = header.end() if header else leaf.end
     indent = _indent(leaf.value, data, at, leaf.end)
@@ -191,7 +191,7 @@ def _indent(value: bytes, data: bytes, at: int, end: int) -> int:
 _JSON_MARK = re.compile(rb"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\.")
 
 
-def _json(leaf: Leaf, data: bytes) -> Iterator[Bit]:
+def _json(leaf: PlacedScalar, data: bytes) -> Iterator[Bit]:
     start, end = leaf.start + 1, leaf.end - 1
     return _between(data, start, end, _json_marks(data, start, end))
 
@@ -202,7 +202,7 @@ def _json_marks(data: bytes, start: int, end: int) -> Iterator[Bit]:
         yield yaml_json.encode(character), *found.span(), False
 
 
-def _bare(leaf: Leaf, data: bytes) -> Iterator[Bit]:
+def _bare(leaf: PlacedScalar, data: bytes) -> Iterator[Bit]:
     yield data[leaf.start : leaf.end], leaf.start, leaf.end, True
 
 
@@ -211,7 +211,7 @@ _READERS = {"": _plain, "'": _single, '"': _double, "|": _literal, JSON: _json, 
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
-def rewritten(leaf: Leaf, data: bytes, value: bytes) -> bytes:
+def rewritten(leaf: PlacedScalar, data: bytes, value: bytes) -> bytes:
     """The text of a scalar that gets another value as a whole: in double quotes."""
     text = value.decode("utf-8", "surrogateescape")
     if leaf.style == JSON:
@@ -220,7 +220,7 @@ def rewritten(leaf: Leaf, data: bytes, value: bytes) -> bytes:
     return quoted.encode("utf-8", "surrogateescape") + _end(leaf, data)
 
 
-def rewritten_base64(leaf: Leaf, data: bytes, value: bytes) -> bytes:
+def rewritten_base64(leaf: PlacedScalar, data: bytes, value: bytes) -> bytes:
     """The text of a scalar of Base64 (`!!binary`, or in JSON) for other bytes, in lines as long as before."""
     old = data[leaf.start : leaf.end]
     if leaf.style == JSON:
@@ -240,7 +240,7 @@ def rewritten_base64(leaf: Leaf, data: bytes, value: bytes) -> bytes:
     return b"\n".join([header, *lines]) + _end(leaf, data) if newline else old
 
 
-def _end(leaf: Leaf, data: bytes) -> bytes:
+def _end(leaf: PlacedScalar, data: bytes) -> bytes:
     """The line breaks that belong to a block scalar's text."""
     old = data[leaf.start : leaf.end]
     return old[len(old.rstrip(b" \r\n")) :] if leaf.style in ("|", ">") else b""

@@ -1,19 +1,89 @@
-"""Cassettes of go-vcr v4.0.5 whose YAML means something else, or nothing, to YAML readers; reads no others.
+"""What writers of go-vcr's YAML wrote so that readers don't get it back -> what was meant; reads no others.
 
-That version alone wrote with goccy/go-yaml v1.18.0, which doubles as Go's `strconv.Quote`, keeps carriage
-returns in literals and leaves tabs plain. Its layout is fixed, so such a file can be read as it was meant,
-line by line; what departs from that layout in anything is not read here.
+go-yaml v3.0.1 (go-vcr up to v4.0.4) wrote a first line break of the text as the end of the `|4` line, and
+go-yaml v4.0.0-rc.6 (v4.0.7) leaves out the indentation hint for a text that begins with a line break:
+`Literals` knows what such a text was, where the file still shows it.
+
+goccy/go-yaml v1.18.0 (v4.0.5 alone) doubles as Go's `strconv.Quote`, keeps carriage returns in literals and
+leaves tabs plain. Its layout is fixed, so `read` takes such a file line by line; what departs from that
+layout in anything is not read here.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any, NoReturn
 
 from mitmvcr.durations import parse_duration
+from mitmvcr.formats import places
+from mitmvcr.formats.govcr.emit import HEAD
 from mitmvcr.model import Cassette, Interaction, Request, Response, Source
 
-_HEAD = b"---\nversion: 2\ninteractions:\n"
+# A literal without hint whose text begins with an empty line.
+_UNHINTED = re.compile(rb"\|[-+]?\n *\n")
+# go-vcr wrote every key, also the empty ones, up to v4.0.2; and a hint before text that begins with neither
+# space nor line break, or before line breaks only, is the sign of the lost one.
+_YAML3 = re.compile(
+    rb"^ {8}(?:(?:trailer|form): \{\}|transfer_encoding: \[\]|uncompressed: false)\n"
+    rb"|^ {8}(?:remote_addr|request_uri): \"\"\n"
+    rb"|^ {8}body: \|4[-+]?\n(?: {12}[^ \n]|\n* {0,11}[^ \n])",
+    re.MULTILINE,
+)
+# From a literal's header to the indentation of its first line that is not empty.
+_FIRST_TEXT = re.compile(rb"[^\n]*\n(?: *\n)*( *)")
+# A key or dash of go-vcr's own layouts before a literal; no quoted key, no dash before a key.
+_OPENED = re.compile(rb"( *)(- |[a-z_]+: )\|")
+# Where a line begins that is not empty.
+_LINE = re.compile(r"^(?=[^\n])", re.MULTILINE)
+
+
+class Literals:
+    """What the literals of one file mean."""
+
+    def __init__(self, data: bytes, *, yaml3: bool) -> None:
+        self._data = data
+        self._offsets = places.Offsets(data)
+        self._yaml3 = yaml3
+        self._before = 0
+        self.indent: int | None = None
+
+    @classmethod
+    def of(cls, data: bytes) -> Literals | None:
+        """None, as nearly always, if every literal in the file means what it says."""
+        yaml3 = b": |4" in data and _YAML3.search(data) is not None
+        return cls(data, yaml3=yaml3) if yaml3 or _UNHINTED.search(data) else None
+
+    def meant(self, value: str, index: int) -> str:
+        """The text of the literal whose `|` is that character; they must be asked for in the file's order."""
+        offset = self._offsets.byte(index)
+        start = places.line_start(self._data, offset, self._before)
+        self._before = offset
+        header = self._data[offset : self._data.find(b"\n", offset)]
+        if header[1:2].isdigit():
+            # A text that began with a space has one; only that and a line break make a hint, and only a
+            # line break makes a literal.
+            lost = self._yaml3 and header[1:2] == b"4" and (value[:1] != " " or "\n" not in value)
+            return "\n" + value if lost else value
+        if value[:1] != "\n":
+            return value
+        deeper = self._first_text_column(offset) - self._text_column(start)
+        return _LINE.sub(" " * deeper, value) if deeper > 0 else value
+
+    def _first_text_column(self, offset: int) -> int:
+        found = _FIRST_TEXT.match(self._data, offset)
+        return len(found[1]) if found else 0
+
+    def _text_column(self, start: int) -> int:
+        """Where go-yaml would have put the text of the literal that begins in that line."""
+        opened = _OPENED.match(self._data, start)
+        step = {0: 2, 4: 4}.get(self.indent if self.indent is not None else -1)
+        if opened is None or step is None:
+            return sys.maxsize
+        return len(opened[1]) + (2 if opened[2] == b"- " else step)
+
+
+# What goccy/go-yaml's double quotes have as escapes, so that no file of its has it: not tab, LF and CR.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # A byte as `\xff` (YAML: U+00FF), CRLF kept in a literal (YAML: a line break), a plain scalar that begins or
 # ends with a tab (YAML: dropped).
@@ -21,10 +91,15 @@ _MISREAD = re.compile(rb"\\x[89a-f][0-9a-f]|[:-] \|[-+]?\r|[:-] \t[^\n]|[^\s\"|>
 
 _ID = re.compile(rb"- id: ([0-9]+)\n")
 _INTEGER = re.compile(rb" (-?[0-9]{1,18})\n")
+# `strconv.Quote`'s text, on one line; whether its escapes are Go's is seen when they are undone.
 _QUOTED = re.compile(rb'"((?:[^"\\\r\n]|\\.)*+)"')
+# A line that begins as goccy leaves it plain: `#`, `?`, `-`, `:` and tabs too, no quote, no other indicator.
 _PLAIN = re.compile(rb"[^\r\n*&\[\]{},!|>%'\"@` ][^\r\n]*")
+# A header's or a form's name, with `[]` if it has no values; not `? key`, and none that is a list's item.
 _KEY = re.compile(rb' {6}("(?:[^"\\\r\n]|\\.)*+"|[^\s*&\[\]{},!|>%\'"@`?-][^\r\n]*):(?: (\[\]))?\n')
+# A literal's header: chomping, no hint, and the line break that goes for all of the text.
 _LITERAL = re.compile(rb"\|([-+]?)(\r\n|\n|\r)")
+# Go's escapes in small hexadecimals; what the fourth group has and `_NAMED` has not is refused.
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))")
 _NAMED = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _NAMED |= {b'"': b'"', b"\\": b"\\"}
@@ -68,28 +143,28 @@ class _OtherError(Exception):
 
 def is_misread(data: bytes) -> bool:
     """Whether a file may be one that YAML readers load, but not as it was meant."""
-    if not data.startswith(_HEAD + b"- "):
+    if not data.startswith(HEAD + b"- "):
         return False
     return any(sign in data for sign in (b"\\x", b"\r", b"\t")) and _MISREAD.search(data) is not None
 
 
 def read(data: bytes) -> Cassette | None:
     """The cassette, or None if the file is not of that version, or has what can't be in any YAML."""
-    if not data.startswith(_HEAD + b"- ") or _CONTROL.search(data):
+    if not data.startswith(HEAD + b"- ") or _CONTROL.search(data):
         return None
     try:
         data.decode()
-        return _Lines(data).cassette()
+        return _GoccyReader(data).cassette()
     except (UnicodeDecodeError, _OtherError):
         return None
 
 
-class _Lines:
+class _GoccyReader:
     """A place in the file, moved on by what is read."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._at = len(_HEAD)
+        self._at = len(HEAD)
 
     def cassette(self) -> Cassette:
         entries, spans = [], []

@@ -1,13 +1,9 @@
-"""Where things stand in a file's bytes, from where libyaml finds them in its characters; no YAML."""
+"""Places in a file: libyaml's characters, the file's bytes and an editor's lines; reads nothing."""
 
 from __future__ import annotations
 
-import re
-
 _BOM = b"\xef\xbb\xbf"
 _CONTINUATION = bytes(range(0x80, 0xC0))
-_GAP = re.compile(rb"(?:[ \t\r\n]|#[^\r\n]*+)*+")
-_BREAK = re.compile(rb"\r\n?|\n")
 
 
 class Offsets:
@@ -21,7 +17,7 @@ class Offsets:
         self._data = data
         self._ascii = data.isascii()
         self._index = 0
-        self._byte = len(_BOM) if data.startswith(_BOM) else 0
+        self._byte = text_start(data)
 
     def byte(self, index: int) -> int:
         """The offset of the first byte of that character."""
@@ -39,6 +35,11 @@ class Offsets:
         return self._byte
 
 
+def text_start(data: bytes) -> int:
+    """The first byte behind a byte order mark."""
+    return len(_BOM) if data.startswith(_BOM) else 0
+
+
 def line_number(data: bytes, offset: int) -> int:
     """The line, from 1, that an editor shows for that byte."""
     return data.count(b"\n", 0, offset) + 1
@@ -50,20 +51,6 @@ def line_start(data: bytes, offset: int, lower: int = 0) -> int:
     return max(data.rfind(b"\r", start, offset) + 1, start)
 
 
-def dash(data: bytes, offset: int, lower: int) -> int | None:
-    """The first byte of the line whose first character is the next `-`, behind blanks and comments.
-
-    `lower` is a place before it, not far: going through a file stays linear, whatever its line breaks are.
-    """
-    found = _GAP.match(data, offset)
-    at = found.end() if found else offset
-    start = line_start(data, at, lower)
-    if data[at : at + 1] != b"-":
-        return None
-    if start == 0 and data.startswith(_BOM):
-        start = len(_BOM)
-    return None if data[start:at].strip(b" ") else start
-
-
 def ends_line(data: bytes) -> bool:
+    """Whether the last line has its line break."""
     return data.endswith((b"\n", b"\r"))

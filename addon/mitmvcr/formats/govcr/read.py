@@ -7,26 +7,45 @@ import gc
 from collections.abc import Iterator
 
 from mitmvcr.errors import FormatError
-from mitmvcr.formats.govcr import fast, goccy, spans
+from mitmvcr.formats import places
+from mitmvcr.formats.govcr import fast, quirks
 from mitmvcr.formats.govcr.emit import HEAD, emit_document
 from mitmvcr.formats.govcr.scalars import Dialect
-from mitmvcr.formats.govcr.torn import TornError
 from mitmvcr.model import Cassette, Interaction
 
 
+class TornError(FormatError):
+    """The last interaction is torn; `before` is the cassette without it, its source cut there."""
+
+    def __init__(self, reason: str, line: int, before: Cassette) -> None:
+        super().__init__(reason, line)
+        self.before = before
+
+    @classmethod
+    def of(cls, line: int, before: Cassette) -> TornError:
+        """The entry that begins in that line is torn."""
+        return cls(
+            f"interaction {len(before.interactions)}, the last, is torn: it breaks off before its `duration` "
+            f"ends. Delete it from this line on (recording to this cassette sets it aside by itself) or "
+            f"complete it",
+            line,
+            before,
+        )
+
+
 def load(data: bytes) -> Cassette:
-    """What the package has under this name."""
+    """The cassette in the bytes; raises FormatError, a TornError if only the last interaction is bad."""
     try:
         with _collector_off():
             cassette = _read_with_end(data)
     except FormatError:
-        meant = goccy.read(data)
+        meant = quirks.read(data)
         if meant is None:
             raise
         return meant
     # U+0090 in charm and the byte 0x90 of v4.0.5 look alike: what charm would write so, it wrote.
     if _may_be_misread(cassette, data) and emit_document(cassette, Dialect.CHARM) != data:
-        return goccy.read(data) or cassette
+        return quirks.read(data) or cassette
     return cassette
 
 
@@ -34,11 +53,11 @@ def _may_be_misread(cassette: Cassette, data: bytes) -> bool:
     source = cassette.source
     # `coded` has all entries with escapes, and those with carriage returns or with plain tabs.
     is_certain = source is not None and source.coded is not None and not source.coded
-    return not is_certain and goccy.is_misread(data)
+    return not is_certain and quirks.is_misread(data)
 
 
 def recover(data: bytes) -> tuple[Cassette, bytes]:
-    """What the package has under this name."""
+    """The cassette without a torn last interaction, and the bytes of that; raises FormatError."""
     try:
         return load(data), b""
     except TornError as error:
@@ -60,10 +79,10 @@ def _collector_off() -> Iterator[None]:
 
 def _read_alone(data: bytes) -> Interaction | None:
     """The interaction in a file that has nothing else; PyYAML is imported for what needs it."""
-    from mitmvcr.formats.govcr import reader  # noqa: PLC0415
+    from mitmvcr.formats.govcr import thorough  # noqa: PLC0415
 
     try:
-        cassette = reader.read(data)
+        cassette = thorough.read(data)
     except FormatError:
         return None
     source = cassette.source
@@ -76,23 +95,23 @@ def _read(data: bytes) -> Cassette:
     cassette = fast.read(data, _read_alone)
     if cassette is not None:
         return cassette
-    from mitmvcr.formats.govcr import reader  # noqa: PLC0415
+    from mitmvcr.formats.govcr import thorough  # noqa: PLC0415
 
     last = fast.last_start(data)
     if last:
         # The file of a process that was killed: only its last entry needs the full reader.
         try:
-            reader.read(HEAD + data[last:])
+            thorough.read(HEAD + data[last:])
         except TornError as torn:
             # Where no more than a dash was written, the entry before it is whole.
             whole = torn.before.source
             start = last + (len(whole.data) - len(HEAD) if whole else 0)
             before = fast.read(data[:start], _read_alone)
             if before is not None:
-                raise TornError.of(spans.line_number(data, start), before) from None
+                raise TornError.of(places.line_number(data, start), before) from None
         except FormatError:
             pass
-    return reader.read(data)
+    return thorough.read(data)
 
 
 def _read_with_end(data: bytes) -> Cassette:
@@ -103,7 +122,7 @@ def _read_with_end(data: bytes) -> Cassette:
     raise TornError(
         "the file ends with bytes that are no text, as after a crash: delete them (recording to this "
         "cassette sets them aside by itself)",
-        spans.line_number(data, end),
+        places.line_number(data, end),
         cassette,
     )
 
