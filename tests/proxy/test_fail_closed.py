@@ -21,8 +21,8 @@ from tests.upstream.server import Upstream
 
 _BROKEN = """
 from mitmvcr.sessions import table
-from mitmvcr.proxy import addon
-from mitmvcr.serving import outcomes
+from mitmvcr.proxy import addon, flow_adapter
+from mitmvcr.serving import responder
 
 def broken(*args, **more):
     raise RuntimeError("broken on purpose")
@@ -34,9 +34,9 @@ def broken(*args, **more):
 @pytest.mark.parametrize(
     ("mode", "target"),
     [
-        ("once", "table.Session.answer"),
-        ("record", "table.Sessions.get"),
-        ("replay", "outcomes.take_name"),
+        ("once", "table.OpenCassette.answer"),
+        ("record", "table.Sessions.opened"),
+        ("replay", "responder.choose = flow_adapter.choose"),
         ("passthrough", "table.Sessions.is_recorded"),
     ],
 )
@@ -65,7 +65,7 @@ def test_broken_addon_answers_500_and_nothing_reaches_upstream(
 @pytest.mark.parametrize("way", [FORWARD_TLS, FORWARD_H2], ids=["http1", "http2"])
 def test_broken_addon_lets_nothing_out_of_a_tunnel(tmp_path: Path, tls_upstream: Upstream, way: Way) -> None:
     script = tmp_path / "broken.py"
-    script.write_text(_BROKEN.format(target="table.Session.answer"))
+    script.write_text(_BROKEN.format(target="table.OpenCassette.answer"))
     tls_upstream.clear()
     with (
         nothing_reaches(tls_upstream),

@@ -9,7 +9,7 @@ import contextlib
 import fnmatch
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,10 +38,20 @@ _BASE_URL = re.compile(r"(https?://[^/?#]+)(?:(?:/[^/?#]+)*?/v\d+(?=[/?#]|$))?")
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Answer with this interaction, `wait` seconds after the request came."""
+    """Answer with the recording of this number."""
 
-    interaction: Interaction
-    wait: float
+    cassette: OpenCassette
+    number: int
+
+    @property
+    def interaction(self) -> Interaction:
+        """The recording."""
+        return self.cassette.interactions[self.number]
+
+    @property
+    def wait(self) -> float:
+        """Seconds after the request came until its answer is due."""
+        return self.cassette.wait(self.interaction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,17 +185,20 @@ class OpenCassette:
 
     def answer(self, request: Request, session: str) -> Verdict:
         """What to do with a request of this session."""
+        return self.verdict(session, lambda: request, lambda: self.key(request))
+
+    def verdict(self, session: str, request: Callable[[], Request], key: Callable[[], bytes]) -> Verdict:
+        """What to do with a request of this session, which is made, as is its key, where it is needed."""
         self.asked = True
         if not self.replays:
             return Forward(record=self.records)
-        key = self.key(request)
-        number = self.play(key, session)
+        wanted = key()
+        number = self.play(wanted, session)
         if number is not None:
-            interaction = self.interactions[number]
-            return Play(interaction, self.wait(interaction))
+            return Play(self, number)
         if self.records:
             return Forward(record=True)
-        return self.miss(request, key, session)
+        return self.miss(request(), wanted, session)
 
     def play(self, key: bytes, session: str) -> int | None:
         """The number of the interaction that answers a request of this key, None if none is left."""
