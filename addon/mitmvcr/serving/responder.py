@@ -168,7 +168,7 @@ class Responder:
         return routed, routed.parsed.length if length is None else length
 
     def read_again(self, route: Route, raw: bytes) -> tuple[RoutedHead, int | None] | None:
-        """What a head says that came before on this route; None if none did, or more than an answer is due."""
+        """What a head says that came before on this route; None if none did, or more than that is due."""
         shape, length = request_parser.shape_of(raw)
         routed = route.heads.get(shape)
         if routed is None or not routed.is_plain:
