@@ -49,7 +49,7 @@ from tests.harness import Proxy
 OURS, HOOKS, STOCK = "mitmvcr", "mitmvcr, hooks", "--server-replay"
 NO_BYPASS = "mitmvcr, through mitmproxy's streams"
 _WITHOUT = "MITMVCR_BENCH_WITHOUT"
-"""The environment's variable: ours without this is measured, too: `socket_bypass`, or in `run` `lazy_imports`."""
+"""The environment's variable: ours without this is measured, too: `socket_bypass`, or `lazy_imports`."""
 _NO_BYPASS_SCRIPT = """
 from mitmvcr.proxy.layer import placement
 placement.shorten = lambda *_: None

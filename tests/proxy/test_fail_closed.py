@@ -168,9 +168,9 @@ def test_run_whose_end_fails_still_says_what_came_of_it_and_fails(
     start: Start, tmp_path: Path, upstream: Upstream
 ) -> None:
     script = tmp_path / "broken.py"
-    for target in ("Exchanges.end_all", "AccessLog.flush", "Sessions.close_all", "summary.finish"):
+    for target in ("Exchanges.end_all", "Sessions.close_all", "summary.finish"):
         script.write_text(
-            "from mitmvcr.proxy.addon import AccessLog, Exchanges, Sessions, summary\n"
+            "from mitmvcr.proxy.addon import Exchanges, Sessions, summary\n"
             "def broken(*args):\n    raise OSError('the disk is gone')\n"
             f"{target} = broken\n"
         )

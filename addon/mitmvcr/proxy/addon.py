@@ -182,8 +182,9 @@ class VCR:
         """Speak TLS in mitmproxy's place where it is for a recorded host: so it costs less."""
         address = data.context.server.address
         is_reverse = isinstance(data.context.client.proxy_mode, ReverseMode)
-        is_served = address is not None and (is_reverse or self._outcomes.is_served_host(address[0]))
-        if self._table is not None and is_served:
+        if self._table is None or address is None:
+            return
+        if is_reverse or self._outcomes.is_served_host(address[0]):
             self._engines.start_tls(data)
 
     def client_disconnected(self, client: Client) -> None:
