@@ -73,7 +73,7 @@ class Outcomes:
             if cassette.records:
                 return Forward(record=True)  # and its end will say why it isn't recorded
             return self._too_large(line, error)
-        return self._missed(verdict) if isinstance(verdict, Miss) else verdict
+        return verdict if not isinstance(verdict, Miss) else self._missed(verdict)
 
     def replayed(self, line: str, number: int) -> None:
         """Say that the interaction of this id answers."""

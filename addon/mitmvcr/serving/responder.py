@@ -197,6 +197,7 @@ class Responder:
             body += b" " * (size - len(body) and 1)  # one that is too large stays so
             return 0.0, assembled(outcomes.control(head, routed.control, body), head)
         limit = outcomes.max_body()
+        cache: _CassetteCache | None = None
 
         def request() -> Request:
             return whole_request(head, body, limit)
@@ -204,10 +205,11 @@ class Responder:
         def look_up(cassette: OpenCassette) -> Verdict:
             if size > limit:
                 raise body_too_large("request", limit, size)
-            cache = self._cache(cassette)
+            nonlocal cache
+            cache = cached = self._cache(cassette)
             seen = hashlib.blake2b(body, key=routed.digest, digest_size=16).digest()
             return cassette.verdict(
-                routed.choice.session, request, lambda: cache.key(seen, lambda: cassette.key(request()))
+                routed.choice.session, request, lambda: cached.key(seen, lambda: cassette.key(request()))
             )
 
         outcome = outcomes.decide(routed.line, outcomes.open(routed.choice), look_up)
@@ -215,7 +217,7 @@ class Responder:
             return 0.0, assembled(outcome, head)
         if isinstance(outcome, Forward):
             raise SettingsError("this process replays, but its cassette sends requests upstream")
-        ready = self._cache(outcome.cassette).answer(outcome, routed)
+        ready = (cache or self._cache(outcome.cassette)).answer(outcome, routed)
         outcomes.replayed(routed.line, ready.id)
         return ready.wait, ready.data
 
