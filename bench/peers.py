@@ -47,6 +47,13 @@ from bench.numbered import (
 from tests.harness import Proxy
 
 OURS, HOOKS, STOCK = "mitmvcr", "mitmvcr, hooks", "--server-replay"
+NO_BYPASS = "mitmvcr, through mitmproxy's streams"
+_WITHOUT = "MITMVCR_BENCH_WITHOUT"
+"""The environment's variable: ours without this is measured, too: `socket_bypass`, or `lazy_imports`."""
+_NO_BYPASS_SCRIPT = """
+from mitmvcr.proxy.layer import placement
+placement.shorten = lambda *_: None
+"""
 HOVERFLY, WIREMOCK, AIMOCK, NGINX = "hoverfly", "WireMock", "aimock", "nginx"
 _PATIENCE = 60.0
 _JVM = 12.0
@@ -89,10 +96,20 @@ class Peer:
     largest: int
 
 
+def is_without(what: str) -> bool:
+    """Whether ours without this is to be measured, too."""
+    return os.environ.get(_WITHOUT) == what
+
+
 def _ours(folder: Path, count: int, *, name: str = OURS, engine: str = "layer") -> Server:
     write_cassette(folder / "bench.yaml", count)
+    words: tuple[str, ...] = ()
+    if name == NO_BYPASS:
+        script = folder / "no_bypass.py"
+        script.write_text(_NO_BYPASS_SCRIPT)
+        words = ("-s", str(script))
     start = partial(Proxy, dir=folder, cassette="bench", mode="replay", repeat="any")
-    proxy = start(folder, upstream=PLAIN, engine=engine)
+    proxy = start(folder, *words, upstream=PLAIN, engine=engine)
     return _proxied(proxy, name, f"mitmvcr {mitmvcr.__version__}", count)
 
 
@@ -266,6 +283,8 @@ def peers() -> Iterator[Peer]:
     """All that can be had, ours first; the others are named, with the reason."""
     yield Peer(OURS, _ours, 100_000)
     yield Peer(HOOKS, partial(_ours, name=HOOKS, engine="hooks"), 1)
+    if is_without("socket_bypass"):
+        yield Peer(NO_BYPASS, partial(_ours, name=NO_BYPASS), 1)
     yield Peer(STOCK, _stock, 1_000)
     had: tuple[tuple[str, Callable[[], Program], Callable[..., Server], int], ...] = (
         (HOVERFLY, fetched.hoverfly, partial(_hoverfly, tunnels=False), 1_000),

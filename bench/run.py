@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.measure import Goal, Result, in_turn
+from bench.peers import is_without
 from bench.record import BARE, Client, delays, firsts
 from bench.startup import MODELS, start
 from tests.harness import ROOT, Proxy
@@ -26,6 +27,13 @@ from tests.upstream.server import Upstream
 PEER = "peer"
 _DIRECT, _BARE = "direct", "bare mitmdump"
 _COMMAND = (sys.executable, "-P", "-m", "mitmvcr", "run")
+_EAGER = "all imported at the start"
+_SITECUSTOMIZE = """
+import sys
+if any("entrypoint" in word for word in sys.orig_argv):
+    from mitmvcr.proxy.patches import lazy_imports
+    lazy_imports.put_off = lambda: None
+"""
 _TO_ANSWER, _CPU = "to the first answer", "CPU until then"
 _STREAM = ("stream: to the first byte", "stream: to the first event", "stream: between two events")
 
@@ -38,7 +46,11 @@ def run(*, quick: bool) -> list[Result]:
         bare = partial(start, root, upstream.url, [], MODELS)
         bare()  # makes the CA
         _nothing(root)
-        started = in_turn(rounds, {"bare": bare, "ours": partial(_nothing, root)})
+        contenders = {"bare": bare, "ours": partial(_nothing, root)}
+        if is_without("lazy_imports"):
+            _nothing(root, eager=True)
+            contenders[_EAGER] = partial(_nothing, root, eager=True)
+        started = in_turn(rounds, contenders)
         streamed = _streams(root, upstream, streams)
     results = [
         Result.of(
@@ -49,6 +61,10 @@ def run(*, quick: bool) -> list[Result]:
         ),
         Result.of("run -- true: CPU, beside the same", "ms", *_pair(started, _CPU)),
     ]
+    if _EAGER in started:
+        for what in (_TO_ANSWER, _CPU):
+            ours, eager = started["ours"][what], started[_EAGER][what]
+            results.append(Result.of(f"run -- true: {what}, beside {_EAGER}", "ms", ours, eager))
     for what in _STREAM:
         for peer in (_DIRECT, _BARE):
             ours, other = streamed["ours"][what], streamed[peer][what]
@@ -67,11 +83,19 @@ def _environment(root: Path) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT / "addon"), "PYTHONPYCACHEPREFIX": str(root / "bytecode")}
 
 
-def _nothing(root: Path) -> dict[str, float]:
-    """Seconds of `mitmvcr run -- true`, and of CPU of all its processes, under the names of a start's."""
+def _nothing(root: Path, *, eager: bool = False) -> dict[str, float]:
+    """Seconds of `mitmvcr run -- true`, and of CPU of all its processes, under the names of a start's.
+
+    `eager`: all that mitmproxy imports is imported at the start.
+    """
     command = [*_COMMAND, "--confdir", str(root / "ca"), "--", "true"]
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=root, env=_environment(root), stderr=subprocess.DEVNULL)
+    environment = _environment(root)
+    if eager:
+        (root / "eager").mkdir(exist_ok=True)
+        (root / "eager" / "sitecustomize.py").write_text(_SITECUSTOMIZE)
+        environment["PYTHONPATH"] += f"{os.pathsep}{root / 'eager'}"
+    process = subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

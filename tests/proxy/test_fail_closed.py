@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.conftest import Start
@@ -15,14 +16,17 @@ from tests.proxy.talk import (
     REVERSE_PLAIN,
     Way,
     chat,
+    exchange,
+    forward,
     nothing_reaches,
+    reverse,
 )
 from tests.upstream.server import Upstream
 
 _BROKEN = """
 from mitmvcr.sessions import table
-from mitmvcr.proxy import addon
-from mitmvcr.serving import outcomes
+from mitmvcr.proxy import addon, flow_adapter
+from mitmvcr.serving import responder
 
 def broken(*args, **more):
     raise RuntimeError("broken on purpose")
@@ -34,9 +38,9 @@ def broken(*args, **more):
 @pytest.mark.parametrize(
     ("mode", "target"),
     [
-        ("once", "table.Session.answer"),
-        ("record", "table.Sessions.get"),
-        ("replay", "outcomes.take_name"),
+        ("once", "table.OpenCassette.answer"),
+        ("record", "table.Sessions.opened"),
+        ("replay", "responder.choose = flow_adapter.choose"),
         ("passthrough", "table.Sessions.is_recorded"),
     ],
 )
@@ -65,7 +69,7 @@ def test_broken_addon_answers_500_and_nothing_reaches_upstream(
 @pytest.mark.parametrize("way", [FORWARD_TLS, FORWARD_H2], ids=["http1", "http2"])
 def test_broken_addon_lets_nothing_out_of_a_tunnel(tmp_path: Path, tls_upstream: Upstream, way: Way) -> None:
     script = tmp_path / "broken.py"
-    script.write_text(_BROKEN.format(target="table.Session.answer"))
+    script.write_text(_BROKEN.format(target="table.OpenCassette.answer"))
     tls_upstream.clear()
     with (
         nothing_reaches(tls_upstream),
@@ -99,3 +103,82 @@ def test_answer_of_another_addon_is_left_alone(start: Start, tmp_path: Path, ups
             assert client.get("/v1/models").status_code == 407
         assert proxy.stop() == 0
     assert "0 misses" in proxy.lines[-1]
+
+
+_BROKEN_HOOK = """
+from mitmvcr.proxy import addon, options
+from mitmvcr.proxy.client_authority import ClientAuthorities
+from mitmvcr.proxy.engine_selection import EngineSelection
+from mitmvcr.proxy import flow_adapter
+
+def broken(*args, **more):
+    raise RuntimeError("broken on purpose")
+
+{target} = broken
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "mode"),
+    [
+        ("options.is_invited", "once"),
+        ("flow_adapter.take_tunnel", "once"),
+        ("ClientAuthorities.look", "once"),
+        ("EngineSelection.take", "replay"),
+        ("EngineSelection.start_tls", "once"),
+    ],
+)
+def test_broken_hook_of_a_connection_refuses_it_and_nothing_reaches_upstream(
+    start: Start, tmp_path: Path, tls_upstream: Upstream, target: str, mode: str
+) -> None:
+    script = tmp_path / "broken.py"
+    script.write_text(_BROKEN_HOOK.format(target=target))
+    tls_upstream.clear()
+    with nothing_reaches(tls_upstream):
+        trust = ("--set", f"ssl_verify_upstream_trusted_ca={tls_upstream.ca}")
+        proxy = start("-s", str(script), *trust, mode=mode, engine="hooks")
+        with forward(proxy) as client, pytest.raises(httpx.TransportError):
+            client.post(tls_upstream.url + CHAT, json=chat())
+        assert proxy.stop() == 1, proxy.output
+    assert "mitmvcr failed (RuntimeError: broken on purpose)" in proxy.output
+    assert not (tmp_path / "recordings").exists()
+
+
+@pytest.mark.parametrize("served", [("once", "hooks"), ("replay", "hooks"), ("replay", "layer")])
+@pytest.mark.parametrize("method", ["CONNECT", "GET"])
+def test_user_that_can_not_be_read_is_refused_and_not_taken_for_none(
+    start: Start, tls_upstream: Upstream, plain_upstream: Upstream, served: tuple[str, str], method: str
+) -> None:
+    mode, engine = served
+    upstream = tls_upstream if method == "CONNECT" else plain_upstream
+    target = f"127.0.0.1:{upstream.port}" if method == "CONNECT" else upstream.url + "/v1/models"
+    upstream.clear()
+    with nothing_reaches(upstream):
+        proxy = start(mode=mode, engine=engine)
+        for user in ("é", "dXNlcg", "***"):
+            request = f"{method} {target} HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic {user}\r\n\r\n"
+            answer = exchange(proxy.url, request.encode(), until=b"vcr_cassette_error")
+            assert answer.startswith(b"HTTP/1.1 400 "), (user, answer)
+            assert b"the proxy's user name can't be read" in answer
+        assert proxy.stop() == 1
+    assert "3 failures" in proxy.lines[-1]
+
+
+def test_run_whose_end_fails_still_says_what_came_of_it_and_fails(
+    start: Start, tmp_path: Path, upstream: Upstream
+) -> None:
+    script = tmp_path / "broken.py"
+    for target in ("Exchanges.end_all", "Sessions.close_all", "summary.finish"):
+        script.write_text(
+            "from mitmvcr.proxy.addon import Exchanges, Sessions, summary\n"
+            "def broken(*args):\n    raise OSError('the disk is gone')\n"
+            f"{target} = broken\n"
+        )
+        proxy = start("-s", str(script), upstream=upstream.url, mode="replay", report=f"{target}.json")
+        with reverse(proxy) as client:
+            client.get("/v1/models")
+        assert proxy.stop() == 1, target
+        assert "mitmvcr failed at its end (OSError: the disk is gone)" in proxy.output, target
+        if target != "summary.finish":
+            assert (tmp_path / f"{target}.json").exists(), target
+            assert "1 failure" in proxy.lines[-1], target

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr.serving.access_log import Lines, log
+from mitmvcr.serving.access_log import AccessLog, log
 from tests.conftest import Start
 from tests.proxy.layer.test_http1_layer import BASE, post, talk, tape
 
@@ -38,7 +38,7 @@ def kept() -> Iterator[Kept]:
 
 def test_lines_that_come_together_are_one_record(kept: Kept) -> None:
     async def said() -> None:
-        lines = Lines()
+        lines = AccessLog()
         for number in range(100):
             lines.say(str(number))
         await asyncio.sleep(0.2)
@@ -51,7 +51,7 @@ def test_lines_that_come_together_are_one_record(kept: Kept) -> None:
 
 def test_a_line_of_somebody_elses_comes_behind_those_before_it(kept: Kept) -> None:
     async def said() -> None:
-        lines = Lines()
+        lines = AccessLog()
         lines.come_first()
         lines.say("one")
         lines.say("two")
@@ -65,7 +65,7 @@ def test_a_line_of_somebody_elses_comes_behind_those_before_it(kept: Kept) -> No
 
 def test_where_nobody_listens_nothing_is_kept(kept: Kept) -> None:
     async def said() -> None:
-        lines = Lines()
+        lines = AccessLog()
         log.setLevel(logging.WARNING)
         lines.say("one")
         log.setLevel(logging.NOTSET)

@@ -11,10 +11,10 @@ import pytest
 
 from mitmvcr.model import Interaction
 from mitmvcr.serving import responder
-from mitmvcr.serving.access_log import Lines, log
-from mitmvcr.serving.outcomes import Answering
-from mitmvcr.serving.request_parser import Head, HeadError, Shape, parse, shape_of
-from mitmvcr.serving.responder import Place, Replies
+from mitmvcr.serving.access_log import AccessLog, log
+from mitmvcr.serving.outcomes import Outcomes
+from mitmvcr.serving.request_parser import HeadError, ParsedHead, Shape, parse, shape_of
+from mitmvcr.serving.responder import Responder, Route
 from tests import build
 from tests.proxy.layer.test_http1_layer import BASE
 from tests.proxy.talk import CHAT, chat
@@ -40,22 +40,22 @@ def test_answers_are_right_whatever_is_kept_of_them(
         ),
     )
     table = build.sessions(tmp_path, mode="replay", repeat="any")
-    made = Replies(lambda: table, Answering(Lines()), lambda: None)
-    place = made.place(Place("http", "127.0.0.1", 9, is_reverse=True))
+    made = Responder(Outcomes(lambda: table, AccessLog()))
+    route = made.route(Route("http", "127.0.0.1", 9, is_reverse=True))
     kept = 0
     for _ in range(3):
         for number in range(_COUNT):
             body = json.dumps(chat(f"{number}")).encode()
             head = f"POST {CHAT} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-            asked, length = made.known(place, head)
+            asked, length = made.read(route, head)
             assert length == len(body)
-            wait, data = made.reply(asked, body, length)
+            wait, data = made.answer(asked, body, length)
             assert wait == 0
             assert data.endswith(b'\r\n\r\n{"said": "%d"}' % number)
-            (known,) = made._assembled.values()
-            assert known.size == sum(len(one.data) for one in known.answers.values())
-            assert known.size <= max(bound, len(data))
-            kept = len(known.answers)
+            (cache,) = made._caches.values()
+            assert cache.size == sum(len(ready.data) for ready in cache.answers.values())
+            assert cache.size <= max(bound, len(data))
+            kept = len(cache.answers)
     assert (kept == _COUNT) == (bound == 1 << 20)
 
 
@@ -97,13 +97,13 @@ def test_heads_of_one_shape_say_the_same_but_for_their_length() -> None:
     assert len(said) < len(heads)
 
 
-def _but_length(head: Head, *, known: bool) -> tuple[bool, Head]:
+def _but_length(head: ParsedHead, *, known: bool) -> tuple[bool, ParsedHead]:
     """All that a head says, but for its length where that is `known` from its shape."""
-    fields = tuple(field for field in head.fields if field[0].lower() != "content-length")
-    return known, replace(head, length=0 if known else head.length, fields=fields)
+    bare = replace(head.head, fields=head.head.fields_without("content-length"))
+    return known, replace(head, length=0 if known else head.length, head=bare)
 
 
-def _read(raw: bytes) -> Head | None:
+def _read(raw: bytes) -> ParsedHead | None:
     try:
         return parse(raw)
     except HeadError:
@@ -111,18 +111,38 @@ def _read(raw: bytes) -> Head | None:
 
 
 def test_heads_that_differ_in_their_length_alone_are_read_once() -> None:
-    made = Replies(lambda: build.sessions(Path(), mode="replay"), Answering(Lines()), lambda: None)
-    place = made.place(Place("http", "127.0.0.1", 9, is_reverse=True))
+    table = build.sessions(Path(), mode="replay")
+    made = Responder(Outcomes(lambda: table, AccessLog()))
+    route = made.route(Route("http", "127.0.0.1", 9, is_reverse=True))
 
     def asked(line: str) -> bytes:
         return f"POST {CHAT} HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n".encode()
 
-    assert made.plain(place, asked("Content-Length: 5")) is None
-    first, _ = made.known(place, asked("Content-Length: 5"))
+    assert made.read_again(route, asked("Content-Length: 5")) is None
+    first, _ = made.read(route, asked("Content-Length: 5"))
     for number in range(1000):
-        assert made.plain(place, asked(f"Content-Length: {number}")) == (first, number)
-    assert len(place.heads) == 1
+        assert made.read_again(route, asked(f"Content-Length: {number}")) == (first, number)
+    assert len(route.heads) == 1
     for line in ("Content-Length: ", "Content-Length: 5\r\nContent-Length: 5", "Content-Length: 1e3"):
-        assert made.plain(place, asked(line)) is None
+        assert made.read_again(route, asked(line)) is None
         with pytest.raises(HeadError):
-            made.known(place, asked(line))
+            made.read(route, asked(line))
+
+
+def test_heads_take_no_more_than_their_bytes_and_those_in_use_are_remembered() -> None:
+    table = build.sessions(Path(), mode="replay")
+    made = Responder(Outcomes(lambda: table, AccessLog()))
+    route = made.route(Route("http", "127.0.0.1", 9, is_reverse=True))
+
+    def head(name: str, size: int) -> bytes:
+        return f"GET /{name} HTTP/1.1\r\nHost: a\r\nX: {'x' * size}\r\n\r\n".encode()
+
+    made.read(route, head("used", 10))
+    for number in range(2_000):
+        made.read(route, head(str(number), number % 3_000))
+        assert made.read_again(route, head("used", 10)) is not None
+        assert route.heads.cost <= responder._HEADS
+    assert made.read_again(route, head("0", 0)) is None
+    assert len(route.heads) > 20
+    made.read(route, head("large", 5_000))
+    assert made.read_again(route, head("large", 5_000)) is None

@@ -1,1 +1,14 @@
-"""What stands between mitmproxy and the core; the only package that imports mitmproxy."""
+"""What stands between mitmproxy and the rest; the only package that imports mitmproxy.
+
+- addon: mitmproxy's hooks, from top to bottom the life of a process, a connection, a request
+- options: mitmproxy's options -> settings
+- flow_adapter: mitmproxy's messages <-> plain data
+- client_authority: by which name a client of a reverse listener knows this proxy
+- fail_closed: what breaks in a hook refuses what the hook was called for
+- engine_selection: whether hooks or our layer serve a connection
+- hooks/: the one engine: what the addon does with flows
+- layer/: the other: `serving` as a layer of mitmproxy's
+- patches/: what is replaced inside mitmproxy, behind one gate
+- child/: what a launcher starts
+- certificate_authority, upstream_proxy, log_privacy, exit_status: as they are called
+"""

@@ -13,7 +13,7 @@ _REQUEST_LINE = re.compile(rb"[A-Z]+ [^\r\n]* HTTP/1\.[01]\r\n")
 _HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
 
 
-class Callers:
+class ClientAuthorities:
     """The Host of each connection's first request, in HTTP/1: a browser has one connection for one name."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Callers:
         """The connection is gone."""
         self._hosts.pop(client.id, None)
 
-    def host(self, flow: http.HTTPFlow) -> str | None:
+    def of(self, flow: http.HTTPFlow) -> str | None:
         """What the client calls this proxy; empty if it gave no name, None if that was not seen.
 
         Over TLS it is the server name, which a browser sends always. None speaks HTTP/2 without TLS.

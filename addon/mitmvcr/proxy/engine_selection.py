@@ -1,26 +1,25 @@
-"""Which layer serves a connection: ours, where it can, or mitmproxy's with its hooks."""
+"""Which engine serves a connection: our layer, where it can, or mitmproxy's with its hooks."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from typing import TYPE_CHECKING
 
 from mitmproxy import ctx
 from mitmproxy.addonmanager import traverse
 from mitmproxy.log import LegacyLogEvents
 from mitmproxy.proxy import layer
-from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
-from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
+from mitmproxy.tls import TlsData
 
 from mitmvcr.config.settings import Engine, Mode, Settings
-from mitmvcr.proxy.layer.http1_layer import ReplayLayer
-from mitmvcr.proxy.patches.client_tls import Handshakes, Session, Tunnel
-from mitmvcr.proxy.patches.socket_bypass import shorten, unsent
-from mitmvcr.serving.access_log import log as log_lines
-from mitmvcr.serving.cassette_selection import NOBODY, Named
-from mitmvcr.serving.responder import Place, Replies
+from mitmvcr.proxy.patches import gate
+from mitmvcr.serving.access_log import log as access_lines
+from mitmvcr.serving.cassette_selection import CassetteChoice
+from mitmvcr.serving.responder import Responder
+
+if TYPE_CHECKING:
+    from mitmvcr.proxy.layer.placement import Placement
 
 _DUMP = "mitmproxy.tools.dump"
 _PRIOR_KNOWLEDGE = b"PRI * HTTP/2.0"
@@ -62,12 +61,13 @@ _TUNNEL_HOOKS = (
     "tls_established_client",
 )
 """What nobody else may want to see for us to speak TLS without mitmproxy's hooks for it."""
-_HTTP1 = (None, b"", b"http/1.1", b"http/1.0")
 _MITMPROXYS = ("mitmproxy.", "mitmvcr.")
 
 
 def watchers() -> str:
-    """Who has to see flows, for a message; empty if nobody does."""
+    """Why our layer can't serve here, for a message: who has to see flows; empty if it can."""
+    if why := gate.refusal():
+        return why
     if type(ctx.master).__module__ != _DUMP:
         return "this is not mitmdump"
     for name in _OPTIONS:
@@ -87,7 +87,7 @@ def _hook_of_others(hooks: Sequence[str]) -> str:
 
 def _handlers() -> Iterator[logging.Handler]:
     """Who shows lines, or keeps them."""
-    return (one for one in logging.getLogger().handlers if not isinstance(one, LegacyLogEvents))
+    return (handler for handler in logging.getLogger().handlers if not isinstance(handler, LegacyLogEvents))
 
 
 def _others() -> Iterator[object]:
@@ -96,16 +96,15 @@ def _others() -> Iterator[object]:
             yield addon
 
 
-class Layers:
+class EngineSelection:
     """Puts our layer where it can serve; asks once who watches, and again when options change."""
 
-    def __init__(self, replies: Replies, users: dict[str, Named], handshakes: Handshakes) -> None:
-        self._replies = replies
-        self._users = users
-        self._handshakes = handshakes
-        self._on: bool | None = None
-        self._tunnels = False
-        self._heard: bool | None = None
+    def __init__(self, responder: Responder, choices: dict[str, CassetteChoice]) -> None:
+        self._settings: Callable[[], Settings] = lambda: responder.outcomes.sessions().settings
+        self._placement = _placement(responder, choices)
+        self._is_layer_on: bool | None = None
+        self._speaks_tls = False
+        self._is_log_heard: bool | None = None
 
     def quieten(self) -> None:
         """Keep mitmproxy from running a hook for each line in its log while nobody has that hook.
@@ -117,80 +116,55 @@ class Layers:
                 handler.addFilter(self._is_heard)
 
     def _is_heard(self, _line: logging.LogRecord) -> bool:
-        if self._heard is None:
-            self._heard = bool(_hook_of_others(("add_log",)))
-        return self._heard
+        if self._is_log_heard is None:
+            self._is_log_heard = bool(_hook_of_others(("add_log",)))
+        return self._is_log_heard
 
-    def forget(self) -> None:
-        """Options or addons may have changed."""
-        self._on = self._heard = None
+    def addons_changed(self) -> None:
+        """Addons may have come or gone."""
+        self._is_layer_on = self._is_log_heard = None
 
-    def _is_on(self) -> bool:
-        settings = self._replies.sessions().settings
-        if self._on is None:
-            self._on = is_wanted(settings) and not watchers()
-            self._tunnels = self._on and not _hook_of_others(_TUNNEL_HOOKS)
-            quiet = self._on and not any(handler.level <= logging.INFO for handler in _handlers())
-            log_lines.setLevel(logging.WARNING if quiet else logging.NOTSET)
-        return self._on
+    def options_changed(self) -> None:
+        """Options may have changed, and with them the CA."""
+        self.addons_changed()
+        if self._placement is not None:
+            self._placement.options_changed()
+
+    def _has_layer(self) -> bool:
+        if self._is_layer_on is None:
+            self._is_layer_on = is_wanted(self._settings()) and not watchers()
+            self._speaks_tls = self._is_layer_on and not _hook_of_others(_TUNNEL_HOOKS)
+            quiet = self._is_layer_on and not any(handler.level <= logging.INFO for handler in _handlers())
+            access_lines.setLevel(logging.WARNING if quiet else logging.NOTSET)
+        return self._is_layer_on
 
     def take(self, nextlayer: layer.NextLayer) -> None:
         """Our layer, if what the client begins with is its to serve; before, nothing is set."""
         data: bytes = nextlayer.data_client()  # type: ignore[no-untyped-call]
-        if nextlayer.layer is not None or not data[:1].isalpha() or not self._is_on():
+        placement = self._placement
+        if (
+            nextlayer.layer is not None
+            or not data[:1].isalpha()
+            or not self._has_layer()
+            or placement is None
+        ):
             return
         if _PRIOR_KNOWLEDGE.startswith(data[: len(_PRIOR_KNOWLEDGE)]):
             return
-        nextlayer.layer = self._layer(nextlayer.context)
+        nextlayer.layer = placement.place(nextlayer.context, speaks_tls=self._speaks_tls)
 
-    def _layer(self, context: Context) -> layer.Layer | None:
-        found = self._place(context)
-        if found is None:
-            return None
-        place, stock = found
-        tunnel = self._tunnel(context)
-        made = ReplayLayer(context, place, self._replies, stock=stock, tunnel=tunnel, unsent=unsent)
-        session = next((one for one in context.layers if isinstance(one, Session)), None)
-        if session is not None:
-            shorten(context.client, partial(session.at_once, made.at_once))
-        elif not context.client.tls:
-            shorten(context.client, made.at_once)
-        return made
-
-    def _tunnel(self, context: Context) -> Callable[[Named], layer.Layer]:
-        def inside() -> layer.Layer:
-            return self._layer(context) or layer.NextLayer(context)
-
-        def opened(user: Named) -> layer.Layer:
-            if user is not NOBODY:
-                self._users[context.client.id] = user
-            return Tunnel(context, self._handshakes, inside) if self._tunnels else layer.NextLayer(context)
-
-        return opened
-
-    def _place(self, context: Context) -> tuple[Place, HTTPMode] | None:
-        client, layers, address = context.client, context.layers, context.server.address
-        place = None
-        stock = HTTPMode.transparent
-        if client.transport_protocol != "tcp" or client.alpn not in _HTTP1:
-            pass
-        elif isinstance(client.proxy_mode, RegularMode) and len(layers) == 1 and not client.tls:
-            place, stock = Place(), HTTPMode.regular
-        elif address is None:
-            pass
-        elif isinstance(client.proxy_mode, ReverseMode) and client.proxy_mode.scheme in ("http", "https"):
-            if len(layers) == 1 and not client.tls:
-                rewrites = not context.options.keep_host_header
-                place = Place(client.proxy_mode.scheme, *address[:2], is_reverse=True, rewrites_host=rewrites)
-        elif _is_tunnel(layers) and self._replies.is_recorded(address[0]):
-            scheme = "https" if context.server.tls else "http"
-            place = Place(scheme, *address[:2], user=self._users.get(client.id, NOBODY))
-        return (place, stock) if place is not None else None
+    def start_tls(self, data: TlsData) -> None:
+        """Speak TLS with the client of a recorded host, where mitmproxy's insides are known."""
+        if self._placement is not None:
+            self._placement.start_tls(data)
 
 
-def _is_tunnel(layers: Sequence[layer.Layer]) -> bool:
-    """Whether these are behind a CONNECT, which either we or mitmproxy have answered."""
-    return any(isinstance(one, (ReplayLayer, HttpStream)) for one in layers)
+def _placement(responder: Responder, choices: dict[str, CassetteChoice]) -> Placement | None:
+    if gate.refusal():
+        return None
+    from mitmvcr.proxy.layer.placement import Placement  # noqa: PLC0415 - another mitmproxy may not have it all
+
+    return Placement(responder, choices)
 
 
 def is_wanted(settings: Settings) -> bool:

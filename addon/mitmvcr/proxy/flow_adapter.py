@@ -10,8 +10,15 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmvcr.http.go_rules import bodiless
 from mitmvcr.recording import capture
 from mitmvcr.replay.served_response import ServedResponse
-from mitmvcr.serving.cassette_selection import HEADER, PROXY_AUTHORIZATION, Fields, kept_here
-from mitmvcr.serving.request_head import Incoming
+from mitmvcr.serving.cassette_selection import (
+    CASSETTE_HEADER,
+    PROXY_AUTHORIZATION,
+    CassetteChoice,
+    choose,
+    proxy_user,
+)
+from mitmvcr.serving.request_head import RequestHead
+from mitmvcr.serving.response_bytes import Fields, fields_for, led_here
 
 
 def line(flow: http.HTTPFlow) -> str:
@@ -19,27 +26,47 @@ def line(flow: http.HTTPFlow) -> str:
     return f"{flow.request.method} {flow.request.host}{flow.request.path.partition('?')[0]}"
 
 
-def is_reverse(flow: http.HTTPFlow) -> bool:
-    """Whether the flow came in through a reverse listener."""
-    return isinstance(flow.client_conn.proxy_mode, ReverseMode)
-
-
-def incoming(flow: http.HTTPFlow, called: str | None) -> Incoming:
-    """The flow's request in plain data; `called` is what the client calls this proxy."""
+def request_head(flow: http.HTTPFlow, authority: str | None) -> RequestHead:
+    """The flow's request in plain data; `authority` is what the client calls this proxy."""
     request, client = flow.request, flow.client_conn
-    tls_port = client.sockname[1] if client.tls and is_reverse(flow) else 0
-    return Incoming(
+    is_reverse = isinstance(client.proxy_mode, ReverseMode)
+    return RequestHead(
         request.method,
         request.scheme,
         request.host,
         request.port,
         request.path,
         request.http_version,
-        list(pairs(request.headers)),
-        is_reverse(flow),
-        called,
-        tls_port,
+        tuple(pairs(request.headers)),
+        is_reverse,
+        authority,
+        client.sockname[1] if client.tls and is_reverse else 0,
     )
+
+
+def take_request(
+    flow: http.HTTPFlow, authority: str | None, tunnel: CassetteChoice | None
+) -> tuple[RequestHead, CassetteChoice]:
+    """The flow's request in plain data and the cassette that it is for; the flow's names it no more.
+
+    `tunnel` is the choice of the CONNECT that it came through.
+    """
+    before = request_head(flow, authority)
+    head, choice = choose(before, tunnel, flow.metadata.get("proxyauth"))
+    if len(head.fields) != len(before.fields):
+        for name in (CASSETTE_HEADER, PROXY_AUTHORIZATION):
+            flow.request.headers.pop(name, None)
+    if head.prefix:
+        flow.request.path = head.path
+    return head, choice
+
+
+def take_tunnel(flow: http.HTTPFlow) -> tuple[RequestHead, CassetteChoice | None]:
+    """A CONNECT in plain data and what its user names, if it has one; the flow's has none any more."""
+    head = request_head(flow, None)
+    choice = proxy_user(head, flow.metadata.get("proxyauth"))
+    flow.request.headers.pop(PROXY_AUTHORIZATION, None)
+    return head, choice
 
 
 def pairs(headers: http.Headers) -> Iterator[tuple[str, str]]:
@@ -48,16 +75,16 @@ def pairs(headers: http.Headers) -> Iterator[tuple[str, str]]:
         yield name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")
 
 
-def take_off(flow: http.HTTPFlow, asked: Incoming) -> None:
-    """Take off the flow what names its cassette, as it is taken off `asked` already."""
-    if len(asked.fields) != len(flow.request.headers.fields):
-        for name in (HEADER, PROXY_AUTHORIZATION):
-            flow.request.headers.pop(name, None)
-    if asked.taken:
-        flow.request.path = asked.path
+def _headers(fields: Iterable[tuple[str, str]]) -> http.Headers:
+    return http.Headers(
+        [
+            (name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"))
+            for name, value in fields
+        ]
+    )
 
 
-def head_of(response: http.Response) -> capture.ResponseHead:
+def response_head(response: http.Response) -> capture.ResponseHead:
     """A response's status line and headers."""
     return capture.ResponseHead(
         response.status_code, response.reason, response.http_version, tuple(pairs(response.headers))
@@ -79,60 +106,20 @@ def length_of(message: http.Message) -> int | None:
     return None if unannounced or isinstance(message, http.Response) else 0
 
 
-def response_of(answer: ServedResponse, asked: Incoming) -> http.Response:
-    """What mitmproxy sends for an answer."""
-    headers = _headers(told(answer, asked))
+def response(answer: ServedResponse, head: RequestHead) -> http.Response:
+    """What mitmproxy sends for an answer to this request."""
+    headers = _headers(fields_for(answer, head))
     reason = answer.reason.encode("latin-1", "replace")
-    body = b"" if asked.method == "HEAD" else answer.body  # an error's too
+    body = b"" if head.method == "HEAD" else answer.body  # an error's too
     # Only a client of HTTP/2 gets them, where names have no capitals; mitmproxy minds that in headers alone.
     trailers = _headers((name.lower(), value) for name, value in answer.trailers) if answer.trailers else None
     return http.Response(b"HTTP/1.1", answer.code, reason, headers, body, trailers, 0.0, 0.0)
 
 
-def assembled(answer: ServedResponse, asked: Incoming) -> bytes:
-    """The bytes that mitmproxy sends to a client of HTTP/1 for the same."""
-    fields = told(answer, asked)
-    lines = [f"HTTP/1.1 {answer.code} ".encode() + answer.reason.encode("latin-1", "replace")]
-    lines += [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in fields]
-    lines.append(b"\r\n")
-    if asked.method != "HEAD":
-        body = answer.body
-        if ("Transfer-Encoding", "chunked") in fields:
-            body = (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
-        lines[-1] += body
-    return b"\r\n".join(lines)
+def reframe(request: http.Request, response: http.Response, head: RequestHead) -> None:
+    """Fit upstream's headers to this client: where the answer ends, and where its URLs lead.
 
-
-def told(answer: ServedResponse, asked: Incoming) -> Fields:
-    """An answer's header fields as this client is told them."""
-    fields = kept_here(asked, answer.headers)
-    if asked.http_version == "HTTP/1.0" and (asked.header("Connection") or "").lower() == "keep-alive":
-        # Else such a client waits for the connection's end.
-        fields = [*(one for one in fields if one[0].lower() != "connection"), ("Connection", "keep-alive")]
-    return fields
-
-
-def lead_here(asked: Incoming, response: http.Response) -> None:
-    """Keep a client that is told upstream's own URLs by upstream itself."""
-    fields = list(pairs(response.headers))
-    kept = kept_here(asked, fields)
-    if kept is not fields:
-        response.headers = _headers(kept)
-
-
-def _headers(fields: Iterable[tuple[str, str]]) -> http.Headers:
-    return http.Headers(
-        [
-            (name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"))
-            for name, value in fields
-        ]
-    )
-
-
-def frame(request: http.Request, response: http.Response) -> None:
-    """Let a client know where an answer ends that upstream framed for another protocol, or wrongly.
-
-    What mitmproxy (11.0 to 12.2) does without: it closes an HTTP/1.1 connection behind an answer that
+    What mitmproxy (11.0 to 12.3) does without: it closes an HTTP/1.1 connection behind an answer that
     HTTP/2 brought without a length, tells HTTP/1.0 of chunks, and writes a last chunk behind a 304.
     """
     headers = response.headers
@@ -145,3 +132,7 @@ def frame(request: http.Request, response: http.Response) -> None:
         and not (empty or "Content-Length" in headers)
     ):
         headers["Transfer-Encoding"] = "chunked"
+    fields: Fields = list(pairs(headers))
+    led = led_here(head, fields)
+    if led is not fields:
+        response.headers = _headers(led)

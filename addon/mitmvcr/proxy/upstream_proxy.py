@@ -9,12 +9,11 @@ from mitmproxy import http
 from mitmproxy.net.server_spec import ServerSpec
 from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.layers import TCPLayer
-from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 
 from mitmvcr.launch.environment import is_direct
 
 
-class Through:
+class UpstreamProxy:
     """Sends all that goes upstream through the proxy at `url`, but not to the hosts in `direct`.
 
     mitmproxy's own `upstream:` mode is for forward proxies alone, and knows no exceptions.
@@ -39,6 +38,9 @@ class Through:
         """So does a tunnel that nobody looks into."""
         address = layer.context.server.address
         if isinstance(layer.layer, TCPLayer) and address and not is_direct(address[0], self._direct):
+            # There is no public way to another proxy's CONNECT, and few go one.
+            from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy  # noqa: PLC0415
+
             layer.context.server.via = self._via
             stack = HttpUpstreamProxy.make(layer.context, send_connect=True)
             layer.layer = (stack / layer.layer)[0]

@@ -11,7 +11,7 @@ _LATE = 0.05
 """Seconds that a line may wait for others. One by one they cost more than the answers do."""
 
 
-class Lines:
+class AccessLog:
     """Lines that wait to be logged, in their order; a line of anybody else's is logged behind them."""
 
     def __init__(self) -> None:

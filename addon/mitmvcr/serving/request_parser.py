@@ -6,20 +6,27 @@ Transfer-Encoding, codings other than chunked, folded lines, bare LF, and blanks
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import httptools
-from mitmproxy.net.http import url
 
 from mitmvcr.errors import MitmvcrError
+from mitmvcr.serving.request_head import RequestHead
 
 LIMIT = 256 << 10
 """Bytes of a head; h11 and most servers take less."""
 
 END = b"\r\n\r\n"
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
+# A host that is no address without brackets (it would end at its first colon), and perhaps a port.
+_AUTHORITY = re.compile(r"([^:]+|\[.+\])(?::(\d+))?$")
+_LABEL = re.compile(rb"[A-Z\d\-_]{1,63}$", re.IGNORECASE)  # of a host's name, as RFC 1035 has it, and _
+_HOST_LIMIT = 255  # bytes, RFC 1035
 _LENGTHS = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
 _DIGITS = 15
 
@@ -53,20 +60,14 @@ class NotOursError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """A request line and header fields.
+class ParsedHead:
+    """A head and how its request goes on.
 
-    `host` is empty where the target is only a path. `length` is the body's in bytes, None if it comes in
-    chunks. `close`: no other request may follow on the connection.
+    `length` is the body's in bytes, None if it comes in chunks. `expects`: the client waits for
+    `100 Continue`. `close`: no other request may follow on the connection.
     """
 
-    method: str
-    scheme: str
-    host: str
-    port: int
-    path: str
-    http_version: str
-    fields: tuple[tuple[str, str], ...]
+    head: RequestHead
     length: int | None
     expects: bool
     close: bool
@@ -88,7 +89,7 @@ class _Parsed:
         self.complete = True
 
 
-def parse(raw: bytes) -> Head:
+def parse(raw: bytes) -> ParsedHead:
     """The head in these bytes, which end with an empty line; raises HeadError and NotOursError."""
     parsed = _Parsed()
     parser = httptools.HttpRequestParser(parsed)
@@ -118,15 +119,9 @@ def parse(raw: bytes) -> Head:
     if chunked and version == "1.0":
         raise HeadError(400, "the request has a Transfer-Encoding, which HTTP/1.0 doesn't know")
     tokens = [token.strip() for token in named.get("connection", "").lower().split(",")]
-    scheme, host, port, path = _target(_text(parser.get_method()), parsed.target)
-    return Head(
-        _text(parser.get_method()),
-        scheme,
-        host,
-        port,
-        path,
-        f"HTTP/{version}",
-        fields,
+    method = _text(parser.get_method())
+    return ParsedHead(
+        RequestHead(method, *_target(method, parsed.target), f"HTTP/{version}", fields),
         None if chunked else int(named.get("content-length") or 0),
         version == "1.1" and named.get("expect", "").lower() == "100-continue",
         "close" in tokens or (version == "1.0" and "keep-alive" not in tokens),
@@ -148,10 +143,37 @@ def _target(method: str, target: bytes) -> tuple[str, str, int, str]:
     elif not separator:
         raise NotOursError
     try:
-        host, port = url.parse_authority(authority, check=True)
+        host, port = _host_and_port(authority)
     except ValueError:
         raise NotOursError from None
-    port = port or url.default_port(scheme)
+    port = port or DEFAULT_PORTS.get(_text(scheme), 0)
     if not port:
         raise NotOursError
     return _text(scheme), host, port, _text(b"/" + path)
+
+
+def _host_and_port(authority: bytes) -> tuple[str, int]:
+    """The host that an authority names and its port, 0 if it has none; raises ValueError.
+
+    It takes and refuses what mitmproxy does (`net.http.url.parse_authority`, 11.0 to 12.3).
+    """
+    found = _AUTHORITY.match(authority.decode())
+    if found is None:
+        raise ValueError("no host")
+    host = found[1].encode().decode("idna")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    _check_host(host)
+    port = int(found[2] or 0)
+    if port > 65535:
+        raise ValueError("no port")
+    return host, port
+
+
+def _check_host(host: str) -> None:
+    encoded = host.encode("idna")
+    name = encoded.decode("idna")
+    if len(encoded) > _HOST_LIMIT:
+        raise ValueError("too long for a host")
+    if not all(_LABEL.match(label) for label in encoded.removesuffix(b".").split(b".")):
+        ipaddress.ip_address(name.removesuffix("."))

@@ -1,41 +1,38 @@
-"""What the serving layer sends: a request's head and body -> the bytes of the answer; no events, no I/O.
+"""What a client is sent: a request's head and body -> the bytes of the answer; no events, no I/O.
 
-All that decides is the hooks' own (naming, answering, control, sessions). What is found out once is kept:
-heads that came before, keys of requests, and the bytes of answers, all within bounds.
+`outcomes` decides. What is found out once is kept here: heads that came before, keys of requests, and the
+bytes of answers, all within bounds.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
-
-from mitmproxy.net.http import url
 
 from mitmvcr.config.settings import Mode
 from mitmvcr.control import api as control_api
-from mitmvcr.errors import CassetteError, SettingsError, TooLargeError
-from mitmvcr.http.content_coding import UNLIMITED
-from mitmvcr.misses.explain import Miss
+from mitmvcr.errors import SettingsError
 from mitmvcr.model import Request
-from mitmvcr.proxy.flow_adapter import assembled
-from mitmvcr.proxy.hooks.exchange import too_large
-from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
-from mitmvcr.serving import outcomes, request_parser
-from mitmvcr.serving.cassette_selection import CONTROL_HOST, NOBODY, Named, asked_of, control_path, take_user
-from mitmvcr.serving.outcomes import Answering
-from mitmvcr.serving.request_head import Incoming
-from mitmvcr.serving.request_parser import Head, Shape
-from mitmvcr.sessions.open_cassette import OpenCassette
-from mitmvcr.sessions.table import Sessions
+from mitmvcr.replay.served_response import ServedResponse
+from mitmvcr.serving import request_parser
+from mitmvcr.serving.bounded import Bounded
+from mitmvcr.serving.cassette_selection import DEFAULT, CassetteChoice, choose, control_path, proxy_user
+from mitmvcr.serving.outcomes import Outcomes, body_too_large, whole_request
+from mitmvcr.serving.request_head import RequestHead
+from mitmvcr.serving.request_parser import DEFAULT_PORTS, ParsedHead, Shape
+from mitmvcr.serving.response_bytes import assembled
+from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
 
-_PLACES = 64
-_HEADS = 256
+_ROUTES = 64
+_HEADS = 512 << 10
 _HEAD = 4 << 10
-"""How many connections' places are remembered, of each so many heads, of no more than so many bytes."""
+_COPIES = 4
+"""How many routes are remembered, and for each so many bytes of heads, none of which has more than that. A
+head, parsed and kept as it came, takes some four times its bytes, and no less than a few objects do."""
+_OBJECTS = 1 << 10
 _KEYS = 1 << 16
 _ANSWERS = 16 << 20
 """For each cassette: how many requests' keys, and bytes of answers, are remembered; more for a large one."""
@@ -45,12 +42,12 @@ twice their file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Route:
     """What a connection says of its requests.
 
-    `host` is whom they are for, empty where each says so itself. `user` is the tunnel's. `called` is the
-    first Host of a connection to a reverse listener: a browser has one connection for one name, so a page
-    can't take another later. `heads` are those that came before.
+    `host` is whom they are for, empty where each says so itself. `tunnel` is the choice of its CONNECT.
+    `authority` is the first Host of a connection to a reverse listener: a browser has one connection for one
+    name, so a page can't take another later. `heads` are those that came before.
     """
 
     scheme: str = ""
@@ -58,31 +55,38 @@ class Place:
     port: int = 0
     is_reverse: bool = False
     rewrites_host: bool = False
-    called: str | None = None
-    user: Named = NOBODY
-    heads: dict[Shape, Known] = field(default_factory=dict, compare=False, repr=False)
+    authority: str | None = None
+    tunnel: CassetteChoice = DEFAULT
+    heads: Bounded[Shape, RoutedHead] = field(
+        default_factory=lambda: Bounded(_HEADS), compare=False, repr=False
+    )
+
+    def known_as(self, authority: str | None) -> Route:
+        """The route of a connection whose client calls this proxy so; no head has come on it."""
+        return replace(self, authority=authority, heads=Bounded(_HEADS))
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A head and what follows from it but for its length; that in `head` is the first one's.
+class RoutedHead:
+    """A head on its route, and what follows from it but for its length; that in `parsed` is the first one's.
 
-    `shape` is all that an answer's bytes depend on but the recording. `line` is for the log. `is_plain`:
-    nothing is sent but an answer, and another request may follow.
+    `head` is without what named the cassette. `control` is the path that it asks of the control API.
+    `line` is for the log. `is_plain`: nothing is sent but an answer, and another request may follow.
+    `digest` tells it from all others, `variant` is all that an answer's bytes depend on but the recording.
     """
 
-    head: Head
-    asked: Incoming
-    named: Named
+    parsed: ParsedHead
+    head: RequestHead
+    choice: CassetteChoice
     control: str | None
-    digest: bytes
     line: str
     is_plain: bool
-    shape: tuple[object, ...]
+    digest: bytes
+    variant: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _ReadyAnswer:
     """An interaction's id, the seconds to wait, and what is sent then."""
 
     id: int
@@ -91,178 +95,168 @@ class _Answer:
 
 
 @dataclass(slots=True)
-class _Assembled:
-    """What is known of one open cassette's requests and answers; `size` and `limit` are in bytes."""
+class _CassetteCache:
+    """What is found out of one open cassette's requests and answers; `size` and `limit` are in bytes."""
 
-    most: int
+    most_keys: int
     limit: int
     keys: dict[bytes, bytes] = field(default_factory=dict)
-    answers: dict[tuple[object, ...], _Answer] = field(default_factory=dict)
+    answers: dict[tuple[object, ...], _ReadyAnswer] = field(default_factory=dict)
     size: int = 0
 
     @classmethod
-    def of(cls, cassette: OpenCassette) -> _Assembled:
-        """Nothing is known of it yet."""
-        most = max(_KEYS, len(cassette.interactions))
-        return cls(most, max(_ANSWERS, int(_ANSWERS_EACH * cassette.size)))
+    def of(cls, cassette: OpenCassette) -> _CassetteCache:
+        """Nothing is found out yet."""
+        most_keys = max(_KEYS, len(cassette.interactions))
+        return cls(most_keys, max(_ANSWERS, int(_ANSWERS_EACH * cassette.size)))
 
-    def let_half_go(self) -> None:
+    def key(self, seen: bytes, find: Callable[[], bytes]) -> bytes:
+        """What the request of this digest is looked up by."""
+        key = self.keys.get(seen)
+        if key is None:
+            key = find()
+            if len(self.keys) >= self.most_keys:
+                self.keys.clear()
+            self.keys[seen] = key
+        return key
+
+    def answer(self, play: Play, routed: RoutedHead) -> _ReadyAnswer:
+        """The bytes of a recording for this client."""
+        answer = self.answers.get((play.number, *routed.variant))
+        return answer or self._add(play, routed)
+
+    def _add(self, play: Play, routed: RoutedHead) -> _ReadyAnswer:
+        head, interaction = routed.head, play.interaction
+        response = served_response.replayed(interaction.response, head.method, head.http_version)
+        answer = _ReadyAnswer(interaction.id, play.wait, assembled(response, head))
+        if self.size + len(answer.data) > self.limit:
+            self._let_half_go()
+        self.answers[play.number, *routed.variant] = answer
+        self.size += len(answer.data)
+        return answer
+
+    def _let_half_go(self) -> None:
         """Every other answer: who asks for all in turn, again and again, still finds half of them."""
         for key in list(self.answers)[::2]:
             self.size -= len(self.answers.pop(key).data)
 
 
-class Replies:
-    """Makes the answers of a process."""
+class Responder:
+    """Makes the bytes of a process's answers."""
 
-    def __init__(
-        self, sessions: Callable[[], Sessions], answering: Answering, show_notes: Callable[[], None]
-    ) -> None:
-        self.sessions = sessions
-        self._answering = answering
-        self._show_notes = show_notes
-        self._places: dict[Place, Place] = {}
-        self._assembled: WeakKeyDictionary[OpenCassette, _Assembled] = WeakKeyDictionary()
+    def __init__(self, outcomes: Outcomes) -> None:
+        self.outcomes = outcomes
+        self._routes: Bounded[Route, Route] = Bounded(_ROUTES)
+        self._caches: WeakKeyDictionary[OpenCassette, _CassetteCache] = WeakKeyDictionary()
 
-    def place(self, place: Place) -> Place:
-        """The same place, with what is known of it from other connections."""
-        if len(self._places) >= _PLACES:
-            self._places.clear()
-        return self._places.setdefault(place, place)
+    def route(self, route: Route) -> Route:
+        """An equal route, with the heads that came on it in other connections."""
+        found = self._routes.get(route)
+        if found is None:
+            found = route
+            self._routes.add(route, route)
+        return found
 
-    def known(self, place: Place, raw: bytes) -> tuple[Known, int | None]:
-        """What a head says at this place, and the length of its body; raises HeadError and NotOursError."""
+    def read(self, route: Route, raw: bytes) -> tuple[RoutedHead, int | None]:
+        """What a head says on this route, and the length of its body; raises HeadError and NotOursError."""
         shape, length = request_parser.shape_of(raw)
-        known = place.heads.get(shape)
-        if known is None:
-            known = _known(place, request_parser.parse(raw), shape)
+        routed = route.heads.get(shape)
+        if routed is None:
+            routed = _routed(route, request_parser.parse(raw), shape)
             if len(raw) <= _HEAD:
-                if len(place.heads) >= _HEADS:
-                    place.heads.clear()
-                place.heads[shape] = known
-        return known, known.head.length if length is None else length
+                route.heads.add(shape, routed, _OBJECTS + _COPIES * len(raw))
+        return routed, routed.parsed.length if length is None else length
 
-    def plain(self, place: Place, raw: bytes) -> tuple[Known, int | None] | None:
-        """The same, if one like it came before, and it needs an answer and no more."""
+    def read_again(self, route: Route, raw: bytes) -> tuple[RoutedHead, int | None] | None:
+        """What a head says that came before on this route; None if none did, or more than that is due."""
         shape, length = request_parser.shape_of(raw)
-        known = place.heads.get(shape)
-        if known is None or not known.is_plain:
+        routed = route.heads.get(shape)
+        if routed is None or not routed.is_plain:
             return None
-        return known, known.head.length if length is None else length
+        return routed, routed.parsed.length if length is None else length
 
-    def is_ours(self, known: Known) -> bool:
+    def serves(self, routed: RoutedHead) -> bool:
         """Whether we answer this; else it is mitmproxy's and its hooks', as where the addon was reloaded."""
         try:
-            mode = self.sessions().settings.mode
+            mode = self.outcomes.sessions().settings.mode
         except SettingsError:
             return False
-        asked = known.asked
+        head = routed.head
         return mode is Mode.REPLAY and (
-            asked.is_reverse or (bool(asked.host) and self.is_recorded(asked.host))
+            head.is_reverse or (bool(head.host) and self.outcomes.is_served_host(head.host))
         )
 
-    def fail(self, message: str) -> None:
-        """Remember what went wrong, where there is something to be wrong still."""
-        with contextlib.suppress(SettingsError):
-            self.sessions().fail(message)
-
-    def is_recorded(self, host: str) -> bool:
-        """Whether a host's traffic is ours."""
-        return host == CONTROL_HOST or self.sessions().is_recorded(host)
-
-    def limit(self, known: Known) -> int:
+    def limit(self, routed: RoutedHead) -> int:
         """Bytes of a request's body that are looked at."""
-        if known.control is not None:
-            return control_api.MAX_BODY
-        return self.sessions().settings.max_body or UNLIMITED
+        return control_api.MAX_BODY if routed.control is not None else self.outcomes.max_body()
 
-    def reply(self, known: Known, body: bytes, size: int) -> tuple[float, bytes]:
+    def answer(self, routed: RoutedHead, body: bytes, size: int) -> tuple[float, bytes]:
         """Seconds to wait and what to send then; `size` is the body's, of which there may be less here."""
-        asked, sessions = known.asked, self.sessions()
-        if known.control is not None:
+        head, outcomes = routed.head, self.outcomes
+        if routed.control is not None:
             body += b" " * (size - len(body) and 1)  # one that is too large stays so
-            return 0.0, assembled(control_api.handle(sessions, asked_of(asked, known.control, body)), asked)
-        try:
-            cassette = sessions.opened(known.named.cassette)
-        except CassetteError as error:
-            return 0.0, assembled(self._answering.refused(known.line, str(error), sessions), asked)
-        kept = self._assembled.get(cassette)
-        if kept is None:
-            kept = self._assembled[cassette] = _Assembled.of(cassette)
-            self._show_notes()
-        try:
-            number, miss = self._play(known, body, size, cassette, kept)
-        except TooLargeError as error:
-            return 0.0, assembled(self._answering.too_large(known.line, error, sessions), asked)
-        if miss is not None:
-            return 0.0, assembled(self._answering.missed(miss), asked)
-        answer = kept.answers.get((number, *known.shape)) or _assemble(known, number, cassette, kept)
-        self._answering.replayed(known.line, answer.id)
-        return answer.wait, answer.data
-
-    def _play(
-        self, known: Known, body: bytes, size: int, cassette: OpenCassette, kept: _Assembled
-    ) -> tuple[int, Miss | None]:
-        """The number of the interaction that answers, or why none does; raises TooLargeError."""
-        asked, session = known.asked, known.named.session
-        limit = self.sessions().settings.max_body or UNLIMITED
-        if size > limit:
-            raise too_large("request", limit, size)
+            return 0.0, assembled(outcomes.control(head, routed.control, body), head)
+        limit = outcomes.max_body()
+        cache: _CassetteCache | None = None
 
         def request() -> Request:
-            try:
-                return capture.request(asked.method, asked.url, asked.fields, body, limit)
-            except TooLargeError:
-                raise too_large("request", limit) from None
+            return whole_request(head, body, limit)
 
-        cassette.is_used = True
-        seen = hashlib.blake2b(body, key=known.digest, digest_size=16).digest()
-        key = kept.keys.get(seen)
-        if key is None:
-            key = cassette.key(request())
-            if len(kept.keys) >= kept.most:
-                kept.keys.clear()
-            kept.keys[seen] = key
-        number = cassette.play(key, session)
-        return (0, cassette.miss(request(), key, session)) if number is None else (number, None)
+        def look_up(cassette: OpenCassette) -> Verdict:
+            if size > limit:
+                raise body_too_large("request", limit, size)
+            nonlocal cache
+            cache = cached = self._cache(cassette)
+            seen = hashlib.blake2b(body, key=routed.digest, digest_size=16).digest()
+            return cassette.verdict(
+                routed.choice.session, request, lambda: cached.key(seen, lambda: cassette.key(request()))
+            )
+
+        outcome = outcomes.decide(routed.line, outcomes.open(routed.choice), look_up)
+        if isinstance(outcome, ServedResponse):
+            return 0.0, assembled(outcome, head)
+        if isinstance(outcome, Forward):
+            raise SettingsError("this process replays, but its cassette sends requests upstream")
+        ready = (cache or self._cache(outcome.cassette)).answer(outcome, routed)
+        outcomes.replayed(routed.line, ready.id)
+        return ready.wait, ready.data
+
+    def failed(self, head: RequestHead, error: Exception) -> bytes:
+        """The answer when something in here is broken."""
+        return assembled(self.outcomes.failed(head.line, error), head)
+
+    def _cache(self, cassette: OpenCassette) -> _CassetteCache:
+        cache = self._caches.get(cassette)
+        if cache is None:
+            cache = self._caches[cassette] = _CassetteCache.of(cassette)
+            self.outcomes.show_notes()
+        return cache
 
 
-def _assemble(known: Known, number: int, cassette: OpenCassette, kept: _Assembled) -> _Answer:
-    interaction = cassette.interactions[number]
-    asked = known.asked
-    told = served_response.replayed(interaction.response, asked.method, asked.http_version)
-    answer = _Answer(interaction.id, cassette.wait(interaction), assembled(told, asked))
-    if kept.size + len(answer.data) > kept.limit:
-        kept.let_half_go()
-    kept.answers[number, *known.shape] = answer
-    kept.size += len(answer.data)
-    return answer
-
-
-def _known(place: Place, head: Head, like: Shape) -> Known:
-    asked = Incoming(
-        head.method,
-        place.scheme or head.scheme,
-        place.host or head.host,
-        place.port or head.port,
-        head.path,
-        head.http_version,
-        list(head.fields),
-        place.is_reverse,
-        place.called,
+def _routed(route: Route, parsed: ParsedHead, shape: Shape) -> RoutedHead:
+    head = replace(
+        parsed.head,
+        scheme=route.scheme or parsed.head.scheme,
+        host=route.host or parsed.head.host,
+        port=route.port or parsed.head.port,
+        is_reverse=route.is_reverse,
+        authority=route.authority,
     )
-    if place.called is None:
-        asked.called = asked.header("Host") or ("" if place.is_reverse else asked.host)
-    if place.rewrites_host:  # as mitmproxy does in reverse mode
-        upstream = url.hostport(asked.scheme, asked.host, asked.port)
-        asked.pop("Host")
-        asked.fields.append(("Host", upstream))
+    if route.authority is None:
+        head = replace(head, authority=head.header("Host") or ("" if route.is_reverse else head.host))
+    if route.rewrites_host:  # as mitmproxy does in reverse mode
+        is_default = head.port == DEFAULT_PORTS.get(head.scheme)
+        upstream = head.host if is_default else f"{head.host}:{head.port}"
+        head = replace(head, fields=(*head.fields_without("host"), ("Host", upstream)))
     is_tunnel = head.method == "CONNECT"
-    named = take_user(asked) or NOBODY if is_tunnel else outcomes.named(asked, place.user)
-    connection = (asked.header("Connection") or "").lower() == "keep-alive"
-    here = (asked.called, asked.taken) if place.is_reverse else ()
-    shape = (asked.method == "HEAD", asked.http_version, connection, *here)
-    told = repr((like, place)).encode("utf-8", "surrogateescape")
-    digest = hashlib.blake2b(told, digest_size=16).digest()
-    is_plain = not (is_tunnel or head.close or head.expects)
-    return Known(head, asked, named, control_path(asked), digest, asked.line, is_plain, shape)
+    if is_tunnel:
+        choice = proxy_user(head) or DEFAULT
+    else:
+        head, choice = choose(head, route.tunnel)
+    keeps_alive = (head.header("Connection") or "").lower() == "keep-alive"
+    leads_to = (head.authority, head.prefix) if route.is_reverse else ()
+    variant = (head.method == "HEAD", head.http_version, keeps_alive, *leads_to)
+    identity = repr((shape, route)).encode("utf-8", "surrogateescape")
+    digest = hashlib.blake2b(identity, digest_size=16).digest()
+    is_plain = not (is_tunnel or parsed.close or parsed.expects)
+    return RoutedHead(parsed, head, choice, control_path(head), head.line, is_plain, digest, variant)

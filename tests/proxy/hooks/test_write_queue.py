@@ -7,15 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from mitmproxy.test import tflow
 
 from mitmvcr.config.settings import Mode, Settings
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.model import Interaction
 from mitmvcr.proxy.hooks import write_queue
-from mitmvcr.proxy.hooks.write_queue import Ended, Writing
+from mitmvcr.proxy.hooks.write_queue import EndedExchange, WriteQueue
 from mitmvcr.scrub import Policy, Scrubber
-from mitmvcr.serving.access_log import Lines
+from mitmvcr.serving.access_log import AccessLog
+from mitmvcr.serving.outcomes import Outcomes
 from mitmvcr.sessions.table import Sessions
 from tests import build
 from tests.conftest import Start
@@ -29,9 +29,9 @@ def sessions(tmp_path: Path) -> Sessions:
     return Sessions(Settings(dir=tmp_path, mode=Mode.RECORD), Scrubber(Policy()))
 
 
-def _recorded(sessions: Sessions, prompt: str) -> Ended:
+def _recorded(sessions: Sessions, prompt: str) -> EndedExchange:
     one = build.interaction(chat(prompt), url="https://api.openai.com" + CHAT)
-    return Ended(tflow.tflow(), one, sessions.get("one").cassette, sessions)
+    return EndedExchange("POST /", one, sessions.opened("one"))
 
 
 def _prompts(folder: Path) -> list[bytes]:
@@ -43,7 +43,7 @@ def test_exchanges_are_written_in_the_loops_next_turn_in_their_order(
     sessions: Sessions, tmp_path: Path
 ) -> None:
     async def ended() -> None:
-        waiting = Writing(Lines())
+        waiting = WriteQueue(Outcomes(lambda: sessions, AccessLog()))
         for number in range(5):
             waiting.add(_recorded(sessions, f"said {number}"))
         assert not _prompts(tmp_path)
@@ -62,7 +62,7 @@ def test_more_than_may_wait_is_written_at_once(
     monkeypatch.setattr(write_queue, "MOST", 300)
 
     async def ended() -> None:
-        waiting = Writing(Lines())
+        waiting = WriteQueue(Outcomes(lambda: sessions, AccessLog()))
         written = []
         for number in range(6):
             waiting.add(_recorded(sessions, f"said {number} {'x' * 50}"))
@@ -90,7 +90,7 @@ def test_what_can_not_be_written_is_a_failure_and_the_next_one_is_written(
     monkeypatch.setattr(cassette, "record", fails_once)
 
     async def ended() -> None:
-        waiting = Writing(Lines())
+        waiting = WriteQueue(Outcomes(lambda: sessions, AccessLog()))
         for number in range(2):
             waiting.add(_recorded(sessions, f"said {number}"))
         waiting.flush()

@@ -16,8 +16,8 @@ from tests.launch.test_process import launch
 
 _STARTED = """
 import sys
-from mitmvcr.proxy import later
-later.put_off()
+from mitmvcr.proxy.patches import lazy_imports
+lazy_imports.put_off()
 import mitmproxy.addons
 from mitmproxy.addons import onboarding, proxyauth
 assert not {name.partition(".")[0] for name in sys.modules} & {"flask"}, "flask"

@@ -30,11 +30,11 @@ from OpenSSL import SSL
 
 from mitmvcr.model import Interaction
 from mitmvcr.proxy.layer.http1_layer import ReplayLayer
-from mitmvcr.proxy.patches.client_tls import Session
-from mitmvcr.proxy.patches.socket_bypass import Wire
-from mitmvcr.serving.access_log import Lines, log
-from mitmvcr.serving.outcomes import Answering
-from mitmvcr.serving.responder import Place, Replies
+from mitmvcr.proxy.patches.client_tls import HostTlsLayer
+from mitmvcr.proxy.patches.socket_bypass import BypassProtocol
+from mitmvcr.serving.access_log import AccessLog, log
+from mitmvcr.serving.outcomes import Outcomes
+from mitmvcr.serving.responder import Responder, Route
 from tests import build
 from tests.conftest import Start
 from tests.harness import Proxy
@@ -241,7 +241,7 @@ def test_wire_leaves_to_the_stream_what_must_wait_behind_other_things() -> None:
     async def talk() -> None:
         reader = asyncio.StreamReader()
         transport = _Transport(reader)
-        wire = Wire(transport, reader, TimeoutWatchdog(600, asyncio.Event().wait))
+        wire = BypassProtocol(transport, reader, TimeoutWatchdog(600, asyncio.Event().wait))
         wire.answer = lambda data: data.upper() if data != b"unknown" else None
         wire.data_received(b"a")
         assert transport.written == [b"A"]
@@ -267,7 +267,7 @@ def test_wire_tells_the_stream_how_the_connection_ends(error: Exception | None) 
     async def talk() -> None:
         reader = asyncio.StreamReader()
         transport = _Transport(reader)
-        wire = Wire(transport, reader, TimeoutWatchdog(600, asyncio.Event().wait))
+        wire = BypassProtocol(transport, reader, TimeoutWatchdog(600, asyncio.Event().wait))
         wire.connection_lost(error)
         with pytest.raises(ConnectionResetError) if error else contextlib.nullcontext():
             assert await reader.read() == b""
@@ -279,7 +279,7 @@ _COUNT = 3
 
 
 @pytest.fixture(scope="module")
-def replies(tmp_path_factory: pytest.TempPathFactory) -> Replies:
+def responder(tmp_path_factory: pytest.TempPathFactory) -> Responder:
     folder = tmp_path_factory.mktemp("wire")
     build.write(
         folder / "default.yaml",
@@ -289,7 +289,7 @@ def replies(tmp_path_factory: pytest.TempPathFactory) -> Replies:
         ),
     )
     table = build.sessions(folder, mode="replay", repeat="any")
-    return Replies(lambda: table, Answering(Lines()), lambda: None)
+    return Responder(Outcomes(lambda: table, AccessLog()))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -345,11 +345,11 @@ def _context() -> Context:
     return Context(client, options.Options())
 
 
-def _layer(context: Context, replies: Replies) -> ReplayLayer:
+def _layer(context: Context, responder: Responder) -> ReplayLayer:
     return ReplayLayer(
         context,
-        Place("http", "127.0.0.1", 9, is_reverse=True),
-        replies,
+        Route("http", "127.0.0.1", 9, is_reverse=True),
+        responder,
         stock=HTTPMode.transparent,
         tunnel=lambda _: layer.NextLayer(context),
         unsent=lambda _: 0,
@@ -359,16 +359,16 @@ def _layer(context: Context, replies: Replies) -> ReplayLayer:
 class _Client:
     """Sends requests, in plain or inside TLS; `out` is what the server has sent it."""
 
-    def __init__(self, replies: Replies, tls: tuple[SSL.Connection, SSL.Connection] | None) -> None:
+    def __init__(self, responder: Responder, tls: tuple[SSL.Connection, SSL.Connection] | None) -> None:
         context = _context()
-        made = _layer(context, replies)
+        made = _layer(context, responder)
         self._tls = None
         if tls is None:
             self.server = _Served(made, context.client, made.at_once)
             return
         self._tls, server = tls
-        session = Session(context, server, lambda: made)
-        self.server = _Served(session, context.client, partial(session.at_once, made.at_once))
+        tls_layer = HostTlsLayer(context, server, lambda: made)
+        self.server = _Served(tls_layer, context.client, partial(tls_layer.at_once, made.at_once))
         self._tls.set_connect_state()
         server.set_accept_state()
         server.set_app_data({"client_alpn": None, "server_alpn": None, "http2": False})
@@ -452,14 +452,14 @@ def _pieces(data: bytes, cuts: Sequence[Cut]) -> Iterator[tuple[bytes, bool]]:
 @pytest.mark.parametrize("secured", [False, True])
 @given(sent=st.lists(SENT, max_size=6))
 def test_answers_are_the_same_however_data_comes(
-    replies: Replies,
+    responder: Responder,
     contexts: tuple[SSL.Context, SSL.Context],
     *,
     secured: bool,
     sent: list[tuple[list[int], list[Cut], list[Cut]]],
 ) -> None:
     connections = [SSL.Connection(one) for one in contexts]
-    client = _Client(replies, (connections[0], connections[1]) if secured else None)
+    client = _Client(responder, (connections[0], connections[1]) if secured else None)
     for numbers, cuts, sealed_cuts in sent:
         client.send(b"".join(post(f"{number}") for number in numbers), cuts, sealed_cuts)
     assert client.answers() == [number for numbers, _, _ in sent for number in numbers]
@@ -474,14 +474,14 @@ def test_answers_are_the_same_however_data_comes(
 
 
 def test_what_breaks_while_a_request_is_answered_is_told(
-    replies: Replies, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    responder: Responder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = _Client(replies, None)
+    client = _Client(responder, None)
     for _ in range(2):
         client.send(post("0"), [], [])
         assert client.answers() == [0]
     with monkeypatch.context() as patch:
-        patch.setattr(replies, "reply", lambda *_: 1 / 0)
+        patch.setattr(responder, "answer", lambda *_: 1 / 0)
         client.send(post("0"), [], [])
     assert client.server.out.startswith(b"HTTP/1.1 500 ")
     assert b"vcr_internal_error" in client.server.out

@@ -1,7 +1,7 @@
 """The proxy's process: `python -P entrypoint.py mitmdump ARGS`, with an order for it in the environment.
 
 mitmproxy's own start does the rest. What is here makes it quick, checks the CA before anything listens,
-and gives the launcher's order to the addon of `link`.
+and gives the launcher's order to the addon of `launcher_link`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
     from mitmvcr.errors import MitmvcrError  # noqa: PLC0415 - not before the path is set
     from mitmvcr.launch.contract import VARIABLE, Order  # noqa: PLC0415
-    from mitmvcr.proxy.patches import lazy_imports  # noqa: PLC0415
+    from mitmvcr.proxy.patches import gate, lazy_imports  # noqa: PLC0415
 
-    lazy_imports.put_off()
+    if not gate.refusal():
+        lazy_imports.put_off()
     from mitmvcr.proxy import certificate_authority  # noqa: PLC0415 - which import mitmproxy
     from mitmvcr.proxy.child import launcher_link  # noqa: PLC0415 - which import mitmproxy
     from mitmvcr.proxy.exit_status import end_at_once  # noqa: PLC0415
@@ -38,7 +39,7 @@ def main() -> None:
     except MitmvcrError as error:
         print(f"mitmvcr: {error}", file=sys.stderr, flush=True)
         sys.exit(1)
-    launcher_link.given.append(launcher_link.Link(order, ca))
+    launcher_link.given.append(launcher_link.LauncherLink(order, ca))
     from mitmproxy.tools import main as mitmproxy  # noqa: PLC0415 - behind the checks
 
     script = Path(__file__).with_name("script.py")

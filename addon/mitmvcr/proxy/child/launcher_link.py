@@ -23,30 +23,30 @@ from mitmvcr.launch.environment import is_loopback, origin, rebased, with_path
 from mitmvcr.proxy.addon import VCR
 from mitmvcr.proxy.certificate_authority import Authority
 from mitmvcr.proxy.exit_status import fail_at_exit
-from mitmvcr.proxy.upstream_proxy import Through
+from mitmvcr.proxy.upstream_proxy import UpstreamProxy
 
 _IDLE = frozenset({"mitmproxy.addons.disable_h2c"})
 """Who warns of what harms nobody: Java's client asks for HTTP/2 on each connection, and takes HTTP/1.1."""
 _TRIES = 5
 _READ = 64
 
-given: list[Link] = []
-"""The order that `serve` has for the script; a plain mitmdump has none."""
+given: list[LauncherLink] = []
+"""The order that `entrypoint` has for the script; a plain mitmdump has none."""
 
 
 def addons(vcr: VCR) -> list[object]:
     """What the script adds to the addon; where it is loaded anew because it was touched, nothing."""
     added: list[object] = []
     while given:
-        one = given.pop()
-        one.vcr = vcr
-        added.append(one)
-        if one.order.via:
-            added.append(Through(one.order.via, one.order.direct))
+        link = given.pop()
+        link.vcr = vcr
+        added.append(link)
+        if link.order.via:
+            added.append(UpstreamProxy(link.order.via, link.order.direct))
     return added
 
 
-class Link:
+class LauncherLink:
     """Serves the launcher's order; one for each process."""
 
     vcr: VCR
@@ -60,11 +60,11 @@ class Link:
     def load(self, _loader: object) -> None:
         """Take over what is said on the terminal."""
         if self.order.ready >= 0:
-            logging.getLogger().addHandler(_Lines(verbose=self.order.verbose))
+            logging.getLogger().addHandler(_TerminalHandler(verbose=self.order.verbose))
 
     def running(self) -> None:
         """The addon has its cassette, and the forward listener is open."""
-        gc.enable()  # `serve` has it off; the addon has put all that is there out of its reach
+        gc.enable()  # `entrypoint` has it off; the addon has put all that is there out of its reach
         loop = asyncio.get_running_loop()
         if self.order.alive >= 0:
             loop.add_reader(self.order.alive, self._launcher_ended)
@@ -149,13 +149,13 @@ class Link:
         for _ in range(1 if port else _TRIES):
             mode = f"reverse:{upstream}@{port or _free_port(host)}"
             modes = [*ctx.options.mode, mode]
-            if await _proxyserver().servers.update([ProxyMode.parse(one) for one in modes]):
+            if await _proxyserver().servers.update([ProxyMode.parse(spec) for spec in modes]):
                 ctx.options.update(mode=modes)  # type: ignore[no-untyped-call]
                 return _port(_proxyserver().servers[mode])
         raise MitmvcrError(f"no reverse proxy can listen at {host}:{port or 'any port'}; give --reverse-port")
 
 
-class _Lines(logging.Handler):
+class _TerminalHandler(logging.Handler):
     """Warnings, on the terminal that a program under test is using; all that happens if `verbose`.
 
     Errors are mitmproxy's to show.
@@ -184,6 +184,6 @@ def _port(server: ServerInstance[ProxyMode]) -> int:
 
 def _free_port(host: str) -> int:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as one:
-        one.bind((host, 0))
-        return int(one.getsockname()[1])
+    with socket.socket(family) as unused:
+        unused.bind((host, 0))
+        return int(unused.getsockname()[1])

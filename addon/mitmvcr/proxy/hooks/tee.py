@@ -53,7 +53,7 @@ class Tee:
 class Hold:
     """A body that waits for its end, as a request does that a cassette may answer; for `message.stream`.
 
-    It is false, so mitmproxy gathers the body; `mending` looks here what to do with one of more than
+    It is false, so mitmproxy gathers the body; `patches.http1` looks here what to do with one of more than
     `limit` bytes: it goes on through the tee that `go_on` gives, or, without that, is dropped.
     """
 

@@ -11,16 +11,10 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 
-from mitmproxy import http
-
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.model import Interaction
-from mitmvcr.proxy.fail_closed import guard
-from mitmvcr.proxy.flow_adapter import line
-from mitmvcr.serving.access_log import Lines
-from mitmvcr.serving.outcomes import failed
+from mitmvcr.serving.outcomes import Outcomes
 from mitmvcr.sessions.open_cassette import OpenCassette
-from mitmvcr.sessions.table import Sessions
 
 log = logging.getLogger(__name__)
 
@@ -29,50 +23,45 @@ MOST = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """An exchange that ended whole, and the cassette that it is for."""
+class EndedExchange:
+    """An exchange that ended whole, its request in a log line, and the cassette that it is for."""
 
-    flow: http.HTTPFlow
+    line: str
     interaction: Interaction
     cassette: OpenCassette
-    sessions: Sessions
 
 
-class Writing:
+class WriteQueue:
     """The exchanges that wait to be written; needs the event loop to run."""
 
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
-        self._waiting: deque[Ended] = deque()
+    def __init__(self, outcomes: Outcomes) -> None:
+        self._outcomes = outcomes
+        self._waiting: deque[EndedExchange] = deque()
         self._size = 0
 
-    def add(self, recorded: Ended) -> None:
+    def add(self, exchange: EndedExchange) -> None:
         """Have it written soon."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self.flush)
-        self._waiting.append(recorded)
-        self._size += len(recorded.interaction.request.body) + len(recorded.interaction.response.body)
+        self._waiting.append(exchange)
+        self._size += len(exchange.interaction.request.body) + len(exchange.interaction.response.body)
         if self._size > MOST:
             self.flush()
 
     def flush(self) -> None:
         """Write all that waits, or say why it isn't."""
         while self._waiting:
-            self._write(self._waiting[0].flow)
-            self._waiting.popleft()
+            self._write(self._waiting.popleft())
         self._size = 0
 
-    @guard
-    def _write(self, flow: http.HTTPFlow) -> None:
-        one = self._waiting[0]
+    def _write(self, exchange: EndedExchange) -> None:
         try:
-            one.cassette.record(one.interaction)
+            exchange.cassette.record(exchange.interaction)
         except MitmvcrError as error:
-            one.sessions.fail(error)
-            log.warning("%s: not recorded: %s", line(flow), error)
+            self._outcomes.fail(error)
+            log.warning("%s: not recorded: %s", exchange.line, error)
+        except Exception as error:  # noqa: BLE001 - the client has its answer; the process says so and fails
+            self._outcomes.failed(exchange.line, error)
         else:
-            self._lines.say(f"{line(flow)}: recorded in {one.cassette.location.path}")
-
-    def fail_closed(self, flow: http.HTTPFlow, error: Exception) -> None:
-        """Something in here is broken: the client has its answer, and the process says so."""
-        failed(line(flow), error, self._waiting[0].sessions.fail)
+            path = exchange.cassette.location.path
+            self._outcomes.access_log.say(f"{exchange.line}: recorded in {path}")

@@ -8,25 +8,21 @@ to mitmproxy's own layers, which then keep the connection.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import h11
-from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.connection import Client
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 
-from mitmvcr.proxy.flow_adapter import assembled
-from mitmvcr.proxy.patches.http1 import make_body_reader
 from mitmvcr.replay import served_response
 from mitmvcr.serving import request_parser
-from mitmvcr.serving.cassette_selection import Named
-from mitmvcr.serving.outcomes import failed
-from mitmvcr.serving.request_head import Incoming
+from mitmvcr.serving.cassette_selection import CassetteChoice
+from mitmvcr.serving.request_head import RequestHead
 from mitmvcr.serving.request_parser import HeadError, NotOursError
-from mitmvcr.serving.responder import Known, Place, Replies
+from mitmvcr.serving.responder import Responder, Route, RoutedHead
+from mitmvcr.serving.response_bytes import assembled
 
 Commands: TypeAlias = "Generator[commands.Command, Any, None]"
 
@@ -39,9 +35,8 @@ _BURST = 1 << 20
 _PAUSE = 0.01  # seconds until that is looked at again
 _CHUNK_LINES = 64 << 10
 """Bytes of a chunk's head, or of trailers, in a chunked body."""
-
-
-_UNKNOWN = Incoming("GET", "http", "", 0, "/", "HTTP/1.1", [], is_reverse=False, called="")
+_CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+_NO_HEAD = RequestHead("GET", "http", "", 0, "/", "HTTP/1.1", ())
 """What is answered where a head could not be read."""
 
 
@@ -53,29 +48,35 @@ class _Body:
         self._data = bytearray()
         self._left = length or 0
         self._limit = limit
-        self._chunks = make_body_reader(None) if length is None else None
-        self._lines = ReceiveBuffer()
+        self._chunks = _chunk_reader() if length is None else None
 
     def take(self, buffer: bytearray) -> bool:
         """Take its bytes out of the buffer; whether that was its end. Raises HeadError."""
-        if self._chunks is None:
-            part = buffer[: self._left]
-            del buffer[: self._left]
-            self._left -= len(part)
-            self._add(part)
-            return not self._left
-        self._lines += bytes(buffer)
-        buffer.clear()
+        if self._chunks is not None:
+            return self._take_chunks(self._chunks, buffer)
+        part = buffer[: self._left]
+        del buffer[: self._left]
+        self._left -= len(part)
+        self._add(part)
+        return not self._left
+
+    def _take_chunks(self, chunks: h11.Connection, buffer: bytearray) -> bool:
+        if not buffer:
+            return False
         try:
-            while event := self._chunks(self._lines):
-                if isinstance(event, h11.EndOfMessage):
-                    buffer += bytes(self._lines)
-                    return True
+            chunks.receive_data(bytes(buffer))
+            buffer.clear()
+            while isinstance(event := chunks.next_event(), h11.Data):
                 self._add(event.data)
-        except h11.ProtocolError as error:
-            raise HeadError(400, f"the request's body can't be read: {error}") from None
-        if len(self._lines) > _CHUNK_LINES:
-            raise HeadError(400, f"the request's body has a line of more than {_CHUNK_LINES:,} bytes")
+        except h11.RemoteProtocolError as error:
+            if error.error_status_hint == 431:
+                problem = f"has a line of more than {_CHUNK_LINES:,} bytes"
+            else:
+                problem = f"can't be read: {error}"
+            raise HeadError(400, f"the request's body {problem}") from None
+        if isinstance(event, h11.EndOfMessage):
+            buffer += chunks.trailing_data[0]
+            return True
         return False
 
     def _add(self, data: bytes | bytearray) -> None:
@@ -89,10 +90,18 @@ class _Body:
         return bytes(self._data)
 
 
+def _chunk_reader() -> h11.Connection:
+    """What reads a body in chunks: behind a head that says no more than that, since ours is read already."""
+    reader = h11.Connection(h11.SERVER, max_incomplete_event_size=_CHUNK_LINES)
+    reader.receive_data(_CHUNKED)
+    reader.next_event()
+    return reader
+
+
 class ReplayLayer(layer.Layer):
     """Serves one connection.
 
-    `stock` is the mode of the HttpLayer that would else stand here. `tunnel` is told the user of a CONNECT
+    `stock` is the mode of the HttpLayer that would else stand here. `tunnel` is told the choice of a CONNECT
     that is ours and makes the layer for what is in it, `unsent` tells how many bytes the client has not
     read yet.
     """
@@ -100,22 +109,22 @@ class ReplayLayer(layer.Layer):
     def __init__(  # noqa: PLR0913 - what a connection needs, once
         self,
         context: Context,
-        place: Place,
-        replies: Replies,
+        route: Route,
+        responder: Responder,
         *,
         stock: HTTPMode,
-        tunnel: Callable[[Named], layer.Layer],
+        tunnel: Callable[[CassetteChoice], layer.Layer],
         unsent: Callable[[Client], int],
     ) -> None:
         super().__init__(context)
-        self._place = replies.place(place)
-        self._replies = replies
+        self._route = responder.route(route)
+        self._responder = responder
         self._stock = stock
         self._tunnel = tunnel
         self._unsent = unsent
         self._buffer = bytearray()
         self._searched = 0
-        self._request: Known | None = None
+        self._request: RoutedHead | None = None
         self._body: _Body | None = None
         self._out: list[bytes] = []
         self._timer: commands.RequestWakeup | None = None
@@ -130,21 +139,22 @@ class ReplayLayer(layer.Layer):
     def at_once(self, data: bytes) -> bytes | None:
         """The answer to one whole request whose head came before, None where it takes events."""
         end = data.find(request_parser.END) + len(request_parser.END)
-        plain = self._replies.plain(self._place, data[:end]) if self._is_idle else None
-        if plain is None:
+        found = self._responder.read_again(self._route, data[:end]) if self._is_idle else None
+        if found is None:
             return None
-        known, length = plain
-        if length != len(data) - end or not self._replies.is_ours(known):
+        routed, length = found
+        if length != len(data) - end or not self._responder.serves(routed):
             return None
         try:
-            wait, answer = self._replies.reply(known, data[end:], length)
+            wait, answer = self._responder.answer(routed, data[end:], length)
         except Exception as error:  # noqa: BLE001 - the one guard at the layer's other edge
-            wait, answer = 0.0, assembled(failed(known.line, error, self._replies.fail), known.asked)
+            wait, answer = 0.0, self._responder.failed(routed.head, error)
         if wait <= 0:
             return answer
         self._decided = wait, answer
         return None
 
+    # The name is private, and the one that each layer has to give its code.
     def _handle_event(self, event: events.Event) -> Commands:
         if self._child is not None:
             yield from self._child.handle_event(event)
@@ -164,7 +174,7 @@ class ReplayLayer(layer.Layer):
             self._timer = None
             if self._request is not None:
                 self._out.append(self._pending)
-                self._closing = self._request.head.close
+                self._closing = self._request.parsed.close
                 self._request, self._pending = None, b""
         if self._timer is None:
             yield from self._go_on()
@@ -176,12 +186,12 @@ class ReplayLayer(layer.Layer):
             child = self._serve()
         except HeadError as error:
             self._out.append(
-                assembled(served_response.error(error.code, "vcr_bad_request", str(error)), _UNKNOWN)
+                assembled(served_response.error(error.code, "vcr_bad_request", str(error)), _NO_HEAD)
             )
             self._closing = True
         except Exception as error:  # noqa: BLE001 - the one guard at the layer's edge
-            asked = self._request.asked if self._request else _UNKNOWN
-            self._out.append(assembled(failed(asked.line, error, self._replies.fail), asked))
+            head = self._request.head if self._request else _NO_HEAD
+            self._out.append(self._responder.failed(head, error))
             self._closing = True
         if self._out:
             yield commands.SendData(self.context.client, b"".join(self._out))
@@ -252,38 +262,47 @@ class ReplayLayer(layer.Layer):
     def _begin(self, raw: bytes) -> layer.Layer | None:
         """A request's head is there: serve it, or say who does."""
         try:
-            known, length = self._replies.known(self._place, raw)
+            routed, length = self._responder.read(self._route, raw)
         except NotOursError:
             return self._stocks()
-        if self._place.is_reverse and self._place.called is None:
-            self._place = self._replies.place(replace(self._place, called=known.asked.called, heads={}))
-        is_tunnel = known.head.method == "CONNECT"
-        if not self._replies.is_ours(known) or (is_tunnel and self._stock is not HTTPMode.regular):
+        if self._route.is_reverse and self._route.authority is None:
+            self._route = self._responder.route(self._route.known_as(routed.head.authority))
+        is_tunnel = routed.head.method == "CONNECT"
+        if not self._responder.serves(routed) or (is_tunnel and self._stock is not HTTPMode.regular):
             return self._stocks()
         del self._buffer[: len(raw)]
         if is_tunnel:
-            self.context.server.address = (known.asked.host, known.asked.port)
-            self._out.append(_CONNECTED)
-            return self._tunnel(known.named)
-        self._request = known
-        self._body = _Body(length, self._replies.limit(known))
-        if known.head.expects and not self._buffer:
+            return self._open_tunnel(routed)
+        self._request = routed
+        self._body = _Body(length, self._responder.limit(routed))
+        if routed.parsed.expects and not self._buffer:
             self._out.append(_CONTINUE)
         return None
+
+    def _open_tunnel(self, routed: RoutedHead) -> layer.Layer | None:
+        """What serves in a CONNECT's tunnel; nothing does, and it closes, where its user can't be read."""
+        head = routed.head
+        if routed.choice.error:
+            self._out.append(self._responder.answer(routed, b"", 0)[1])
+            self._closing = True
+            return None
+        self.context.server.address = (head.host, head.port)
+        self._out.append(_CONNECTED)
+        return self._tunnel(routed.choice)
 
     def _stocks(self) -> layer.Layer:
         self.context.layers.remove(self)
         return HttpLayer(self.context, self._stock)
 
-    def _answer(self, known: Known, body: _Body) -> int:
+    def _answer(self, routed: RoutedHead, body: _Body) -> int:
         """Answer a request that is whole, now or in its time; the bytes that are sent now."""
-        wait, data = self._decided or self._replies.reply(known, body.data, body.size)
+        wait, data = self._decided or self._responder.answer(routed, body.data, body.size)
         self._body = self._decided = None
         if wait > 0:
             self._pending = data
             self._timer = commands.RequestWakeup(wait)
             return 0
         self._out.append(data)
-        self._closing = known.head.close
+        self._closing = routed.parsed.close
         self._request = None
         return len(data)

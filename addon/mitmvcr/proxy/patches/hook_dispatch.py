@@ -1,8 +1,9 @@
 """What mitmproxy does for each hook and each chunk where once is enough; what comes of it is the same.
 
-mitmproxy (11.0 to 12.2) asks each of its thirty addons for each hook, and for `update` behind each hook of a
+mitmproxy (11.0 to 12.3) asks each of its thirty addons for each hook, and for `update` behind each hook of a
 flow, which none of mitmdump's has: a third of what a request costs it. And for each chunk it looks through
 all headers for how the body is framed: a tenth of what a stream costs.
+No more than that is lost without it.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from mitmvcr.proxy.patches.http1 import send_without_trailers
 _MITMPROXYS = "mitmproxy."
 
 _framing: WeakKeyDictionary[Http1Server, tuple[http.Response, bool]] = WeakKeyDictionary()
-_known: dict[str, tuple[list[Any], list[Any]]] = {}
+_listeners: dict[str, tuple[list[Any], list[Any]]] = {}
 
 
 def quicken() -> None:
-    """Put what follows in the place of mitmproxy's own, and of what `mending` has put there."""
+    """Put what follows in the place of mitmproxy's own, and of what `http1` has put there."""
     AddonManager.handle_lifecycle = handle_lifecycle  # type: ignore[method-assign]
     Http1Server.send = send  # type: ignore[method-assign, assignment]
 
@@ -50,10 +51,10 @@ async def _run(self: AddonManager, event: hooks.Hook) -> None:
 
 def listeners(chain: list[Any], name: str) -> list[Any]:
     """The addons but those of mitmproxy's own that neither have the hook nor lead to others."""
-    known = _known.get(name)
-    if known is None or known[0] != chain:
-        known = _known[name] = list(chain), [one for one in chain if _may_have(one, name)]
-    return known[1]
+    found = _listeners.get(name)
+    if found is None or found[0] != chain:
+        found = _listeners[name] = list(chain), [addon for addon in chain if _may_have(addon, name)]
+    return found[1]
 
 
 def _may_have(addon: object, name: str) -> bool:

@@ -1,8 +1,12 @@
-"""What mitmproxy 11.0 to 12.2 gets wrong and no hook can help: mended in its classes, no more than that."""
+"""What mitmproxy 11.0 to 12.3 gets wrong and no hook can help: mended in its classes, no more than that.
+
+Without it, in HTTP/1: upstream's 1xx answers are taken for the answer, chunked requests with trailers hang,
+trailers of HTTP/2 break the connection, bodies without a length are sent upstream without an end, bodies
+larger than vcr_max_body are gathered whole, and Java's clients of TLS 1.3 wait for their end.
+"""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -31,9 +35,7 @@ if TYPE_CHECKING:
 Commands: TypeAlias = "Generator[commands.Command, Any, None]"
 
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9]\b")
-_STREAMING = ("Streaming response from ", "Streaming request to ")
 _NO_ERROR = "TLS Error: (-1, "  # pyOpenSSL's SysCallError where OpenSSL's queue has none
-_QUOTED = re.compile(r": b['\"].*", re.DOTALL)
 
 # What is there before, once for a process: `mend` may be called again.
 _read_headers = Http1Client.read_headers
@@ -53,7 +55,6 @@ def mend() -> None:
     _http1.make_body_reader = make_body_reader
     HttpStream.check_body_size = check_body_size  # type: ignore[method-assign]
     TLSLayer.receive_data = receive_end  # type: ignore[method-assign]
-    logging.getLogger("mitmproxy.proxy.server").addFilter(quote_nothing)
 
 
 def read_final_headers(self: Http1Client, event: events.ConnectionEvent) -> Commands:
@@ -128,15 +129,3 @@ def receive_end(self: TLSLayer, data: bytes) -> Commands:
         elif self.conn.state & ConnectionState.CAN_READ:
             self.conn.state &= ~ConnectionState.CAN_READ
             yield from self.event_to_child(events.ConnectionClosed(self.conn))
-
-
-def quote_nothing(record: logging.LogRecord) -> bool:
-    """Take what peers sent out of the log: a head that broke off or can't be read has keys in it.
-
-    And what is said of each body that streams, which all do here: our own line tells of the request.
-    """
-    if isinstance(record.msg, str):
-        if record.msg.startswith(_STREAMING):
-            return False
-        record.msg = _QUOTED.sub("", record.msg)
-    return True

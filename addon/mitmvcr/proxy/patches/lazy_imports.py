@@ -1,7 +1,8 @@
 """What mitmproxy imports at its start and hardly any process uses, imported when it is used; serves nothing.
 
-It is a fifth of mitmproxy's imports (11.0 to 12.2): `ldap3`, for proxyauth with LDAP, and Flask, for the
-pages of http://mitm.it. Both are what they are from their first use on.
+It is a fifth of mitmproxy's imports (11.0 to 12.3): `ldap3`, for proxyauth with LDAP, and Flask, for the
+pages of http://mitm.it. Both are what they are from their first use on. Without it a start takes some 0.15
+seconds of CPU more (`bench run`).
 """
 
 from __future__ import annotations
