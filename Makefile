@@ -61,7 +61,7 @@ bench: $(VENV)/.dev
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
 
-# What is installed is what LOCK names; without uv, which is some times quicker, pip does it. `LOCK=` takes the newest.
+# What is installed is what LOCK names, by uv, or by pip where uv cannot. `LOCK=` takes the newest there is.
 LOCK ?= requirements/locked.txt
 CONSTRAINTS = $(addprefix --constraint ,$(LOCK))
 define install
