@@ -4,8 +4,8 @@ From top to bottom, each importing only what stands below it (docs/architecture.
 
 cli                          the command
 maintenance, testing         whole trees of files; tests
-launch                       a proxy as a child process
 proxy                        mitmproxy's side
+launch                       a proxy as a child process
 serving                      a replaying server without I/O
 control                      the control API
 sessions                     open cassettes
