@@ -79,19 +79,11 @@ class CassetteSettings:
 
     def changed(self, texts: Mapping[str, str]) -> CassetteSettings:
         """The settings with what the texts say, by names of PER_CASSETTE; raises SettingsError."""
-        matching = self.matching
-        if {"match", "ignore", "repeat"} & texts.keys():
-            matching = parse_matching(
-                {
-                    "match": "\n".join(matching.match),
-                    "ignore": "".join(f"{item}\n" for item in matching.ignore),
-                    "repeat": matching.repeat or "",
-                    **texts,
-                }
-            )
+        parsed = parse_matching(texts)
+        given = {name: getattr(parsed, name) for name in ("match", "ignore", "repeat") if name in texts}
         return CassetteSettings(
             parse_mode(texts["mode"]) if "mode" in texts else self.mode,
-            matching,
+            replace(self.matching, **given),
             parse_latency(texts["latency"]) if "latency" in texts else self.latency,
             parse_bool("strict", texts["strict"]) if "strict" in texts else self.strict,
         )

@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mitmvcr.config import load
-from mitmvcr.config.environment import in_ci
 from mitmvcr.config.options import DEFAULTS
 from mitmvcr.errors import SettingsError
 from mitmvcr.launch import environment, trust
@@ -75,7 +74,7 @@ def plan(  # noqa: PLR0913 - keywords, nearly all of which have a usual value
     notes = []
     chosen = dict(options)
     mode = said.get("mode", DEFAULTS["mode"])
-    if "mode" not in said and in_ci(environ):
+    if "mode" not in said and load.in_ci(environ):
         chosen["mode"] = mode = "replay"
         notes.append("CI is set, so the mode is replay; --mode gives another")
     if more := _hosts(names.values()):

@@ -31,8 +31,8 @@ def run(given: argparse.Namespace) -> int:
             orphans.delete(orphan)
         except MitmvcrError as error:
             problems += 1
-            print(printable(f"mitmvcr: {error}"), file=sys.stderr)
-    print(f"mitmvcr: {count(len(found) - problems, 'cassette')} deleted", file=sys.stderr)
+            terminal.say(str(error))
+    terminal.say(f"{count(len(found) - problems, 'cassette')} deleted")
     return 2 if problems else 0
 
 
@@ -49,7 +49,7 @@ def _places(given: argparse.Namespace) -> tuple[Path, list[Path]]:
 
 def _show(given: argparse.Namespace, found: list[Orphan], runs: Runs) -> None:
     for note in runs.notes:
-        print(printable(f"mitmvcr: {note}"), file=sys.stderr)
+        terminal.say(note)
     with terminal.output():
         if given.format == "json":
             rows = [
@@ -60,21 +60,15 @@ def _show(given: argparse.Namespace, found: list[Orphan], runs: Runs) -> None:
         for orphan in found:
             opened = "  (opened, but nothing was asked of it)" if orphan.opened else ""
             print(printable(f"{orphan.path}{opened}"))
-    said = f"{count(len(found), 'cassette')} that no run used" if found else "every cassette was used"
-    print(f"mitmvcr: {said}", file=sys.stderr)
+    terminal.say(f"{count(len(found), 'cassette')} that no run used" if found else "every cassette was used")
 
 
 def _agreed(number: int) -> bool:
     if not sys.stdin.isatty():
-        print("mitmvcr: nothing is deleted: add --yes, since there is no terminal to ask on", file=sys.stderr)
+        terminal.say("nothing is deleted: add --yes, since there is no terminal to ask on")
         return False
-    print(
-        f"mitmvcr: delete {count(number, 'cassette')}? [y/N] ",
-        end="",
-        file=sys.stderr,
-        flush=True,
-    )
+    print(f"mitmvcr: delete {count(number, 'cassette')}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() in ("y", "yes"):
         return True
-    print("mitmvcr: nothing is deleted", file=sys.stderr)
+    terminal.say("nothing is deleted")
     return False

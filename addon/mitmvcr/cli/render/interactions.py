@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from mitmvcr.cli.render import terminal
-from mitmvcr.compare.assembled import AssembledAnswer, AssembledMessage, Usage, read_answer, read_model
+from mitmvcr.compare.assembled import AssembledMessage, Usage, read_answer, read_model
 from mitmvcr.http.go_rules import first_value
 from mitmvcr.http.sse import is_stream
 from mitmvcr.model import Interaction, Values
@@ -17,35 +17,36 @@ from mitmvcr.text import count, printable
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What stands in an interaction's line."""
+    """What stands in an interaction's line, by the names that it has in JSON; sizes are of bodies."""
 
     id: int
     method: str
     url: str
-    code: int
-    model: str
-    usage: Usage | None
-    duration: int
-    request_size: int
-    size: int
+    status: int
+    model: str | None
+    tokens: Usage | None
+    duration_ns: int
+    request_bytes: int
+    bytes: int
     streamed: bool
 
     @classmethod
     def of(cls, interaction: Interaction, number: int) -> Summary:
         """What an interaction's line says, as the interaction stands; `number` is what it goes by."""
-        content_type = _content_type(interaction.response.headers)
-        answer = read_answer(interaction.response.body, content_type)
+        request, response = interaction.request, interaction.response
+        content_type = _content_type(response.headers)
+        answer = read_answer(response.body, content_type)
         return cls(
             number,
-            interaction.request.method,
-            interaction.request.url,
-            interaction.response.code,
-            read_model(interaction.request.body) or answer.model,
+            request.method,
+            request.url,
+            response.code,
+            read_model(request.body) or answer.model or None,
             answer.usage,
-            interaction.response.duration,
-            len(interaction.request.body),
-            len(interaction.response.body),
-            is_stream(interaction.response.body, content_type),
+            response.duration,
+            len(request.body),
+            len(response.body),
+            is_stream(response.body, content_type),
         )
 
     def cells(self) -> tuple[str, ...]:
@@ -54,35 +55,20 @@ class Summary:
             str(self.id),
             printable(self.method),
             printable(self.url),
-            str(self.code),
-            printable(self.model) or "-",
-            _tokens(self.usage),
-            _seconds(self.duration),
-            f"{self.size:,}",
+            str(self.status),
+            printable(self.model or "") or "-",
+            _tokens(self.tokens),
+            _seconds(self.duration_ns),
+            f"{self.bytes:,}",
             "stream" if self.streamed else "-",
         )
-
-    def document(self) -> dict[str, object]:
-        """The line as JSON has it."""
-        return {
-            "id": self.id,
-            "method": self.method,
-            "url": self.url,
-            "status": self.code,
-            "model": self.model or None,
-            "tokens": asdict(self.usage) if self.usage else None,
-            "duration_ns": self.duration,
-            "request_bytes": self.request_size,
-            "bytes": self.size,
-            "streamed": self.streamed,
-        }
 
 
 def document(interaction: Interaction, number: int) -> dict[str, object]:
     """One interaction for programs: what its line has, its headers and bodies, and what its answer says."""
     answer = read_answer(interaction.response.body, _content_type(interaction.response.headers))
     return {
-        **Summary.of(interaction, number).document(),
+        **asdict(Summary.of(interaction, number)),
         "request": {"headers": _plain(interaction.request.headers), **_body(interaction.request.body)},
         "response": {
             "status": interaction.response.status,
@@ -136,10 +122,10 @@ class InteractionText:
         status_line += [_seconds(shown.response.duration)] if shown.response.duration else []
         yield self.style.bold(" " * len(prefix) + printable(", ".join(status_line)))
         yield from self._side("Response", shown.response.headers, shown.response.body)
-        if summary.usage:
+        if summary.tokens:
             yield ""
             yield self.style.bold("Usage")
-            details = summary.usage.details.items()
+            details = summary.tokens.details.items()
             # Every answer of OpenAI's names six details that are mostly 0.
             yield from (f"  {name}: {tokens:,}" for name, tokens in details if tokens or "." not in name)
         if note := _differences(self.original, shown):
@@ -164,13 +150,10 @@ class InteractionText:
         answer = read_answer(body, content_type)
         if answer.events is None or not answer.assembled or not (answer.messages or answer.error):
             return None
-        return [f"({answer.events} events, put together; --raw has them)", *self._spelled(answer)]
-
-    def _spelled(self, answer: AssembledAnswer) -> Iterator[str]:
+        lines = [f"({answer.events} events, put together; --raw has them)"]
         for message in answer.messages:
-            yield from self._message(message)
-        if answer.error:
-            yield from self._part("error", answer.error)
+            lines += self._message(message)
+        return [*lines, *self._part("error", answer.error)] if answer.error else lines
 
     def _message(self, message: AssembledMessage) -> Iterator[str]:
         if message.reasoning:
