@@ -16,9 +16,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PROXY = "MITMVCR_PROXY"
 """The forward proxy's URL, for programs that know of mitmvcr, and for a `mitmvcr run` inside of another."""
 BUNDLE = "MITMVCR_CA_BUNDLE"
-"""What to trust on the way through that proxy: the same use."""
+"""What to trust on the way through that proxy, for programs that know of mitmvcr, and for an inner run."""
 BASE_URLS = "MITMVCR_BASE_URLS"
-"""What the variables of base URLs stand for, as a JSON object: the same use."""
+"""What the variables of base URLs stand for, as a JSON object by their names, for an inner run."""
 DUMMY_KEY = "mitmvcr-replays"
 """The key in replay where none is set: SDKs want one, and nothing is sent anywhere."""
 
@@ -120,16 +120,16 @@ def endpoints(
     `upstreams` are the base URLs as the proxy has them in the end, `forward` and `reverse` the URLs of its
     listeners; both in the order of `upstreams(names)`.
     """
-    wanted = {name: index for index, name in enumerate(upstreams_of(names))}
+    positions = {name: index for index, name in enumerate(upstreams_of(names))}
     bases: dict[str, tuple[str, str]] = {}
     for name, url in names.items():
-        index = wanted[origin(url) if url else ""]
+        index = positions[origin(url) if url else ""]
         real = url or upstreams[index]
         bases[name] = (real, rebased(real, reverse[index]))
-    derived = upstreams[wanted[""]] if "" in wanted else ""
+    derived = upstreams[positions[""]] if "" in positions else ""
     if derived and _AZURE not in bases and is_azure(derived):
         real = origin(derived)
-        bases[_AZURE] = (real, rebased(real, reverse[wanted[""]]))
+        bases[_AZURE] = (real, rebased(real, reverse[positions[""]]))
     return Endpoints(forward, bases)
 
 
@@ -225,13 +225,13 @@ def _java(url: str, trust: TrustFiles, environ: Mapping[str, str]) -> str:
 
     What an outer `mitmvcr run` has set stands behind a mark, and is left out.
     """
-    had = environ.get(_JAVA, "").partition(_JAVA_MARK)[0].strip()
+    options_before = environ.get(_JAVA, "").partition(_JAVA_MARK)[0].strip()
     proxy = urlsplit(url)
-    options = [*([had] if had else []), f"{_JAVA_MARK}={url}"]
+    options = [*([options_before] if options_before else []), f"{_JAVA_MARK}={url}"]
     for scheme in ("http", "https"):
         options += [f"-D{scheme}.proxyHost={proxy.hostname}", f"-D{scheme}.proxyPort={proxy.port}"]
     options.append(_java_quoted(f"-Dhttp.nonProxyHosts={'|'.join(_java_hosts(no_proxy(environ, url)))}"))
-    if "-Djavax.net.ssl.trustStore=" not in had:
+    if "-Djavax.net.ssl.trustStore=" not in options_before:
         options.append(_java_quoted(f"-Djavax.net.ssl.trustStore={trust.store}"))
         options += [
             f"-Djavax.net.ssl.trustStorePassword={STORE_PASSWORD}",

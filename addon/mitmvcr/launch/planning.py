@@ -66,19 +66,19 @@ def plan(  # noqa: PLR0913 - keywords, nearly all of which have a usual value
     `options` are the addon's that were given, without `vcr_`; `order` says where to listen, on free ports
     of loopback if it is left out; mitmvcr.toml is that of `folder`. Raises SettingsError.
     """
-    said = {**load.read(folder).texts(), **options}
+    texts = {**load.read(folder).texts(), **options}
     names = environment.base_urls(environ, upstream)
     local = [url for url in names.values() if url and environment.is_loopback(url)]
     if via is Via.PROXY and local:
         raise SettingsError(f"{local[0]}: programs use no proxy for loopback; give --via base-url or auto")
     notes = []
     chosen = dict(options)
-    mode = said.get("mode", DEFAULTS["mode"])
-    if "mode" not in said and load.in_ci(environ):
+    mode = texts.get("mode", DEFAULTS["mode"])
+    if "mode" not in texts and load.in_ci(environ):
         chosen["mode"] = mode = "replay"
         notes.append("CI is set, so the mode is replay; --mode gives another")
     if more := _hosts(names.values()):
-        chosen["hosts"] = ",".join([said.get("hosts", DEFAULTS["hosts"]).strip().replace("\n", ","), *more])
+        chosen["hosts"] = ",".join([texts.get("hosts", DEFAULTS["hosts"]).strip().replace("\n", ","), *more])
     through, direct = environment.upstream_proxy(environ)
     if through and urlsplit(through).scheme not in ("http", "https"):
         notes.append(f"{through.partition('://')[0]} proxies can't be used: requests go upstream directly")

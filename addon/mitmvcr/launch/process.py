@@ -108,6 +108,7 @@ class ProxyProcess:
         finally:
             os.close(ready)
             os.close(watched)
+        self.pid = self._process.pid
 
     def wait(self, timeout: float = _PATIENCE, meanwhile: Callable[[], None] = lambda: None) -> Ready:
         """Wait until it serves; `meanwhile` is called now and then, and may raise.

@@ -58,18 +58,18 @@ def system_certificates(environ: Mapping[str, str]) -> list[bytes]:
     has none.
     """
     files = [environ[name] for name in SYSTEM_VARIABLES if environ.get(name)]
-    found = _read_all(files) or _read_all([place for place in _BUNDLES if Path(place).is_file()][:1])
-    if not found:
+    certificates = _read_all(files) or _read_all([place for place in _BUNDLES if Path(place).is_file()][:1])
+    if not certificates:
         import certifi  # noqa: PLC0415 - mitmproxy depends on it; a system with certificates needs it not
 
-        found = _read_all([certifi.where()])
+        certificates = _read_all([certifi.where()])
     more = _read_all(environ[name] for name in (*EXTRA_VARIABLES, *NODE_VARIABLES) if environ.get(name))
-    return list(dict.fromkeys([*found, *more]))
+    return list(dict.fromkeys([*certificates, *more]))
 
 
 def _read_all(places: Iterable[str]) -> list[bytes]:
     """The certificates in files and folders; a file that can't be read has none, as for OpenSSL."""
-    found: list[bytes] = []
+    certificates: list[bytes] = []
     for place in places:
         for part in place.split(os.pathsep):
             path = Path(part)
@@ -82,8 +82,8 @@ def _read_all(places: Iterable[str]) -> list[bytes]:
                 ) from None
             for file in files:
                 with contextlib.suppress(OSError):
-                    found += _PEM.findall(file.read_bytes()) if file.is_file() else []
-    return found
+                    certificates += _PEM.findall(file.read_bytes()) if file.is_file() else []
+    return certificates
 
 
 def write(

@@ -70,14 +70,14 @@ def _below(top: Path) -> Iterator[File]:
                 yield File(path, entry.stat().st_size)
 
 
-def run(found: Sequence[File], task: Task, workers: int | None = None) -> Iterator[FileResult]:
+def run(items: Sequence[File], task: Task, workers: int | None = None) -> Iterator[FileResult]:
     """Do the task with each file, in as many processes as there are cores; results in the files' order.
 
     Raises PolicyError.
     """
     together = _shares_memory if task.scrub else None
     work = process_pool.Work(partial(_rules, task.policy), partial(do, task=task), _lost, together)
-    return process_pool.run(found, work, workers)
+    return process_pool.run(items, work, workers)
 
 
 def _shares_memory(before: File, file: File) -> bool:

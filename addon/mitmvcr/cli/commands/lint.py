@@ -22,8 +22,8 @@ def run(given: argparse.Namespace) -> int:
     if given.format == "text":
         dirty = sum(bool(row.findings) for row in rows)
         looked = count(len(rows) - failed, "cassette")
-        found = f"{count(secrets, 'secret')} in {dirty} of" if secrets else "no secret in"
-        terminal.say(f"{found} {looked}")
+        total = f"{count(secrets, 'secret')} in {dirty} of" if secrets else "no secret in"
+        terminal.say(f"{total} {looked}")
     return 2 if failed else int(secrets > 0)
 
 

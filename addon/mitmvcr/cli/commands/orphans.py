@@ -19,20 +19,20 @@ def run(given: argparse.Namespace) -> int:
     """List, or delete; the exit status is 1 if orphans are left, 2 if something could not be done."""
     folder, reports = _places(given)
     runs = orphans.read_reports(reports, folder)
-    found = orphans.find(folder, runs)
-    _show(given, found, runs)
-    if not found or not given.delete:
-        return int(bool(found))
-    if not given.yes and not _agreed(len(found)):
+    unused = orphans.find(folder, runs)
+    _show(given, unused, runs)
+    if not unused or not given.delete:
+        return int(bool(unused))
+    if not given.yes and not _is_agreed(len(unused)):
         return 2
     problems = 0
-    for orphan in found:
+    for orphan in unused:
         try:
             orphans.delete(orphan)
         except MitmvcrError as error:
             problems += 1
             terminal.say(str(error))
-    terminal.say(f"{count(len(found) - problems, 'cassette')} deleted")
+    terminal.say(f"{count(len(unused) - problems, 'cassette')} deleted")
     return 2 if problems else 0
 
 
@@ -47,23 +47,25 @@ def _places(given: argparse.Namespace) -> tuple[Path, list[Path]]:
     return given.dir or settings.dir, reports
 
 
-def _show(given: argparse.Namespace, found: list[Orphan], runs: Runs) -> None:
+def _show(given: argparse.Namespace, unused: list[Orphan], runs: Runs) -> None:
     for note in runs.notes:
         terminal.say(note)
     with terminal.output():
         if given.format == "json":
             rows = [
-                {"path": str(orphan.path), "bytes": orphan.size, "opened": orphan.opened} for orphan in found
+                {"path": str(orphan.path), "bytes": orphan.size, "opened": orphan.opened} for orphan in unused
             ]
             print(json.dumps({"version": 1, "orphans": rows, "notes": list(runs.notes)}, indent=2))
             return
-        for orphan in found:
+        for orphan in unused:
             opened = "  (opened, but nothing was asked of it)" if orphan.opened else ""
             print(printable(f"{orphan.path}{opened}"))
-    terminal.say(f"{count(len(found), 'cassette')} that no run used" if found else "every cassette was used")
+    terminal.say(
+        f"{count(len(unused), 'cassette')} that no run used" if unused else "every cassette was used"
+    )
 
 
-def _agreed(number: int) -> bool:
+def _is_agreed(number: int) -> bool:
     if not sys.stdin.isatty():
         terminal.say("nothing is deleted: add --yes, since there is no terminal to ask on")
         return False

@@ -59,8 +59,8 @@ class ShownChanges:
 
     def _leaf(self, title: str, leaf: DifferingValue, style: terminal.Style) -> Iterator[str]:
         shown = difference(leaf)
-        said = "it says the same in other events" if leaf.kind == "events" else shown.note
-        note = f" ({said})" if said else ""
+        reason = "it says the same in other events" if leaf.kind == "events" else shown.note
+        note = f" ({reason})" if reason else ""
         note += f" ({leaf.items} items from here on)" if leaf.items > 1 else ""
         yield f"  {title} {shown.path}{style.dim(note)}"
         for mark, value, text in (("-", leaf.recorded, shown.recorded), ("+", leaf.request, shown.asked)):
