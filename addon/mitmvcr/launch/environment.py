@@ -113,16 +113,16 @@ def rebased(url: str, onto: str) -> str:
 
 
 def endpoints(
-    names: Mapping[str, str], upstreams: Sequence[str], forward: str, reverse: Sequence[str]
+    urls_by_variable: Mapping[str, str], upstreams: Sequence[str], forward: str, reverse: Sequence[str]
 ) -> Endpoints:
-    """Where a proxy is that was started for `upstreams(names)`.
+    """Where a proxy is that was started for `upstreams_of(urls_by_variable)`.
 
     `upstreams` are the base URLs as the proxy has them in the end, `forward` and `reverse` the URLs of its
-    listeners; both in the order of `upstreams(names)`.
+    listeners; both in the order of `upstreams_of(urls_by_variable)`.
     """
-    positions = {name: index for index, name in enumerate(upstreams_of(names))}
+    positions = {name: index for index, name in enumerate(upstreams_of(urls_by_variable))}
     bases: dict[str, tuple[str, str]] = {}
-    for name, url in names.items():
+    for name, url in urls_by_variable.items():
         index = positions[origin(url) if url else ""]
         real = url or upstreams[index]
         bases[name] = (real, rebased(real, reverse[index]))
@@ -133,9 +133,9 @@ def endpoints(
     return Endpoints(forward, bases)
 
 
-def upstreams_of(names: Mapping[str, str]) -> list[str]:
+def upstreams_of(urls_by_variable: Mapping[str, str]) -> list[str]:
     """What reverse listeners are needed in front of: each origin once, "" where the proxy finds it."""
-    return list(dict.fromkeys(origin(url) if url else "" for url in names.values()))
+    return list(dict.fromkeys(origin(url) if url else "" for url in urls_by_variable.values()))
 
 
 def is_azure(url: str) -> bool:

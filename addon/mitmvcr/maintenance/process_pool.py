@@ -32,7 +32,7 @@ _ALONE = 2_000_000
 class File:
     """A file, or a folder that is read as one, to work on; `size` is in bytes.
 
-    `named` says that the user gave it by name, so that it must be a cassette; `problem`, if any, why it
+    `named` says that the user gave it by name, so that it is never passed over; `problem`, if any, why it
     can't be worked on.
     """
 

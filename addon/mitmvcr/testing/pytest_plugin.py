@@ -35,14 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(
             "--record-mode",
             choices=MODES,
-            default=None,
             help="What cassettes are used for: none (replay), once, new_episodes, all or rewrite (record). "
             "Default: as mitmvcr.toml says; else none if CI is set, and once elsewhere.",
         )
         group.addoption(
             "--block-network",
             action="store_true",
-            default=False,
             help="Refuse all connections but those to loopback; where cassettes are replayed, the proxy "
             "refuses all hosts that have none.",
         )
@@ -62,7 +60,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "Start the proxy with the session, for clients that conftest.py or a module makes that doesn't "
         "mention mitmvcr.",
         type="bool",
-        default=False,
     )
 
 

@@ -77,14 +77,10 @@ class CassettePlayer:
         """Whether every recording of the open cassette was asked for."""
         return not self._use.account().unused if self._use else False
 
-    def register_serializer(self, name: str, serializer: object) -> None:
-        """Nothing: the proxy reads cassettes by what is in them."""
+    def register_matcher(self, *_arguments: object, **_named: object) -> None:
+        """Nothing: cassettes are files, read by what is in them, and `fields` says what a matcher becomes."""
 
-    def register_persister(self, persister: object) -> None:
-        """Nothing: cassettes are files."""
-
-    def register_matcher(self, name: str, matcher: object) -> None:
-        """Nothing: `fields` says what a matcher of that name becomes."""
+    register_serializer = register_persister = register_matcher
 
 
 def _named(path: str | os.PathLike[str], config: Mapping[str, Any]) -> str:

@@ -154,15 +154,13 @@ class SessionProxy:
             answer = connection.getresponse()
             document = json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise ControlError(f"the proxy is gone ({error}): {self._last_words()}") from None
+            last_words = " / ".join(self._process.output.strip().splitlines()[-3:]) or "it said nothing"
+            raise ControlError(f"the proxy is gone ({error}): {last_words}") from None
         finally:
             connection.close()
         if answer.status != 200:
             raise ControlError(str(document["error"]["message"]))
         return dict(document)
-
-    def _last_words(self) -> str:
-        return " / ".join(self._process.output.strip().splitlines()[-3:]) or "it said nothing"
 
     def stop(self) -> str:
         """End it and undo what was set; what it said if it failed, else an empty text."""

@@ -23,8 +23,8 @@ _PORTS_TRIED = 100
 
 def run(given: argparse.Namespace) -> int:
     """Become the proxy."""
-    names = base_urls(os.environ, given.upstream)
-    ports = running.reverse_ports(given, len(upstreams_of(names)))
+    urls_by_variable = base_urls(os.environ, given.upstream)
+    ports = running.reverse_ports(given, len(upstreams_of(urls_by_variable)))
     order = Order(
         given.confdir or str(folders.CONFDIR),
         given.listen_host,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 
 from mitmvcr.cli.parsers import running
 from mitmvcr.cli.render import terminal
@@ -49,8 +50,7 @@ def _run(path: str, words: list[str], proxy_plan: ProxyPlan) -> int:
         ready = proxy.wait(meanwhile=_stop_if_signalled)
         changes = proxy_plan.changes(ready, proxy.folder, os.environ, certificates=trusted)
         environ = {**os.environ, **changes}
-        watch = _Watch(proxy, words[0])
-        status = child.wait(child.start(path, words, environ), watch.look)
+        status = child.wait(child.start(path, words, environ), _watch(proxy, words[0]))
     except _InterruptedError:
         proxy.stop()
         return 128 + child.pending()
@@ -78,18 +78,16 @@ def _stop_if_signalled() -> None:
         raise _InterruptedError("interrupted")
 
 
-class _Watch:
-    """Says, once, that the proxy is gone while the program runs."""
+def _watch(proxy: ProxyProcess, name: str) -> Callable[[], None]:
+    """What says, once, that the proxy is gone while the program runs; for a child's change of state."""
+    is_said = False
 
-    def __init__(self, proxy: ProxyProcess, name: str) -> None:
-        self._proxy = proxy
-        self._name = name
-        self._said = False
-
-    def look(self) -> None:
-        """Called when any child has changed its state."""
-        status = self._proxy.status
-        if status is not None and not self._said:
-            self._said = True
+    def look() -> None:
+        nonlocal is_said
+        status = proxy.status
+        if status is not None and not is_said:
+            is_said = True
             how = f"killed by signal {-status}" if status < 0 else f"status {status}"
-            terminal.say(f"the proxy has ended ({how}) while {self._name} runs: nothing answers its requests")
+            terminal.say(f"the proxy has ended ({how}) while {name} runs: nothing answers its requests")
+
+    return look

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-FINDING_FORMATS = ("text", "json", "sarif", "github")
-
 
 def _positive(text: str) -> int:
     """A number from 1, for argparse."""
@@ -75,7 +73,9 @@ def _add_shared(command: argparse.ArgumentParser) -> None:
 def lint(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `mitmvcr lint`."""
     _add_shared(command)
-    command.add_argument("--format", choices=FINDING_FORMATS, default="text", help="default: text")
+    command.add_argument(
+        "--format", choices=("text", "json", "sarif", "github"), default="text", help="default: text"
+    )
 
 
 def scrub(command: argparse.ArgumentParser) -> None:

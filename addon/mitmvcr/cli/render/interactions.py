@@ -11,7 +11,7 @@ from mitmvcr.cli.render import terminal
 from mitmvcr.compare.assembled import AssembledMessage, Usage, read_answer, read_model
 from mitmvcr.http.go_rules import first_value
 from mitmvcr.http.sse import is_stream
-from mitmvcr.model import Interaction, Values
+from mitmvcr.model import Interaction, Request, Response, Values
 from mitmvcr.text import count, printable
 
 
@@ -69,12 +69,11 @@ def document(interaction: Interaction, number: int) -> dict[str, object]:
     answer = read_answer(interaction.response.body, _content_type(interaction.response.headers))
     return {
         **asdict(Summary.of(interaction, number)),
-        "request": {"headers": _plain(interaction.request.headers), **_body(interaction.request.body)},
+        "request": _message(interaction.request),
         "response": {
             "status": interaction.response.status,
             "proto": interaction.response.proto,
-            "headers": _plain(interaction.response.headers),
-            **_body(interaction.response.body),
+            **_message(interaction.response),
         },
         "answer": {
             "messages": [asdict(message) for message in answer.messages],
@@ -84,15 +83,12 @@ def document(interaction: Interaction, number: int) -> dict[str, object]:
     }
 
 
-def _plain(headers: Values) -> dict[str, list[str]]:
-    return {name: list(values) for name, values in headers.items()}
-
-
-def _body(body: bytes) -> dict[str, object]:
+def _message(message: Request | Response) -> dict[str, object]:
+    headers = {name: list(values) for name, values in message.headers.items()}
     try:
-        return {"body": body.decode()}
+        return {"headers": headers, "body": message.body.decode()}
     except UnicodeDecodeError:
-        return {"body_base64": base64.b64encode(body).decode()}
+        return {"headers": headers, "body_base64": base64.b64encode(message.body).decode()}
 
 
 def as_json(value: object) -> str:
