@@ -69,11 +69,11 @@ def document(interaction: Interaction, number: int) -> dict[str, object]:
     answer = read_answer(interaction.response.body, _content_type(interaction.response.headers))
     return {
         **asdict(Summary.of(interaction, number)),
-        "request": _message(interaction.request),
+        "request": _headers_and_body(interaction.request),
         "response": {
             "status": interaction.response.status,
             "proto": interaction.response.proto,
-            **_message(interaction.response),
+            **_headers_and_body(interaction.response),
         },
         "answer": {
             "messages": [asdict(message) for message in answer.messages],
@@ -83,7 +83,7 @@ def document(interaction: Interaction, number: int) -> dict[str, object]:
     }
 
 
-def _message(message: Request | Response) -> dict[str, object]:
+def _headers_and_body(message: Request | Response) -> dict[str, object]:
     headers = {name: list(values) for name, values in message.headers.items()}
     try:
         return {"headers": headers, "body": message.body.decode()}
@@ -152,12 +152,11 @@ class InteractionText:
         return [*lines, *self._part("error", answer.error)] if answer.error else lines
 
     def _message(self, message: AssembledMessage) -> Iterator[str]:
-        if message.reasoning:
-            yield from self._part("reasoning", message.reasoning)
-        if message.text:
-            yield from self._part(message.role or "text", message.text)
-        if message.refusal:
-            yield from self._part("refusal", message.refusal)
+        role = message.role or "text"
+        parts = (("reasoning", message.reasoning), (role, message.text), ("refusal", message.refusal))
+        for heading, text in parts:
+            if text:
+                yield from self._part(heading, text)
         for call in message.tool_calls:
             name = " ".join(filter(None, (call.name, call.id)))
             yield from self._part(f"tool call {name}", "\n".join(_pretty(call.arguments) or [call.arguments]))
@@ -193,21 +192,16 @@ def _pretty(text: str) -> list[str]:
 
 def _differences(original: Interaction, shown: Interaction) -> str:
     """What of the file is not shown as it stands there."""
-    left_out = sum(
-        len(before.headers.keys() - after.headers.keys())
-        for before, after in ((original.request, shown.request), (original.response, shown.response))
-    )
-    changed = [
-        name
-        for name, before, after in (
-            ("URL", original.request.url, shown.request.url),
-            ("request body", original.request.body, shown.request.body),
-            ("response body", original.response.body, shown.response.body),
-        )
-        if before != after
-    ]
+    sides = ((original.request, shown.request), (original.response, shown.response))
+    left_out = sum(len(before.headers.keys() - after.headers.keys()) for before, after in sides)
+    changes = {
+        "URL": original.request.url != shown.request.url,
+        "request body": original.request.body != shown.request.body,
+        "response body": original.response.body != shown.response.body,
+    }
+    places = " and the ".join(place for place, is_changed in changes.items() if is_changed)
     parts = [f"{count(left_out, 'header')} left out"] if left_out else []
-    parts += [f"secrets replaced in the {' and the '.join(changed)}"] if changed else []
+    parts += [f"secrets replaced in the {places}"] if places else []
     return f"Shown as it would be recorded: {', '.join(parts)}." if parts else ""
 
 
