@@ -292,7 +292,7 @@ def test_the_default_need_not_exist_but_one_that_is_given_must_in_replay(tmp_pat
 @pytest.mark.parametrize("mode", ["once", "replay", "new-episodes"])
 @pytest.mark.parametrize("name", ["", "mine"])
 def test_a_malformed_default_is_found_at_the_start(tmp_path: Path, mode: str, name: str) -> None:
-    (tmp_path / f"{name or 'default'}.yaml").write_text("---\nversion: 2\ninteractions:\n- id: [\n")
+    (tmp_path / f"{name or 'default'}.yaml").write_text("---\nversion: 2\ninteractions:\n- id: []\n")
     with pytest.raises(CassetteError, match=rf"{name or 'default'}\.yaml"):
         sessions(tmp_path, mode=mode, cassette=name).open_default()
 
@@ -644,7 +644,7 @@ def test_once_never_replaces_what_another_process_recorded_meanwhile(tmp_path: P
 
 def test_a_lock_is_free_again_when_the_cassette_could_not_be_read(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
-    path.write_text("---\nversion: 2\ninteractions:\n- id: [\n")
+    path.write_text("---\nversion: 2\ninteractions:\n- id: []\n")
     table = sessions(tmp_path, mode="new-episodes")
     with pytest.raises(CassetteError):
         table.get("a")
