@@ -105,7 +105,7 @@ def test_misses_and_unused_are_kept_up_to_a_bound_and_counted(tmp_path: Path) ->
     write(tmp_path / "a.yaml", *(interaction(n) for n in range(KEPT + 5)))
     table = sessions(tmp_path, mode="replay")
     miss = table.get("a").answer(request("x"))
-    report = table.get("a").cassette.report
+    report = table.get("a").report
     for _ in range(10_000):
         report.add(miss)  # type: ignore[arg-type]
     table.close_all()

@@ -105,7 +105,7 @@ table = sessions(root, mode="record")
 for body in ("first", "second"):
     for number in range(count):
         exchange = Interaction(request(body), response(body))
-        table.get(f"{number % 7}/{number}").cassette.record(exchange)
+        table.get(f"{number % 7}/{number}").record(exchange)
 print(len(os.listdir("/proc/self/fd" if os.path.exists("/proc/self/fd") else "/dev/fd")), flush=True)
 sys.stdin.read()
 table.close_all()

@@ -106,7 +106,7 @@ class Matcher:
                 self._keys[fingerprint] = key
         return key
 
-    def known(self, request: Request) -> bytes | None:
+    def remembered_key(self, request: Request) -> bytes | None:
         """The key if one was made of the same bytes, be they scrubbed or have no need to be."""
         return self._keys.get(self._fingerprint(request))
 

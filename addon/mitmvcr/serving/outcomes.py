@@ -46,7 +46,7 @@ class Outcomes:
         if choice.error:
             return CassetteError(choice.error)
         try:
-            return self.sessions().opened(choice.cassette)
+            return self.sessions().get(choice.cassette)
         except CassetteError as error:
             return error
 
