@@ -17,7 +17,7 @@ from mitmvcr.errors import CassetteError, SettingsError
 from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Interaction
 from mitmvcr.reports.run_report import KEPT, has_failed
-from mitmvcr.reports.summary import lines
+from mitmvcr.reports.terminal_summary import lines
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
 from mitmvcr.sessions.table import Sessions

@@ -17,7 +17,7 @@ from mitmvcr.config import user_functions
 from mitmvcr.http.go_rules import canonical_header, first_value
 from mitmvcr.http.multipart import body_parts
 from mitmvcr.model import Request
-from mitmvcr.replay.matcher import DEFAULT_PORTS, Matcher
+from mitmvcr.replay.matcher import Matcher
 from mitmvcr.scrub import collapse
 
 _Part: TypeAlias = "tuple[bytes | Nothing, bytes | Nothing]"
@@ -69,44 +69,29 @@ class _Comparison:
                     yield DifferingValue("py", (name.removeprefix("py:"),), before or NOTHING, now or NOTHING)
 
     def _in_urls(self) -> Iterator[DifferingValue]:
-        recorded, url = _collapsed(self.recorded.url), _collapsed(self.request.url)
-        if recorded == url:
-            return
+        urls = _collapsed(self.recorded.url), _collapsed(self.request.url)
         is_whole = "url" in self.matcher.fields
         parts = [part for part in _URL_PARTS if is_whole or part in self.matcher.fields]
+        if urls[0] == urls[1] or not parts:
+            return
         try:
-            before, now = self._split(recorded), self._split(url)
+            for url in urls:
+                urlsplit(url).port  # noqa: B018 - raises for a port that is no number
         except ValueError:
-            if parts:
-                yield DifferingValue("url", (), recorded, url)
+            yield DifferingValue("url", (), *urls)
             return
         found: list[DifferingValue] = []
         for part in parts:
+            before, now = (self.matcher.url_part(part, url) for url in urls)
             if part == "query":
-                found += self._in_pairs("query", before["query"], now["query"])
-            elif before[part] != now[part]:
-                found.append(DifferingValue(part, (), before[part] or NOTHING, now[part] or NOTHING))
+                found += self._in_pairs("query", *(urlsplit(url).query for url in urls))
+            elif before != now:
+                found.append(DifferingValue(part, (), before or NOTHING, now or NOTHING))
         yield from found
         if is_whole and not found:
-            recorded, url = self._without_ignored(recorded), self._without_ignored(url)
-            if recorded != url:
-                yield DifferingValue("url", (), recorded, url)
-
-    def _split(self, url: str) -> dict[str, str]:
-        parts = urlsplit(url)
-        path = parts.path.replace("/v1/v1/", "/v1/") if self.matcher.llama_stack else parts.path
-        return {
-            "scheme": parts.scheme,
-            "host": parts.hostname or "",
-            "port": str(parts.port or "") or DEFAULT_PORTS.get(parts.scheme, ""),
-            "path": path,
-            "query": parts.query,
-        }
-
-    def _without_ignored(self, url: str) -> str:
-        head, mark, query = url.partition("?")
-        pairs = [pair for pair in query.split("&") if pair.partition("=")[0] not in self.matcher.ignore]
-        return head + mark + "&".join(pairs)
+            before, now = (self.matcher.url_part("url", url) for url in urls)
+            if before != now:
+                yield DifferingValue("url", (), before, now)
 
     def _in_pairs(self, kind: str, recorded: str, text: str) -> Iterator[DifferingValue]:
         before, now = _by_name(recorded), _by_name(text)
