@@ -26,9 +26,11 @@ _Part: TypeAlias = "tuple[bytes | Nothing, bytes | Nothing]"
 _URL_PARTS = ("scheme", "host", "port", "path", "query")
 
 
-def leaves(recorded: Request, request: Request, matcher: Matcher) -> tuple[list[DifferingValue], bool]:
+def differing_values(
+    recorded: Request, request: Request, matcher: Matcher
+) -> tuple[list[DifferingValue], bool]:
     """Where two requests differ in what the matcher looks at, and whether those are all places."""
-    return _Comparison(recorded, request, matcher).leaves()
+    return _Comparison(recorded, request, matcher).differing_values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,12 @@ class _Comparison:
     request: Request
     matcher: Matcher
 
-    def leaves(self) -> tuple[list[DifferingValue], bool]:
-        found = [*self._in_method(), *self._in_urls(), *self._in_named_fields()]
+    def differing_values(self) -> tuple[list[DifferingValue], bool]:
+        differences = [*self._in_method(), *self._in_urls(), *self._in_named_fields()]
         if "body" not in self.matcher.fields:
-            return found, True
+            return differences, True
         in_body, is_all = self._in_bodies()
-        return found + in_body, is_all
+        return differences + in_body, is_all
 
     def _in_method(self) -> Iterator[DifferingValue]:
         recorded, method = self.recorded.method, self.request.method
@@ -80,15 +82,15 @@ class _Comparison:
         except ValueError:
             yield DifferingValue("url", (), *urls)
             return
-        found: list[DifferingValue] = []
+        differences: list[DifferingValue] = []
         for part in parts:
             before, now = (self.matcher.url_part(part, url) for url in urls)
             if part == "query":
-                found += self._in_pairs("query", *(urlsplit(url).query for url in urls))
+                differences += self._in_pairs("query", *(urlsplit(url).query for url in urls))
             elif before != now:
-                found.append(DifferingValue(part, (), before or NOTHING, now or NOTHING))
-        yield from found
-        if is_whole and not found:
+                differences.append(DifferingValue(part, (), before or NOTHING, now or NOTHING))
+        yield from differences
+        if is_whole and not differences:
             before, now = (self.matcher.url_part("url", url) for url in urls)
             if before != now:
                 yield DifferingValue("url", (), before, now)
@@ -113,18 +115,18 @@ class _Comparison:
             return [], True
         if kind != kind_now:
             return [_whole_body(recorded, body)], True
-        found: list[DifferingValue] = []
+        differences: list[DifferingValue] = []
         if kind == b"json":
             try:
                 return in_json(json.loads(before), json.loads(now))
             except RecursionError:
                 pass  # deeper than can be walked through: shown as text
         elif kind == b"multipart":
-            found = list(_in_parts(_parts(self.recorded), _parts(self.request)))
+            differences = list(_in_parts(_parts(self.recorded), _parts(self.request)))
         elif _is_form(self.recorded) and _is_form(self.request):
             texts = [side.decode("utf-8", "surrogateescape") for side in (before, now)]
-            found = list(self._in_pairs("form", texts[0], texts[1]))
-        return found or [_whole_body(before, now)], True
+            differences = list(self._in_pairs("form", texts[0], texts[1]))
+        return differences or [_whole_body(before, now)], True
 
 
 def _collapsed(text: str) -> str:
@@ -159,11 +161,11 @@ def _in_parts(recorded: dict[str, _Part], parts: dict[str, _Part]) -> Iterator[D
 
 def _parts(request: Request) -> dict[str, _Part]:
     """A multipart body's parts by name (with a number for a name's second)."""
-    found: dict[str, _Part] = {}
+    parts: dict[str, _Part] = {}
     for part in body_parts(collapse(request.body), first_value(request.headers, "Content-Type"))[1:]:
         if part.is_end:
             break
         name = part.name or ""
-        same = sum(other == name or other.startswith(f"{name}#") for other in found)
-        found[f"{name}#{same + 1}" if same else name] = part.headers, part.content or b""
-    return found
+        same = sum(other == name or other.startswith(f"{name}#") for other in parts)
+        parts[f"{name}#{same + 1}" if same else name] = part.headers, part.content or b""
+    return parts

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from mitmvcr.compare.difference_text import LARGE, Difference, difference
 from mitmvcr.compare.json_diff import DifferingValue
-from mitmvcr.compare.request_diff import leaves
+from mitmvcr.compare.request_diff import differing_values
 from mitmvcr.config.environment import in_ci
 from mitmvcr.misses import hints, other_cassettes
 from mitmvcr.misses.nearest import nearest
@@ -35,9 +35,9 @@ class Miss:
 
     `reason` is one of `no-cassette`, `empty`, `played` (all its recordings were), `different` (from
     the nearest, which is interaction `number`, at `line` of its file) and `unlike` (any recording).
-    `key` is the request's in hex: what it is looked up by. `said` is a sentence of what is wrong,
-    `found` introduces the differences; `more` counts those that aren't listed. `hints` are sentences
-    of what to do, the best one first.
+    `key` is the request's in hex: what it is looked up by. `problem` is a sentence of what is wrong,
+    `introduction` stands before the differences; `more` counts those that aren't listed. `hints` are
+    sentences of what to do, the best one first.
     """
 
     cassette: str
@@ -46,8 +46,8 @@ class Miss:
     url: str
     key: str
     reason: str
-    said: str
-    found: str = ""
+    problem: str
+    introduction: str = ""
     number: int | None = None
     line: int | None = None
     differences: tuple[Difference, ...] = ()
@@ -63,18 +63,23 @@ class Miss:
     @property
     def message(self) -> str:
         """All of it in one line: SDKs show an error's line breaks escaped."""
-        sentences = [f"{self.request}: {self.said}"]
-        if self.found:
+        sentences = [f"{self.request}: {self.problem}"]
+        if self.introduction:
             listed = "; ".join([*map(str, self.differences), *self._rest()])
-            sentences.append(f"{self.found}: {listed}" if listed else self.found)
+            sentences.append(f"{self.introduction}: {listed}" if listed else self.introduction)
         return ". ".join([*sentences, *self.hints])
 
     @property
     def lines(self) -> list[str]:
         """All of it for a terminal."""
         listed = [f"    {line}" for line in [*map(str, self.differences), *self._rest()]]
-        found = [f"  {self.found}{':' if listed else ''}"] if self.found else []
-        return [f"{self.request}: {self.said}", *found, *listed, *(f"  {hint}" for hint in self.hints)]
+        introduction = [f"  {self.introduction}{':' if listed else ''}"] if self.introduction else []
+        return [
+            f"{self.request}: {self.problem}",
+            *introduction,
+            *listed,
+            *(f"  {hint}" for hint in self.hints),
+        ]
 
     def _rest(self) -> list[str]:
         return [f"and {self.more} more"] if self.more else []
@@ -129,9 +134,9 @@ class _Explanation:
     def _because(  # noqa: PLR0913 - the parts of a miss that depend on its reason
         self,
         reason: str,
-        said: str,
+        problem: str,
         *,
-        found: str = "",
+        introduction: str = "",
         number: int | None = None,
         differences: Sequence[DifferingValue] = (),
         hints: Iterable[str] = (),
@@ -143,8 +148,8 @@ class _Explanation:
             self.request.url,
             self.matcher.key(self.request).hex(),
             reason,
-            printable(said),
-            found,
+            printable(problem),
+            introduction,
             None if number is None else self._id(number),
             None if number is None else self._line(number),
             tuple(map(difference, differences[:_SHOWN])),
@@ -165,8 +170,8 @@ class _Explanation:
         root, path = self.recordings.root, self.location.path
         like = other_cassettes.with_like_name(root, path) if root else None
         hint = () if like is None else (f"There is a cassette of a similar name: {printable(like)}",)
-        said = f"cassette {path} does not exist, so nothing can answer"
-        return self._because("no-cassette", said, hints=hint)
+        problem = f"cassette {path} does not exist, so nothing can answer"
+        return self._because("no-cassette", problem, hints=hint)
 
     def _played(self) -> Miss:
         same, times = self.recordings.same, self.recordings.times_asked
@@ -183,23 +188,23 @@ class _Explanation:
     def _different(self) -> Miss:
         recordings, count = self.recordings, len(self.recordings.interactions)
         is_played = len(recordings.played) >= count
-        said = f"cassette {self.location.path} has no recording of it"
+        problem = f"cassette {self.location.path} has no recording of it"
         candidates = recordings.overview.alike(self.request, frozenset() if is_played else recordings.played)
         number = nearest(recordings.interactions, candidates, self.request, self.matcher) or 0
         recorded = self._scrubbed(number)
-        differences, is_all = leaves(recorded, self.request, self.matcher)
+        differences, is_all = differing_values(recorded, self.request, self.matcher)
         kinds = {difference.kind for difference in differences}
         if "path" in kinds and not kinds.isdisjoint(("json", "body", "method")):
-            said += " (0 unplayed)" if is_played else ""
-            return self._because("unlike", said, found=f"It has {self._places()}")
+            problem += " (0 unplayed)" if is_played else ""
+            return self._because("unlike", problem, introduction=f"It has {self._places()}")
         nearest_one = "Nearest unplayed"
         if is_played:
             all_played = f"All {count} recordings were" if count > 1 else "Its only recording was"
             nearest_one = f"{all_played} played already; the nearest"
         return self._because(
             "different",
-            said,
-            found=f"{nearest_one}: interaction {self._id(number)}",
+            problem,
+            introduction=f"{nearest_one}: interaction {self._id(number)}",
             number=number,
             differences=differences,
             hints=hints.hints(differences, recorded, self.request, self.matcher) if is_all else (),
@@ -226,10 +231,10 @@ class _Explanation:
             there = have.format(printable(_listed(names, len(names))))
             yield f"{there}: to be answered from there, name it ({_header(names[0])})"
         elif root is not None:
-            found = other_cassettes.with_request(root, self.request, self.location.path)
-            if found is not None:
-                there = f"Cassette {printable(found)} seems to have it"
-                yield f"{there}: to be answered from there, name it ({_header(found)})"
+            name = other_cassettes.with_request(root, self.request, self.location.path)
+            if name is not None:
+                there = f"Cassette {printable(name)} seems to have it"
+                yield f"{there}: to be answered from there, name it ({_header(name)})"
 
     def _record(self) -> str:
         where = " on a developer machine, and commit the cassette" if in_ci(os.environ) else ""

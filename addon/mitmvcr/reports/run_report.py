@@ -174,18 +174,22 @@ def _is_report(report: dict[str, Any]) -> bool:
         and isinstance(report.get("failed"), bool)
         and isinstance(cassettes, list)
         and all(
-            isinstance(one, dict)
-            and isinstance(one.get("path"), str)
-            and {"asked", "recorded", "replayed", "miss_count"} <= one.keys()
-            for one in cassettes
+            isinstance(cassette, dict)
+            and isinstance(cassette.get("path"), str)
+            and {"asked", "recorded", "replayed", "miss_count"} <= cassette.keys()
+            for cassette in cassettes
         )
     )
 
 
-def check_folder(path: Path, said: str, whole: Path, folder: Path) -> None:
-    """The run's folder is ours: by its place, or as it stands to where each process ran."""
-    if os.path.realpath(whole) == os.path.realpath(folder) or said == os.path.relpath(folder):
-        return
-    raise MitmvcrError(
-        f"{path}: the run used vcr_dir={said}, not {folder}: give --dir {said}, or another report"
-    )
+def check_folder(path: Path, report: dict[str, Any], folder: Path) -> None:
+    """Raises MitmvcrError unless the report in a file is of a run that used this folder as vcr_dir.
+
+    It is the run's by its place, or as it stands to where each process ran.
+    """
+    used = report["dir"]
+    is_place = os.path.realpath(Path(report["cwd"], used)) == os.path.realpath(folder)
+    if not is_place and used != os.path.relpath(folder):
+        raise MitmvcrError(
+            f"{path}: the run used vcr_dir={used}, not {folder}: give --dir {used}, or another report"
+        )

@@ -57,7 +57,7 @@ def announcement(miss: Miss, number: int) -> str:
     if number <= _IN_FULL:
         return "miss: " + "\n".join(miss.lines)
     if number <= _IN_A_LINE:
-        return f"miss: {shortened(miss.request)}: {shortened(printable(miss.said))}"
+        return f"miss: {shortened(miss.request)}: {shortened(printable(miss.problem))}"
     return "more misses are only counted; vcr_report lists them" if number == _IN_A_LINE + 1 else ""
 
 
