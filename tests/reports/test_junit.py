@@ -70,7 +70,7 @@ def test_a_run_without_cassettes_is_a_document_too() -> None:
 
 def test_characters_that_xml_can_not_hold_are_escaped() -> None:
     nasty = "".join(map(chr, [*range(32), 0x7F, 0x85, 0xD800, 0xDFFF, 0xFFFE, 0xFFFF, 0x1F600])) + "\"'<&>]]>"
-    miss = a_miss(url=f"https://h/{nasty}", problem=nasty)
+    miss = a_miss(url=f"https://h/{nasty}", said=nasty)
     top = parsed(report(name=nasty, miss_count=1, misses=[miss]), failures=(nasty,))
     suite, failed = top
     assert suite.get("name", "").startswith("\\x00\\x01")
