@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from heapq import merge
 from itertools import accumulate, chain, filterfalse, islice, pairwise, zip_longest
 from urllib.parse import urlsplit
 
@@ -39,7 +38,8 @@ class Overview:
         self._place = array("L")
         self._length = array("Q")
         self._edges = array("q"), array("q")
-        self._groups: dict[tuple[int, int | None], dict[Hashable, list[int]]] = {}
+        self._groups: dict[int, dict[Hashable, list[int]]] = {}
+        self._by_edge: dict[tuple[int, Hashable, int], list[int]] = {}
         self._lines: list[int] = []
 
     def add(self, first: int, requests: Iterable[Request]) -> None:
@@ -52,6 +52,7 @@ class Overview:
                 for hashes, edge in zip(self._edges, _edges_of(request.body), strict=True):
                     hashes.append(edge)
                 self._groups.clear()
+                self._by_edge.clear()
 
     def places(self, most: int) -> list[tuple[str, str, int]]:
         """Methods and URLs of the first `most` requests and how often each is there, in recorded order."""
@@ -67,10 +68,10 @@ class Overview:
         length = len(request.body)
         for closeness, common_of in enumerate(_COMMON):
             common = common_of(request.method, path_of(request.url))
-            groups = [self._by_common(closeness).get(common, [])]
+            groups = [self._group(closeness, common)]
             if len(groups[0]) > _MOST:
-                for end, edge in enumerate(_edges_of(request.body)):
-                    groups.append(self._by_common(closeness, end).get((common, edge), []))
+                edges = enumerate(_edges_of(request.body))
+                groups += [self._with_edge(closeness, common, end, edge) for end, edge in edges]
             nearest = zip_longest(*(self._nearest(numbers, length, played) for numbers in groups))
             mixed = (number for number in chain.from_iterable(nearest) if number is not None)
             if alike := sorted(set(islice(mixed, _MOST))):
@@ -86,26 +87,33 @@ class Overview:
         part = number // _COUNTED
         return self._lines[part] + source.data.count(b"\n", starts[part], source.spans[number][0])
 
-    def _by_common(self, closeness: int, end: int | None = None) -> dict[Hashable, list[int]]:
-        """All numbers, in the order of lengths, by what they have in common in a way of `_COMMON`.
-
-        With an `end`, 0 or 1, by that and the hash of the body's beginning or end.
-        """
-        groups = self._groups.get((closeness, end))
+    def _group(self, closeness: int, common: Hashable) -> list[int]:
+        """All numbers that have this in common, in a way of `_COMMON`, in the order of lengths."""
+        groups = self._groups.get(closeness)
         if groups is None:
-            groups = self._groups[closeness, end] = {}
-            common = [_COMMON[closeness](method, path_of(url)) for method, url in self._places]
+            groups = self._groups[closeness] = {}
+            common_of = [_COMMON[closeness](method, path_of(url)) for method, url in self._places]
             for number in sorted(range(len(self._length)), key=self._length.__getitem__):
-                place = common[self._place[number]]
-                key = place if end is None else (place, self._edges[end][number])
-                groups.setdefault(key, []).append(number)
-        return groups
+                groups.setdefault(common_of[self._place[number]], []).append(number)
+        return groups.get(common, [])
 
-    def _nearest(self, numbers: list[int], length: int, played: AbstractSet[int]) -> Iterator[int]:
-        """The unplayed ones of numbers that are in the order of lengths, that of the nearest length first."""
+    def _with_edge(self, closeness: int, common: Hashable, end: int, edge: int) -> list[int]:
+        """Those whose bodies begin (`end` 0) or end (1) in bytes of this hash, in the order of lengths."""
+        group = closeness, common, end
+        numbers = self._by_edge.get(group)
+        hashes = self._edges[end]
+        if numbers is None:
+            numbers = sorted(self._group(closeness, common), key=hashes.__getitem__)
+            self._by_edge[group] = numbers
+        start = bisect_left(numbers, edge, key=hashes.__getitem__)
+        return numbers[start : bisect_right(numbers, edge, key=hashes.__getitem__)]
+
+    def _nearest(self, numbers: list[int], length: int, played: AbstractSet[int]) -> list[int]:
+        """Unplayed ones of numbers that are in the order of lengths, those of the nearest lengths first."""
         at = bisect_left(numbers, length, key=self._length.__getitem__)
         sides = (filterfalse(played.__contains__, side) for side in (reversed(numbers[:at]), numbers[at:]))
-        return merge(*sides, key=lambda number: abs(self._length[number] - length))
+        near = [number for side in sides for number in islice(side, _MOST)]
+        return sorted(near, key=lambda number: abs(self._length[number] - length))
 
 
 def _edges_of(body: bytes) -> tuple[int, int]:
