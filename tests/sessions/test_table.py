@@ -16,7 +16,7 @@ from mitmvcr.config.settings import CassetteSettings, Matching, Mode, Repeat, Se
 from mitmvcr.errors import CassetteError, SettingsError
 from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Interaction
-from mitmvcr.reports.run_report import KEPT, has_failed
+from mitmvcr.reports.run_report import MAX_LISTED, has_failed
 from mitmvcr.reports.terminal_summary import lines
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
@@ -510,10 +510,10 @@ def test_failures_are_remembered_as_text(tmp_path: Path) -> None:
 
 def test_failures_without_end_take_no_memory_without_end(tmp_path: Path) -> None:
     table = sessions(tmp_path)
-    for number in range(KEPT + 500):
+    for number in range(MAX_LISTED + 500):
         table.fail(f"what {number}")
-    assert len(table.failures) == KEPT
-    assert f"{KEPT} failures or more" in lines([], table.failures)[-1]
+    assert len(table.failures) == MAX_LISTED
+    assert f"{MAX_LISTED} failures or more" in lines([], table.failures)[-1]
 
 
 def test_a_table_that_follows_another_still_counts_its_misses_and_failures(tmp_path: Path) -> None:

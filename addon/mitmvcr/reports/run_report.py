@@ -25,8 +25,8 @@ VERSION = 1
 
 SCHEMA = Path(__file__).with_name("report.schema.json")
 
-KEPT = 1000
-"""Misses, and unused recordings, that are kept of a cassette; more are counted."""
+MAX_LISTED = 1000
+"""Misses, failures and unused recordings of a cassette that are listed; more are counted."""
 
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -48,7 +48,7 @@ class Report:
     """What came of one cassette since it was opened.
 
     `is_used` says that a client used it (or that the user named it). `misses` and `unused` have the
-    first KEPT, the counts are of all. `failures` say which recordings were refused, and why.
+    first MAX_LISTED, the counts are of all. `failures` say which recordings were refused, and why.
     """
 
     name: str
@@ -69,12 +69,12 @@ class Report:
     def add(self, miss: Miss) -> None:
         """Count a miss, and keep it if there are not too many."""
         self.miss_count += 1
-        if len(self.misses) < KEPT:
+        if len(self.misses) < MAX_LISTED:
             self.misses.append(miss)
 
     def fail(self, error: MitmvcrError) -> None:
         """Remember what went wrong, if there is not too much."""
-        if len(self.failures) < KEPT:
+        if len(self.failures) < MAX_LISTED:
             self.failures.append(str(error))
 
     @property

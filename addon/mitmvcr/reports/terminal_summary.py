@@ -11,7 +11,7 @@ from pathlib import Path
 from mitmvcr.config.settings import Settings
 from mitmvcr.misses.explain import Miss
 from mitmvcr.reports.github import commands
-from mitmvcr.reports.run_report import KEPT, Report, as_json, has_failed, write
+from mitmvcr.reports.run_report import MAX_LISTED, Report, as_json, has_failed, write
 from mitmvcr.text import count, printable, shortened, wants_colour
 
 _COLUMNS = 90  # what `mitmvcr: ` leaves of a hundred
@@ -111,7 +111,7 @@ def _counts(reports: Sequence[Report], failures: Sequence[str]) -> str:
     if too_large := sum(report.too_large for report in reports):
         counts.append(f"{too_large} too large (not recorded)")
     if failures:
-        more = " or more" if len(failures) >= KEPT else ""
+        more = " or more" if len(failures) >= MAX_LISTED else ""
         counts.append(count(len(failures), "failure", f"failures{more}"))
     used = [report.path for report in reports if report.recorded or report.replayed or report.miss_count]
     return ", ".join(counts) + (f" ({_names(list(dict.fromkeys(used)))})" if used else "")

@@ -19,7 +19,7 @@ from mitmvcr.recording.recorder import Recorder
 from mitmvcr.replay.index import Index
 from mitmvcr.replay.matcher import Matcher
 from mitmvcr.replay.player import Player
-from mitmvcr.reports.run_report import KEPT, Report, Unused
+from mitmvcr.reports.run_report import MAX_LISTED, Report, Unused
 from mitmvcr.scrub import Memory, Scrubber
 from mitmvcr.store import cassette as disk
 from mitmvcr.store.cache import CachedCassette, CassetteCache
@@ -254,7 +254,7 @@ class OpenCassette:
         unused = self.unused()
         return replace(
             self.report,
-            unused=list(map(self._as_unused, unused[:KEPT])),
+            unused=list(map(self._as_unused, unused[:MAX_LISTED])),
             unused_count=len(unused),
             misses=list(self.report.misses),
             failures=list(self.report.failures),

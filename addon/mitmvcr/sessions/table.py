@@ -15,7 +15,7 @@ from pathlib import Path
 from mitmvcr.config import user_functions
 from mitmvcr.config.settings import CassetteSettings, Mode, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError, SettingsError
-from mitmvcr.reports.run_report import KEPT, Report
+from mitmvcr.reports.run_report import MAX_LISTED, Report
 from mitmvcr.reports.totals import Ledger
 from mitmvcr.scrub import Scrubber
 from mitmvcr.sessions.open_cassette import OpenCassette
@@ -245,6 +245,6 @@ class Sessions:
         return host in self._replayed_hosts
 
     def fail(self, error: MitmvcrError | str) -> None:
-        """Remember what went wrong, the first KEPT times: the process exits non-zero for it."""
-        if len(self.failures) < KEPT:
+        """Remember what went wrong, the first MAX_LISTED times: the process exits non-zero for it."""
+        if len(self.failures) < MAX_LISTED:
             self.failures.append(str(error))
