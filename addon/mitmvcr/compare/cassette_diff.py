@@ -15,9 +15,9 @@ from mitmvcr.compare.request_diff import differing_values
 from mitmvcr.http.go_rules import first_value
 from mitmvcr.http.sse import is_stream
 from mitmvcr.model import Interaction, Response, Values
+from mitmvcr.replay.index import partners
 from mitmvcr.replay.matcher import Matcher, NotJSON, parse_json
 from mitmvcr.replay.overview import path_of
-from mitmvcr.replay.pairing import partners
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,29 +100,22 @@ def _in_bodies(first: Response, second: Response, matcher: Matcher) -> Iterator[
     types = [first_value(side.headers, "Content-Type") for side in (first, second)]
     if is_stream(first.body, types[0]) and is_stream(second.body, types[1]):
         answers = [read_answer(side.body, kind) for side, kind in zip((first, second), types, strict=True)]
-        found = list(_in_answers(answers[0], answers[1]))
-        yield from found or [
-            DifferingValue("events", (), _size(first, answers[0]), _size(second, answers[1]))
-        ]
+        in_answers, _ = in_json(*map(_spelled, answers))
+        yield from (replace(leaf, kind="stream") for leaf in in_answers)
+        if not in_answers:  # only their events are cut differently
+            yield DifferingValue("events", (), _size(first, answers[0]), _size(second, answers[1]))
         return
     try:
         values = [matcher.without_ignored_paths(parse_json(side.body)) for side in (first, second)]
-        found, _ = in_json(values[0], values[1])
+        in_values, _ = in_json(values[0], values[1])
     except (NotJSON, RecursionError):
         yield DifferingValue("body", (), first.body or NOTHING, second.body or NOTHING)
         return
-    yield from found
+    yield from in_values
 
 
 def _size(response: Response, answer: AssembledAnswer) -> str:
     return f"{answer.events} events, {len(response.body):,} bytes"
-
-
-def _in_answers(first: AssembledAnswer, second: AssembledAnswer) -> Iterator[DifferingValue]:
-    """What two streams say, put together; nothing if only their events are cut differently."""
-    found, _ = in_json(_spelled(first), _spelled(second))
-    for leaf in found:
-        yield replace(leaf, kind="stream")
 
 
 def _spelled(answer: AssembledAnswer) -> object:

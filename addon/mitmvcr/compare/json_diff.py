@@ -152,13 +152,4 @@ def common_start(first: Sliced, second: Sliced) -> int:
 
 def common_end(first: Sliced, second: Sliced) -> int:
     """How many items two sequences have in common at their end, found by halving."""
-    low, high = 0, min(len(first), len(second))
-    if first[len(first) - high :] == second[len(second) - high :]:
-        return high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if first[len(first) - middle : len(first) - low] == second[len(second) - middle : len(second) - low]:
-            low = middle
-        else:
-            high = middle
-    return low
+    return common_start(first[::-1], second[::-1])

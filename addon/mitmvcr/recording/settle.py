@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from mitmvcr.formats import govcr
 from mitmvcr.model import Cassette, Interaction, Node, Plain, Request, Response
-from mitmvcr.replay.pairing import partners
+from mitmvcr.replay.index import partners
 from mitmvcr.scrub.memory import strings
 from mitmvcr.scrub.placeholders import MARK
 

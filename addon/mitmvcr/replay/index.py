@@ -1,8 +1,9 @@
-"""Keys to the recorded interactions that have them, in recorded order; reads no cassette itself."""
+"""Keys to the recorded interactions that have them, first in, first out; knows no request."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 _BATCH = 32
 """Keys that are made at once: they cost less together, and a search for one of the first needs few."""
@@ -50,3 +51,11 @@ class Index:
             if self._first.setdefault(key, number) != number:
                 self._more.setdefault(key, []).append(number)
         self._indexed = numbers.stop
+
+
+def partners(keys: Iterable[Hashable], others: Iterable[Hashable]) -> list[int | None]:
+    """For each key the number of the first equal one of the others that no key before took; None for none."""
+    numbers: dict[Hashable, deque[int]] = {}
+    for number, key in enumerate(others):
+        numbers.setdefault(key, deque()).append(number)
+    return [left.popleft() if (left := numbers.get(key)) else None for key in keys]
