@@ -24,6 +24,11 @@ def printable(text: str, *, lines: bool = False) -> str:
     return pattern.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
+def shortened(text: str, columns: int = 90) -> str:
+    """The text in so many characters at most; 90 are what `mitmvcr: ` leaves of a line of a hundred."""
+    return text if len(text) <= columns else text[: columns - 1] + "…"
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """`1 file`, `2 files`; `2 misses` with that `plural`."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"

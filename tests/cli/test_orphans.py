@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mitmvcr import cli
-from mitmvcr.reports import summary
+from mitmvcr.reports import terminal_summary
 from mitmvcr.store.lock import locked
 from tests import build
 from tests.cli.command import COMMAND, ENV, Ran, write_llamastack, write_vcrpy
@@ -115,7 +115,7 @@ def test_the_report_of_a_real_run_is_understood(
     table.get("deep/older").answer(build.request("a miss uses it too", url="https://h/"))
     table.open("stack", table.plan("stack"))
     table.close_all()
-    summary.finish(table.closed, table.failures, table.settings)
+    terminal_summary.finish(table.closed, table.failures, table.settings)
     ran = mitmvcr("orphans", "--report", "out/r.json", cwd=tree.parent)
     assert ran.status == 1
     assert ran.out.splitlines() == [

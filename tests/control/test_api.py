@@ -92,7 +92,7 @@ def test_put_rewinds_what_is_open(replaying: Sessions) -> None:
     for _ in range(3):
         assert put(replaying, "a")[0] == 200
         assert isinstance(replaying.get("a").answer(request(1)), Play)
-        assert isinstance(replaying.get("a", "other").answer(request(1)), Play)
+        assert isinstance(replaying.get("a").answer(request(1), "other"), Play)
 
 
 @pytest.mark.parametrize("path", ["deep/a%20b", "deep%2Fa%20b", "deep%2fa b", "d%65ep/a%20b"])
@@ -241,7 +241,7 @@ def test_a_refused_put_leaves_what_is_open(replaying: Sessions) -> None:
 def test_a_cassette_can_be_recorded_and_replayed_in_one_process(tmp_path: Path) -> None:
     table = sessions(tmp_path)
     assert put(table, "a", mode="record")[0] == 200
-    table.get("a").cassette.record(interaction(1, "a"))
+    table.get("a").record(interaction(1, "a"))
     assert call(table, "DELETE", "/cassettes/a")[1]["recorded"] == 1
     assert put(table, "a", mode="replay")[0] == 200
     assert isinstance(table.get("a").answer(request(1)), Play)

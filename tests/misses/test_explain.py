@@ -34,6 +34,12 @@ def _on_a_desk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
 
 
+def overview_of(recorded: Sequence[Interaction]) -> Overview:
+    overview = Overview()
+    overview.add(0, [one.request for one in recorded])
+    return overview
+
+
 def explained(
     asked: Request,
     *recorded: Interaction,
@@ -45,7 +51,7 @@ def explained(
 ) -> Miss:
     numbered = [replace(one, id=number) for number, one in enumerate(recorded)]
     recordings = Recordings(
-        numbered, Overview.of(numbered), set(played), same, lambda one: one, times, elsewhere=elsewhere
+        numbered, overview_of(numbered), set(played), same, lambda one: one, times, elsewhere=elsewhere
     )
     return explain(HERE, recordings, asked, matcher)
 
@@ -569,7 +575,7 @@ def test_a_miss_looks_at_so_many_recordings_however_many_there_are(kind: str, co
     missed, same = MISSED[kind]
     talks = [chat("Be brief. " * 60, f"say {n}") for n in range(50)]
     recorded = [interaction(talks[n % 50], id_=n, url=f"{CHAT}?{n % 3}") for n in range(count)]
-    counted, overview = Counted(recorded), Overview.of(recorded)
+    counted, overview = Counted(recorded), overview_of(recorded)
     played = range(0, count, 2)
     miss = explain(HERE, Recordings(counted, overview, {*played}, same, lambda one: one), missed, GO_VCR)
     assert miss.message

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitmvcr.model import Interaction, Request
+from mitmvcr.model import Request
 from mitmvcr.replay.overview import Overview
 from mitmvcr.store import cassette as disk
-from tests.build import interaction, response, write
+from tests.build import interaction, write
 
 METHODS = st.sampled_from(["GET", "POST"])
 PATHS = st.sampled_from(["/v1/files", "/v1/models", "/v2/models", "/x/files/a", "://["])
@@ -21,6 +21,12 @@ REQUESTS = st.builds(
     url=PATHS.map("https://api.openai.com{}".format),
     body=st.sampled_from([b"", b"a", b"b" * 600, b"c" * 700]),
 )
+
+
+def overview_of(requests: list[Request]) -> Overview:
+    overview = Overview()
+    overview.add(0, requests)
+    return overview
 
 
 def closeness(recorded: Request, request: Request) -> int:
@@ -33,7 +39,7 @@ def closeness(recorded: Request, request: Request) -> int:
 def test_all_unplayed_ones_in_the_closest_place_are_alike(
     recorded: list[Request], request: Request, played: set[int]
 ) -> None:
-    overview = Overview.of([Interaction(one, response()) for one in recorded])
+    overview = overview_of(recorded)
     unplayed = [number for number in range(len(recorded)) if number not in played]
     ranks = [closeness(recorded[number], request) for number in unplayed]
     closest = [number for number, rank in zip(unplayed, ranks, strict=True) if rank == min(ranks)]
@@ -59,7 +65,7 @@ def test_the_line_of_an_interaction_is_the_one_on_which_it_begins(tmp_path: Path
     write(path, *(interaction({"n": number}) for number in range(count)))
     cassette = disk.read(path).cassette
     assert cassette.source is not None
-    overview = Overview.of(cassette.interactions)
+    overview = overview_of([one.request for one in cassette.interactions])
     lines = path.read_text().split("\n")
     for number in (0, count // 2, count - 1):
         assert lines[overview.line(cassette.source, number) - 1].strip() == f"- id: {number}"

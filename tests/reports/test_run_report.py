@@ -11,7 +11,7 @@ import pytest
 
 import mitmvcr
 from mitmvcr.reports import run_report
-from mitmvcr.reports.run_report import KEPT, SCHEMA, Report, Unused
+from mitmvcr.reports.run_report import MAX_LISTED, SCHEMA, Report, Unused
 from tests.build import CHAT, interaction, request, sessions, write
 
 
@@ -102,16 +102,16 @@ def test_the_folder_is_told_from_where_the_process_ran(
 
 
 def test_misses_and_unused_are_kept_up_to_a_bound_and_counted(tmp_path: Path) -> None:
-    write(tmp_path / "a.yaml", *(interaction(n) for n in range(KEPT + 5)))
+    write(tmp_path / "a.yaml", *(interaction(n) for n in range(MAX_LISTED + 5)))
     table = sessions(tmp_path, mode="replay")
     miss = table.get("a").answer(request("x"))
-    report = table.get("a").cassette.report
+    report = table.get("a").report
     for _ in range(10_000):
         report.add(miss)  # type: ignore[arg-type]
     table.close_all()
     (one,) = check(json.loads(run_report.as_json(table.closed, [], tmp_path)))["cassettes"]
-    assert (one["miss_count"], len(one["misses"])) == (10_001, KEPT)
-    assert (one["unused_count"], len(one["unused"])) == (KEPT + 5, KEPT)
+    assert (one["miss_count"], len(one["misses"])) == (10_001, MAX_LISTED)
+    assert (one["unused_count"], len(one["unused"])) == (MAX_LISTED + 5, MAX_LISTED)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mitmvcr.misses.explain import Miss
-from mitmvcr.reports.run_report import KEPT, Report, Unused
+from mitmvcr.reports.run_report import MAX_LISTED, Report, Unused
 from mitmvcr.reports.totals import Ledger
 from tests.build import interaction, request, sessions, write
 
@@ -19,9 +19,9 @@ def report(name: str = "a", *, unused: int = 0, misses: int = 0, replayed: int =
         "replay",
         replayed=replayed,
         miss_count=misses,
-        misses=missed[:KEPT],
+        misses=missed[:MAX_LISTED],
         unused_count=unused,
-        unused=left[:KEPT],
+        unused=left[:MAX_LISTED],
         strict=True,
         is_used=True,
     )
@@ -33,7 +33,7 @@ def test_openings_of_one_cassette_are_one_report_and_its_counts_add_up() -> None
         ledger.add(report(replayed=2, misses=1), had_recordings=True)
     ledger.add(report("b"), had_recordings=True)
     one, other = ledger
-    assert (one.replayed, one.miss_count, len(one.misses)) == (20_000, 10_000, KEPT)
+    assert (one.replayed, one.miss_count, len(one.misses)) == (20_000, 10_000, MAX_LISTED)
     assert (other.name, other.replayed) == ("b", 0)
     assert one.failed
     assert not other.failed
@@ -50,10 +50,10 @@ def test_unused_is_what_no_opening_asked_for() -> None:
 
 def test_many_more_unused_than_are_kept_are_still_counted() -> None:
     ledger = Ledger()
-    for unused in (5 * KEPT, 3 * KEPT, 4 * KEPT):
+    for unused in (5 * MAX_LISTED, 3 * MAX_LISTED, 4 * MAX_LISTED):
         ledger.add(report(unused=unused), had_recordings=True)
     (one,) = ledger
-    assert (one.unused_count, len(one.unused)) == (3 * KEPT, KEPT)
+    assert (one.unused_count, len(one.unused)) == (3 * MAX_LISTED, MAX_LISTED)
 
 
 def test_what_is_added_is_not_changed_by_what_comes_later() -> None:

@@ -16,8 +16,8 @@ from mitmvcr.config.settings import CassetteSettings, Matching, Mode, Repeat, Se
 from mitmvcr.errors import CassetteError, SettingsError
 from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Interaction
-from mitmvcr.reports.run_report import KEPT, has_failed
-from mitmvcr.reports.summary import lines
+from mitmvcr.reports.run_report import MAX_LISTED, has_failed
+from mitmvcr.reports.terminal_summary import lines
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
 from mitmvcr.sessions.table import Sessions
@@ -35,7 +35,7 @@ def answer_of(verdict: Verdict) -> object:
 
 
 def ask(table: Sessions, body: object, name: str | None = "a", session: str = "") -> object:
-    return answer_of(table.get(name, session).answer(request(body)))
+    return answer_of(table.get(name).answer(request(body), session))
 
 
 def report(table: Sessions, name: str = "a") -> tuple[int, int, int, int]:
@@ -93,7 +93,7 @@ def test_with_a_cassette_each_mode_does_what_its_name_says(
 
 def record(table: Sessions, *bodies: object, name: str = "a") -> None:
     for body in bodies:
-        table.get(name).cassette.record(Interaction(request(body), response(body)))
+        table.get(name).record(Interaction(request(body), response(body)))
 
 
 def recorded(path: Path) -> list[bytes]:
@@ -145,7 +145,7 @@ def test_a_cassette_that_is_not_recorded_to_refuses_to_be_written(tmp_path: Path
 
 def test_after_close_nothing_is_written(tmp_path: Path) -> None:
     table = sessions(tmp_path)
-    opened = table.get("a").cassette
+    opened = table.get("a")
     table.close_all()
     with pytest.raises(CassetteError, match="closed before the exchange ended"):
         opened.record(interaction(1))
@@ -184,7 +184,7 @@ def test_sessions_on_one_cassette_each_begin_at_its_start_and_share_what_is_unus
         b"b",
     ]
     assert report(table) == (0, 3, 0, 1)
-    assert table.get("a").cassette.unused() == [2]
+    assert table.get("a").unused() == [2]
     assert ask(table, 2, session="q") == b"x"
     assert report(table) == (0, 4, 0, 0)
 
@@ -265,7 +265,7 @@ def test_match_ignore_and_repeat_are_the_settings_where_given_and_the_format_s_e
     assert isinstance(ask(sessions(tmp_path, mode="replay"), {"a": 1, "seed": 2}), Miss)
     assert ask(sessions(tmp_path, mode="replay", ignore="$.seed"), {"a": 1, "seed": 2}) == b"a"
     assert ask(sessions(tmp_path, mode="replay", match="method,path"), {"b": 1}) == b"a"
-    opened = sessions(tmp_path, mode="replay").get("a").cassette
+    opened = sessions(tmp_path, mode="replay").get("a")
     assert opened.matcher.fields == ("method", "url", "body")
 
 
@@ -292,7 +292,7 @@ def test_the_default_need_not_exist_but_one_that_is_given_must_in_replay(tmp_pat
 @pytest.mark.parametrize("mode", ["once", "replay", "new-episodes"])
 @pytest.mark.parametrize("name", ["", "mine"])
 def test_a_malformed_default_is_found_at_the_start(tmp_path: Path, mode: str, name: str) -> None:
-    (tmp_path / f"{name or 'default'}.yaml").write_text("---\nversion: 2\ninteractions:\n- id: [\n")
+    (tmp_path / f"{name or 'default'}.yaml").write_text("---\nversion: 2\ninteractions:\n- id: []\n")
     with pytest.raises(CassetteError, match=rf"{name or 'default'}\.yaml"):
         sessions(tmp_path, mode=mode, cassette=name).open_default()
 
@@ -432,9 +432,9 @@ def test_unused_recordings_fail_only_if_strict_and_misses_always(tmp_path: Path)
     write(tmp_path / "a.yaml", interaction(1), interaction(2))
     table = sessions(tmp_path, mode="replay")
     ask(table, 1)
-    assert not table.get("a").cassette.current().failed
+    assert not table.get("a").current().failed
     ask(table, 3)
-    assert table.get("a").cassette.current().failed
+    assert table.get("a").current().failed
 
 
 def test_strict_counts_a_named_default_that_nobody_asked(tmp_path: Path) -> None:
@@ -459,7 +459,7 @@ def test_a_torn_end_is_said_and_set_aside_only_where_the_file_may_be_written(
     torn = path.read_bytes()[:-20]
     path.write_bytes(torn)
     table = sessions(tmp_path, mode=mode)
-    opened = table.get("a").cassette
+    opened = table.get("a")
     assert ask(table, 1) == b"a"
     assert len(opened.notes) == 1
     assert str(path) in opened.notes[0]
@@ -510,10 +510,10 @@ def test_failures_are_remembered_as_text(tmp_path: Path) -> None:
 
 def test_failures_without_end_take_no_memory_without_end(tmp_path: Path) -> None:
     table = sessions(tmp_path)
-    for number in range(KEPT + 500):
+    for number in range(MAX_LISTED + 500):
         table.fail(f"what {number}")
-    assert len(table.failures) == KEPT
-    assert f"{KEPT} failures or more" in lines([], table.failures)[-1]
+    assert len(table.failures) == MAX_LISTED
+    assert f"{MAX_LISTED} failures or more" in lines([], table.failures)[-1]
 
 
 def test_a_table_that_follows_another_still_counts_its_misses_and_failures(tmp_path: Path) -> None:
@@ -644,7 +644,7 @@ def test_once_never_replaces_what_another_process_recorded_meanwhile(tmp_path: P
 
 def test_a_lock_is_free_again_when_the_cassette_could_not_be_read(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
-    path.write_text("---\nversion: 2\ninteractions:\n- id: [\n")
+    path.write_text("---\nversion: 2\ninteractions:\n- id: []\n")
     table = sessions(tmp_path, mode="new-episodes")
     with pytest.raises(CassetteError):
         table.get("a")

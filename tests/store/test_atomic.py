@@ -168,7 +168,6 @@ def test_a_process_that_ends_at_once_removes_what_it_has_not_finished(
 def first_entry(path: Path) -> None:
     held = writer(path)
     add(held, 1)
-    held._unsynced = False  # what `close` does is its own case
     held.close()
 
 
@@ -235,6 +234,45 @@ def test_whoever_writes_a_whole_file_forces_it_and_its_folder_to_the_disk(
     way(tmp_path / "a.yaml")
     assert synced == {"file", "folder"}
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is forced to the disk, and put in another file's place, in order."""
+    steps: list[str] = []
+    replace = os.replace
+
+    def replacing(source: Path, target: Path) -> None:
+        steps.append("replace")
+        replace(source, target)
+
+    def syncing(fd: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file")
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(os, "replace", replacing)
+    return steps
+
+
+def test_no_entry_of_a_new_cassette_waits_for_the_disk_and_its_end_does(
+    tmp_path: Path, steps: list[str]
+) -> None:
+    held = writer(tmp_path / "a.yaml")
+    add(held, 1, 2)
+    assert steps == []
+    held.close()
+    assert steps == ["file", "folder"]
+
+
+def test_what_is_recorded_anew_is_on_the_disk_before_it_takes_the_old_file_s_place(
+    tmp_path: Path, steps: list[str]
+) -> None:
+    write(tmp_path / "a.yaml", interaction(1))
+    held = writer(tmp_path / "a.yaml", anew=True)
+    add(held, 2, 3)
+    assert steps == ["file", "replace"]
+    held.close()
+    assert steps[2:] == ["file", "folder"]
 
 
 def test_a_recording_is_forced_to_the_disk_when_it_is_closed(

@@ -105,7 +105,7 @@ table = sessions(root, mode="record")
 for body in ("first", "second"):
     for number in range(count):
         exchange = Interaction(request(body), response(body))
-        table.get(f"{number % 7}/{number}").cassette.record(exchange)
+        table.get(f"{number % 7}/{number}").record(exchange)
 print(len(os.listdir("/proc/self/fd" if os.path.exists("/proc/self/fd") else "/dev/fd")), flush=True)
 sys.stdin.read()
 table.close_all()
@@ -174,6 +174,54 @@ def test_a_lock_file_that_somebody_replaced_is_no_name_to_lock_by(tmp_path: Path
         Lock(tmp_path / "b.yaml")
     second.release()
     first.release()
+
+
+def test_a_lock_file_that_took_the_place_of_one_is_not_removed_with_it(tmp_path: Path) -> None:
+    first = Lock(tmp_path / "a.yaml")
+    (tmp_path / ".a.yaml.lock").unlink()
+    with child(HOLDER, tmp_path / "a.yaml") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        first.release()
+        with pytest.raises(CassetteError, match=f"process {process.pid} "):
+            Lock(tmp_path / "a.yaml")
+        process.kill()
+
+
+@pytest.mark.parametrize("target", ["nowhere", "file"])
+def test_a_link_at_a_lock_file_s_place_is_an_error_and_what_it_leads_to_stays(
+    tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / ".a.yaml.lock").symlink_to(target)
+    with pytest.raises(CassetteError, match=r"can't be recorded to.*\.a\.yaml\.lock"):
+        Lock(tmp_path / "a.yaml")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+FORKING = """
+import os, sys
+from pathlib import Path
+from mitmvcr.store.lock import Lock
+first = Lock(Path(sys.argv[1], "a.yaml"))
+child = os.fork()
+if not child:
+    Lock(Path(sys.argv[1], "b.yaml"))
+    os._exit(0)
+os.waitpid(child, 0)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_lock_of_a_forked_child_ends_with_it_not_with_its_parent(tmp_path: Path) -> None:
+    with child(FORKING, tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        Lock(tmp_path / "b.yaml").release()
+        with pytest.raises(CassetteError, match=f"process {process.pid} "):
+            Lock(tmp_path / "a.yaml")
+        process.kill()
 
 
 def refusing(*_arguments: object) -> None:

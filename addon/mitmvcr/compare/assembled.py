@@ -62,38 +62,25 @@ class AssembledAnswer:
     assembled: bool = True
 
 
-def parse_json(body: bytes | str) -> object:
-    """The JSON value; None for what is none, or is nested too deep to be read."""
-    try:
-        value: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value
-
-
 def read_answer(body: bytes, content_type: str) -> AssembledAnswer:
     """What the body of a response says; an empty answer if it is none of those that are understood."""
     if is_stream(body, content_type):
         return _from_events([event.data.decode("utf-8", "replace") for event in events(body)])
-    value = parse_json(body) if body.lstrip()[:1] == b"{" else None
-    if not isinstance(value, dict):
-        return AssembledAnswer()
     gathered = _Gathered()
-    gathered.whole(value)
+    gathered.whole(_json_object(body) or {})
     return gathered.answer(None)
 
 
 def read_model(body: bytes) -> str:
     """The model that a request's JSON body asks for, empty if it names none."""
-    value = parse_json(body) if body.lstrip()[:1] == b"{" else None
-    return _text(value.get("model")) if isinstance(value, dict) else ""
+    return _text((_json_object(body) or {}).get("model"))
 
 
 def _from_events(stream: list[str]) -> AssembledAnswer:
     gathered = _Gathered()
     for data in stream:
-        value = parse_json(data)
-        if isinstance(value, dict):
+        value = _json_object(data)
+        if value is not None:
             gathered.event(value)
         elif data.strip() != "[DONE]":
             gathered.assembled = False
@@ -334,6 +321,15 @@ def _written(value: object) -> str:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:
         return "(nested too deep to be shown)"
+
+
+def _json_object(text: bytes | str) -> Object | None:
+    """The JSON object, its numbers as they are written; None for what is none, or is nested too deep."""
+    try:
+        value = json.loads(text) if text.lstrip()[:1] in (b"{", "{") else None
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _object(value: object) -> Object:

@@ -8,16 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from urllib.parse import urlsplit
 
 from mitmvcr.compare.assembled import AssembledAnswer, read_answer
 from mitmvcr.compare.json_diff import NOTHING, DifferingValue, in_json
-from mitmvcr.compare.request_diff import leaves
+from mitmvcr.compare.request_diff import differing_values
 from mitmvcr.http.go_rules import first_value
 from mitmvcr.http.sse import is_stream
 from mitmvcr.model import Interaction, Response, Values
+from mitmvcr.replay.index import partners
 from mitmvcr.replay.matcher import Matcher, NotJSON, parse_json
-from mitmvcr.replay.pairing import partners
+from mitmvcr.replay.overview import path_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +47,24 @@ def compare(
 
     Equal requests are paired first; then, in order, those that have the method and the path in common.
     """
-    keys = [[matcher.key(one.request) for one in side] for side in (first, second)]
+    keys = [[matcher.key(interaction.request) for interaction in side] for side in (first, second)]
     pairs = _paired(range(len(first)), keys[0], range(len(second)), keys[1])
     left = [number for number in range(len(first)) if number not in pairs]
     taken = set(pairs.values())
     left_over = [number for number in range(len(second)) if number not in taken]
     places = [_place(first[number]) for number in left], [_place(second[number]) for number in left_over]
     pairs |= _paired(left, places[0], left_over, places[1])
-    found = [
-        _compared(number, first[number], pairs[number], second[pairs[number]], matcher)
-        if number in pairs
-        else InteractionPair(number, None)
-        for number in range(len(first))
-    ]
+    compared = []
+    for number, interaction in enumerate(first):
+        partner = pairs.get(number)
+        if partner is None:
+            compared.append(InteractionPair(number, None))
+            continue
+        in_request, _ = differing_values(interaction.request, second[partner].request, matcher)
+        in_response = _in_responses(interaction.response, second[partner].response, matcher)
+        compared.append(InteractionPair(number, partner, tuple(in_request), tuple(in_response)))
     taken = set(pairs.values())
-    return found + [InteractionPair(None, number) for number in left_over if number not in taken]
+    return compared + [InteractionPair(None, number) for number in left_over if number not in taken]
 
 
 def _paired(
@@ -72,21 +75,9 @@ def _paired(
     return {number: second[partner] for number, partner in found if partner is not None}
 
 
-def _place(one: Interaction) -> bytes:
+def _place(interaction: Interaction) -> tuple[str, str]:
     """The method and the path."""
-    try:
-        path = urlsplit(one.request.url).path
-    except ValueError:
-        path = one.request.url
-    return f"{one.request.method} {path}".encode("utf-8", "surrogateescape")
-
-
-def _compared(
-    number: int, one: Interaction, partner: int, other: Interaction, matcher: Matcher
-) -> InteractionPair:
-    in_request, _ = leaves(one.request, other.request, matcher)
-    in_response = _in_responses(one.response, other.response, matcher)
-    return InteractionPair(number, partner, tuple(in_request), tuple(in_response))
+    return interaction.request.method, path_of(interaction.request.url)
 
 
 def _in_responses(first: Response, second: Response, matcher: Matcher) -> Iterator[DifferingValue]:
@@ -100,38 +91,31 @@ def _in_responses(first: Response, second: Response, matcher: Matcher) -> Iterat
 
 def _in_values(kind: str, first: Values, second: Values) -> Iterator[DifferingValue]:
     for name in [*first, *(name for name in second if name not in first)]:
-        one, other = (", ".join(side[name]) if name in side else NOTHING for side in (first, second))
-        if one != other:
-            yield DifferingValue(kind, (name,), one, other)
+        before, now = (", ".join(side[name]) if name in side else NOTHING for side in (first, second))
+        if before != now:
+            yield DifferingValue(kind, (name,), before, now)
 
 
 def _in_bodies(first: Response, second: Response, matcher: Matcher) -> Iterator[DifferingValue]:
-    types = [first_value(one.headers, "Content-Type") for one in (first, second)]
+    types = [first_value(side.headers, "Content-Type") for side in (first, second)]
     if is_stream(first.body, types[0]) and is_stream(second.body, types[1]):
-        answers = [read_answer(one.body, kind) for one, kind in zip((first, second), types, strict=True)]
-        found = list(_in_answers(answers[0], answers[1]))
-        yield from found or [
-            DifferingValue("events", (), _size(first, answers[0]), _size(second, answers[1]))
-        ]
+        answers = [read_answer(side.body, kind) for side, kind in zip((first, second), types, strict=True)]
+        in_answers, _ = in_json(*map(_spelled, answers))
+        yield from (replace(leaf, kind="stream") for leaf in in_answers)
+        if not in_answers:  # only their events are cut differently
+            yield DifferingValue("events", (), _size(first, answers[0]), _size(second, answers[1]))
         return
     try:
-        values = [matcher.without_ignored_paths(parse_json(one.body)) for one in (first, second)]
-        found, _ = in_json(values[0], values[1])
+        values = [matcher.without_ignored_paths(parse_json(side.body)) for side in (first, second)]
+        in_values, _ = in_json(values[0], values[1])
     except (NotJSON, RecursionError):
         yield DifferingValue("body", (), first.body or NOTHING, second.body or NOTHING)
         return
-    yield from found
+    yield from in_values
 
 
 def _size(response: Response, answer: AssembledAnswer) -> str:
     return f"{answer.events} events, {len(response.body):,} bytes"
-
-
-def _in_answers(first: AssembledAnswer, second: AssembledAnswer) -> Iterator[DifferingValue]:
-    """What two streams say, put together; nothing if only their events are cut differently."""
-    found, _ = in_json(_spelled(first), _spelled(second))
-    for leaf in found:
-        yield replace(leaf, kind="stream")
 
 
 def _spelled(answer: AssembledAnswer) -> object:

@@ -6,7 +6,7 @@ import json
 import unicodedata
 from dataclasses import dataclass
 
-from mitmvcr.compare.json_diff import NOTHING, DifferingValue, common, common_end, json_path
+from mitmvcr.compare.json_diff import NOTHING, DifferingValue, common_end, common_start, json_path
 from mitmvcr.text import printable
 
 LARGE = 1 << 20
@@ -15,7 +15,6 @@ LARGE = 1 << 20
 _WHOLE = 60  # characters of a text that is shown whole
 _CONTEXT = 20  # characters before and behind what differs
 _MIDDLE = 90  # characters that are shown of a longer text
-# What drives a terminal or turns its text around, and half characters.
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +41,17 @@ class Difference:
 
 def difference(leaf: DifferingValue) -> Difference:
     """The values as text, with where they stand and what is odd about them."""
-    recorded, asked = leaf.recorded, leaf.request
-    if isinstance(recorded, bytes) and isinstance(asked, bytes):
-        return _of_bytes(_path(leaf), recorded, asked)
-    if isinstance(recorded, str) and isinstance(asked, str):
-        note = _alike(recorded, asked) if leaf.kind != "py" else ""
-        shown = pair(recorded, asked, escaped=bool(note), plain=leaf.kind not in ("json", "form"))
+    recorded, incoming = leaf.recorded, leaf.request
+    if isinstance(recorded, bytes) and isinstance(incoming, bytes):
+        return _of_bytes(_path(leaf), recorded, incoming)
+    if isinstance(recorded, str) and isinstance(incoming, str):
+        note = _alike(recorded, incoming) if leaf.kind != "py" else ""
+        shown = pair(recorded, incoming, escaped=bool(note), plain=leaf.kind not in ("json", "form"))
         return Difference(_path(leaf), *shown, note=note)
-    texts = value_text(recorded), value_text(asked)
+    texts = value_text(recorded), value_text(incoming)
     note = ""
     if leaf.kind == "json" and texts[0] and texts[1] and texts[0].strip('"') == texts[1].strip('"'):
-        note = f"a {_type(recorded)} and a {_type(asked)}"
+        note = f"a {_type(recorded)} and a {_type(incoming)}"
     return Difference(_path(leaf), *texts, items=leaf.items, note=note)
 
 
@@ -64,26 +63,28 @@ def _path(leaf: DifferingValue) -> str:
     return printable(separator.join([leaf.kind, *map(str, leaf.where)]))
 
 
-def _of_bytes(path: str, recorded: bytes, asked: bytes) -> Difference:
-    if max(len(recorded), len(asked)) > LARGE:
-        return _of_large(path, recorded, asked)
-    texts = _text(recorded), _text(asked)
+def _of_bytes(path: str, recorded: bytes, incoming: bytes) -> Difference:
+    if max(len(recorded), len(incoming)) > LARGE:
+        return _of_large(path, recorded, incoming)
+    texts = _text(recorded), _text(incoming)
     if texts[0] is None or texts[1] is None:
-        at = common(recorded, asked)
-        return Difference(path, _size(recorded), _size(asked), note=f"the first difference is at byte {at:,}")
+        at = common_start(recorded, incoming)
+        return Difference(
+            path, _size(recorded), _size(incoming), note=f"the first difference is at byte {at:,}"
+        )
     note = _alike(texts[0], texts[1])
     return Difference(path, *pair(texts[0], texts[1], escaped=bool(note)), note=note)
 
 
-def _of_large(path: str, recorded: bytes, asked: bytes) -> Difference:
-    """Sizes, and the asked one where they differ: the recorded one is too large to be scrubbed for this."""
-    at = common(recorded, asked)
-    text = asked[max(0, at - _CONTEXT) : at + _WHOLE].decode("utf-8", "replace")
+def _of_large(path: str, recorded: bytes, incoming: bytes) -> Difference:
+    """Sizes, and the incoming body where they differ: the recorded one is too large to be scrubbed."""
+    at = common_start(recorded, incoming)
+    text = incoming[max(0, at - _CONTEXT) : at + _WHOLE].decode("utf-8", "replace")
     shown = f", there {_excerpt(text, 0, len(text), escaped=False, plain=False)}"
     return Difference(
         path,
         _size(recorded),
-        _size(asked) + ("" if "\0" in text or text.count("\ufffd") > 2 else shown),
+        _size(incoming) + ("" if "\0" in text or text.count("\ufffd") > 2 else shown),
         note=f"the first difference is at byte {at:,}",
     )
 
@@ -104,26 +105,26 @@ def _type(value: object) -> str:
     return {str: "text", bool: "boolean", type(None): "null"}.get(type(value), "number")
 
 
-def _alike(one: str, other: str) -> str:
+def _alike(first: str, second: str) -> str:
     """What makes two texts look the same that are not; empty if they don't."""
-    if max(len(one), len(other)) > LARGE:
+    if max(len(first), len(second)) > LARGE:
         return ""
-    if one.split() == other.split():
+    if first.split() == second.split():
         return "only white space differs"
-    if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
+    if unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second):
         return "the same text in another Unicode form"
-    return "only upper and lower case differ" if one.casefold() == other.casefold() else ""
+    return "only upper and lower case differ" if first.casefold() == second.casefold() else ""
 
 
-def pair(recorded: str, asked: str, *, escaped: bool = False, plain: bool = False) -> tuple[str, str]:
+def pair(recorded: str, incoming: str, *, escaped: bool = False, plain: bool = False) -> tuple[str, str]:
     """Two texts, quoted unless `plain`; long ones shortened to where they differ, with some context."""
     start, end = 0, 0
-    if max(len(recorded), len(asked)) > _WHOLE:
-        start = common(recorded, asked)
-        end = max(0, common_end(recorded[start:], asked[start:]) - _CONTEXT)
+    if max(len(recorded), len(incoming)) > _WHOLE:
+        start = common_start(recorded, incoming)
+        end = max(0, common_end(recorded[start:], incoming[start:]) - _CONTEXT)
         start = max(0, start - _CONTEXT)
     shown = [
-        _excerpt(side, start, len(side) - end, escaped=escaped, plain=plain) for side in (recorded, asked)
+        _excerpt(side, start, len(side) - end, escaped=escaped, plain=plain) for side in (recorded, incoming)
     ]
     return shown[0], shown[1]
 

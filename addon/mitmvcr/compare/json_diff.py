@@ -63,10 +63,10 @@ def in_json(recorded: object, now: object) -> tuple[list[DifferingValue], bool]:
     """Where two JSON values differ, and whether those are all places; raises RecursionError."""
     walk = _Walk()
     walk.compare((), recorded, now)
-    if not walk.found:
+    if not walk.differences:
         walk = _Walk(strict=True)
         walk.compare((), recorded, now)
-    return walk.found, walk.steps < _STEPS and len(walk.found) < _VALUES
+    return walk.differences, walk.steps < _STEPS and len(walk.differences) < _VALUES
 
 
 @dataclass(slots=True)
@@ -74,13 +74,13 @@ class _Walk:
     """Python takes True for 1; only a `strict` walk, which goes into what is equal too, does not."""
 
     strict: bool = False
-    found: list[DifferingValue] = field(default_factory=list)
+    differences: list[DifferingValue] = field(default_factory=list)
     steps: int = 0
 
     def compare(self, where: tuple[Step, ...], recorded: object, now: object) -> None:
         """Add what differs below this place."""
         self.steps += 1
-        if self.steps >= _STEPS or len(self.found) >= _VALUES or (not self.strict and recorded == now):
+        if self.steps >= _STEPS or len(self.differences) >= _VALUES or (not self.strict and recorded == now):
             return
         if len(where) < _DEPTH and isinstance(recorded, dict) and isinstance(now, dict):
             for name in [*recorded, *(name for name in now if name not in recorded)]:
@@ -88,13 +88,13 @@ class _Walk:
         elif len(where) < _DEPTH and isinstance(recorded, list) and isinstance(now, list):
             self._lists(where, recorded, now)
         elif recorded != now or isinstance(recorded, bool) != isinstance(now, bool):
-            self.found.append(DifferingValue("json", where, recorded, now))
+            self.differences.append(DifferingValue("json", where, recorded, now))
 
     def _lists(self, where: tuple[Step, ...], recorded: list[object], now: list[object]) -> None:
         if self.strict and len(recorded) == len(now):
             self._pairwise(where, 0, recorded, now)
             return
-        start = common(recorded, now)
+        start = common_start(recorded, now)
         end = common_end(recorded[start:], now[start:])
         old, new = recorded[start : len(recorded) - end], now[start : len(now) - end]
         if len(old) == len(new):
@@ -106,16 +106,16 @@ class _Walk:
             place = (*where, start + begin_now + paired)
             if stop - begin > paired:
                 more = stop - begin - paired
-                self.found.append(DifferingValue("json", place, old[begin + paired], NOTHING, more))
+                self.differences.append(DifferingValue("json", place, old[begin + paired], NOTHING, more))
             elif stop_now - begin_now > paired:
                 more = stop_now - begin_now - paired
-                self.found.append(DifferingValue("json", place, NOTHING, new[begin_now + paired], more))
+                self.differences.append(DifferingValue("json", place, NOTHING, new[begin_now + paired], more))
 
     def _pairwise(
         self, where: tuple[Step, ...], start: int, recorded: Sequence[object], now: Sequence[object]
     ) -> None:
         for number, (before, after) in enumerate(zip(recorded, now, strict=False), start):
-            if self.steps >= _STEPS or len(self.found) >= _VALUES:
+            if self.steps >= _STEPS or len(self.differences) >= _VALUES:
                 return
             self.compare((*where, number), before, after)
 
@@ -136,29 +136,20 @@ def _changed(recorded: list[object], now: list[object]) -> Iterator[tuple[int, i
 Sliced = TypeVar("Sliced", str, bytes, list[object])
 
 
-def common(one: Sliced, other: Sliced) -> int:
+def common_start(first: Sliced, second: Sliced) -> int:
     """How many items two sequences have in common at their beginning, found by halving."""
-    low, high = 0, min(len(one), len(other))
-    if one[:high] == other[:high]:
+    low, high = 0, min(len(first), len(second))
+    if first[:high] == second[:high]:
         return high
-    while high - low > 1:  # one[:low] is common, one[:high] isn't
+    while high - low > 1:  # first[:low] is common, first[:high] isn't
         middle = (low + high) // 2
-        if one[low:middle] == other[low:middle]:
+        if first[low:middle] == second[low:middle]:
             low = middle
         else:
             high = middle
     return low
 
 
-def common_end(one: Sliced, other: Sliced) -> int:
+def common_end(first: Sliced, second: Sliced) -> int:
     """How many items two sequences have in common at their end, found by halving."""
-    low, high = 0, min(len(one), len(other))
-    if one[len(one) - high :] == other[len(other) - high :]:
-        return high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if one[len(one) - middle : len(one) - low] == other[len(other) - middle : len(other) - low]:
-            low = middle
-        else:
-            high = middle
-    return low
+    return common_start(first[::-1], second[::-1])

@@ -17,7 +17,7 @@ from mitmvcr.config import user_functions
 from mitmvcr.http.go_rules import canonical_header, first_value
 from mitmvcr.http.multipart import body_parts
 from mitmvcr.model import Request
-from mitmvcr.replay.matcher import DEFAULT_PORTS, Matcher
+from mitmvcr.replay.matcher import Matcher
 from mitmvcr.scrub import collapse
 
 _Part: TypeAlias = "tuple[bytes | Nothing, bytes | Nothing]"
@@ -26,9 +26,11 @@ _Part: TypeAlias = "tuple[bytes | Nothing, bytes | Nothing]"
 _URL_PARTS = ("scheme", "host", "port", "path", "query")
 
 
-def leaves(recorded: Request, request: Request, matcher: Matcher) -> tuple[list[DifferingValue], bool]:
+def differing_values(
+    recorded: Request, request: Request, matcher: Matcher
+) -> tuple[list[DifferingValue], bool]:
     """Where two requests differ in what the matcher looks at, and whether those are all places."""
-    return _Comparison(recorded, request, matcher).leaves()
+    return _Comparison(recorded, request, matcher).differing_values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,12 @@ class _Comparison:
     request: Request
     matcher: Matcher
 
-    def leaves(self) -> tuple[list[DifferingValue], bool]:
-        found = [*self._in_method(), *self._in_urls(), *self._in_named_fields()]
+    def differing_values(self) -> tuple[list[DifferingValue], bool]:
+        differences = [*self._in_method(), *self._in_urls(), *self._in_named_fields()]
         if "body" not in self.matcher.fields:
-            return found, True
+            return differences, True
         in_body, is_all = self._in_bodies()
-        return found + in_body, is_all
+        return differences + in_body, is_all
 
     def _in_method(self) -> Iterator[DifferingValue]:
         recorded, method = self.recorded.method, self.request.method
@@ -69,44 +71,29 @@ class _Comparison:
                     yield DifferingValue("py", (name.removeprefix("py:"),), before or NOTHING, now or NOTHING)
 
     def _in_urls(self) -> Iterator[DifferingValue]:
-        recorded, url = _collapsed(self.recorded.url), _collapsed(self.request.url)
-        if recorded == url:
-            return
+        urls = _collapsed(self.recorded.url), _collapsed(self.request.url)
         is_whole = "url" in self.matcher.fields
         parts = [part for part in _URL_PARTS if is_whole or part in self.matcher.fields]
-        try:
-            before, now = self._split(recorded), self._split(url)
-        except ValueError:
-            if parts:
-                yield DifferingValue("url", (), recorded, url)
+        if urls[0] == urls[1] or not parts:
             return
-        found: list[DifferingValue] = []
+        try:
+            for url in urls:
+                urlsplit(url).port  # noqa: B018 - raises for a port that is no number
+        except ValueError:
+            yield DifferingValue("url", (), *urls)
+            return
+        differences: list[DifferingValue] = []
         for part in parts:
+            before, now = (self.matcher.url_part(part, url) for url in urls)
             if part == "query":
-                found += self._in_pairs("query", before["query"], now["query"])
-            elif before[part] != now[part]:
-                found.append(DifferingValue(part, (), before[part] or NOTHING, now[part] or NOTHING))
-        yield from found
-        if is_whole and not found:
-            recorded, url = self._without_ignored(recorded), self._without_ignored(url)
-            if recorded != url:
-                yield DifferingValue("url", (), recorded, url)
-
-    def _split(self, url: str) -> dict[str, str]:
-        parts = urlsplit(url)
-        path = parts.path.replace("/v1/v1/", "/v1/") if self.matcher.llama_stack else parts.path
-        return {
-            "scheme": parts.scheme,
-            "host": parts.hostname or "",
-            "port": str(parts.port or "") or DEFAULT_PORTS.get(parts.scheme, ""),
-            "path": path,
-            "query": parts.query,
-        }
-
-    def _without_ignored(self, url: str) -> str:
-        head, mark, query = url.partition("?")
-        pairs = [pair for pair in query.split("&") if pair.partition("=")[0] not in self.matcher.ignore]
-        return head + mark + "&".join(pairs)
+                differences += self._in_pairs("query", *(urlsplit(url).query for url in urls))
+            elif before != now:
+                differences.append(DifferingValue(part, (), before or NOTHING, now or NOTHING))
+        yield from differences
+        if is_whole and not differences:
+            before, now = (self.matcher.url_part("url", url) for url in urls)
+            if before != now:
+                yield DifferingValue("url", (), before, now)
 
     def _in_pairs(self, kind: str, recorded: str, text: str) -> Iterator[DifferingValue]:
         before, now = _by_name(recorded), _by_name(text)
@@ -128,18 +115,18 @@ class _Comparison:
             return [], True
         if kind != kind_now:
             return [_whole_body(recorded, body)], True
-        found: list[DifferingValue] = []
+        differences: list[DifferingValue] = []
         if kind == b"json":
             try:
                 return in_json(json.loads(before), json.loads(now))
             except RecursionError:
                 pass  # deeper than can be walked through: shown as text
         elif kind == b"multipart":
-            found = list(_in_parts(_parts(self.recorded), _parts(self.request)))
+            differences = list(_in_parts(_parts(self.recorded), _parts(self.request)))
         elif _is_form(self.recorded) and _is_form(self.request):
             texts = [side.decode("utf-8", "surrogateescape") for side in (before, now)]
-            found = list(self._in_pairs("form", texts[0], texts[1]))
-        return found or [_whole_body(before, now)], True
+            differences = list(self._in_pairs("form", texts[0], texts[1]))
+        return differences or [_whole_body(before, now)], True
 
 
 def _collapsed(text: str) -> str:
@@ -174,11 +161,11 @@ def _in_parts(recorded: dict[str, _Part], parts: dict[str, _Part]) -> Iterator[D
 
 def _parts(request: Request) -> dict[str, _Part]:
     """A multipart body's parts by name (with a number for a name's second)."""
-    found: dict[str, _Part] = {}
+    parts: dict[str, _Part] = {}
     for part in body_parts(collapse(request.body), first_value(request.headers, "Content-Type"))[1:]:
         if part.is_end:
             break
         name = part.name or ""
-        same = sum(other == name or other.startswith(f"{name}#") for other in found)
-        found[f"{name}#{same + 1}" if same else name] = part.headers, part.content or b""
-    return found
+        same = sum(other == name or other.startswith(f"{name}#") for other in parts)
+        parts[f"{name}#{same + 1}" if same else name] = part.headers, part.content or b""
+    return parts

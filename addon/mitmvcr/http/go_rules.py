@@ -6,6 +6,8 @@ go-vcr stores what a Go client sees, so these are Go's rules, not the wire's.
 from __future__ import annotations
 
 import re
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -14,109 +16,33 @@ if TYPE_CHECKING:
 
 
 HOP_BY_HOP = frozenset(
-    {
-        "Connection",
-        "Keep-Alive",
-        "Proxy-Authenticate",
-        "Proxy-Authorization",
-        "Proxy-Connection",
-        "Te",
-        "Trailer",
-        "Transfer-Encoding",
-        "Upgrade",
-    }
-)
+    ("Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
+     "Te", "Trailer", "Transfer-Encoding", "Upgrade")
+)  # fmt: skip
 """Header names, canonical, that speak of one connection (RFC 9110, 7.6.1) and are never stored."""
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
-_canonical: dict[str, str] = {}
 
-
+@lru_cache(maxsize=1024)
 def canonical_header(name: str) -> str:
     """`content-type` → `Content-Type`, as Go's `textproto.CanonicalMIMEHeaderKey`.
 
     A name with a byte that no token may have is returned as it is.
     """
-    canonical = _canonical.get(name)
-    if canonical is None:
-        is_token = _TOKEN.fullmatch(name)
-        canonical = "-".join(part.capitalize() for part in name.split("-")) if is_token else name
-        if len(_canonical) < 1024:
-            _canonical[name] = canonical
-    return canonical
+    return "-".join(part.capitalize() for part in name.split("-")) if _TOKEN.fullmatch(name) else name
 
 
-# Go's http.StatusText (net/http/status.go of Go 1.23); Python's HTTPStatus differs between versions.
-_STATUS_TEXT = {
-    100: "Continue",
-    101: "Switching Protocols",
-    102: "Processing",
-    103: "Early Hints",
-    200: "OK",
-    201: "Created",
-    202: "Accepted",
-    203: "Non-Authoritative Information",
-    204: "No Content",
-    205: "Reset Content",
-    206: "Partial Content",
-    207: "Multi-Status",
-    208: "Already Reported",
-    226: "IM Used",
-    300: "Multiple Choices",
-    301: "Moved Permanently",
-    302: "Found",
-    303: "See Other",
-    304: "Not Modified",
-    305: "Use Proxy",
-    307: "Temporary Redirect",
-    308: "Permanent Redirect",
-    400: "Bad Request",
-    401: "Unauthorized",
-    402: "Payment Required",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    406: "Not Acceptable",
-    407: "Proxy Authentication Required",
-    408: "Request Timeout",
-    409: "Conflict",
-    410: "Gone",
-    411: "Length Required",
-    412: "Precondition Failed",
-    413: "Request Entity Too Large",
-    414: "Request URI Too Long",
-    415: "Unsupported Media Type",
-    416: "Requested Range Not Satisfiable",
-    417: "Expectation Failed",
-    418: "I'm a teapot",
-    421: "Misdirected Request",
-    422: "Unprocessable Entity",
-    423: "Locked",
-    424: "Failed Dependency",
-    425: "Too Early",
-    426: "Upgrade Required",
-    428: "Precondition Required",
-    429: "Too Many Requests",
-    431: "Request Header Fields Too Large",
-    451: "Unavailable For Legal Reasons",
-    500: "Internal Server Error",
-    501: "Not Implemented",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
-    505: "HTTP Version Not Supported",
-    506: "Variant Also Negotiates",
-    507: "Insufficient Storage",
-    508: "Loop Detected",
-    510: "Not Extended",
-    511: "Network Authentication Required",
-}
+@cache
+def _status_texts() -> dict[int, str]:
+    # Of net/http/status.go of Go 1.23; Python's HTTPStatus differs between versions.
+    lines = Path(__file__).with_name("status_texts.txt").read_text("ascii").splitlines()
+    return {int(line[:3]): line[4:] for line in lines}
 
 
 def status_text(code: int) -> str:
     """`OK` for 200, as Go's `http.StatusText`; empty for a code that has none."""
-    return _STATUS_TEXT.get(code, "")
+    return _status_texts().get(code, "")
 
 
 def bodiless(method: str, code: int) -> bool:

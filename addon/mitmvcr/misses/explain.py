@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
 from mitmvcr.compare.difference_text import LARGE, Difference, difference
-from mitmvcr.compare.request_diff import leaves
+from mitmvcr.compare.json_diff import DifferingValue
+from mitmvcr.compare.request_diff import differing_values
 from mitmvcr.config.load import in_ci
 from mitmvcr.misses import hints, other_cassettes
 from mitmvcr.misses.nearest import nearest
@@ -34,9 +35,9 @@ class Miss:
 
     `reason` is one of `no-cassette`, `empty`, `played` (all its recordings were), `different` (from
     the nearest, which is interaction `number`, at `line` of its file) and `unlike` (any recording).
-    `key` is the request's in hex: what it is looked up by. `said` is a sentence of what is wrong,
-    `found` introduces the differences; `more` counts those that aren't listed. `hints` are sentences
-    of what to do, the best one first.
+    `key` is the request's in hex: what it is looked up by. `problem` is a sentence of what is wrong,
+    `introduction` stands before the differences; `more` counts those that aren't listed. `hints` are
+    sentences of what to do, the best one first.
     """
 
     cassette: str
@@ -45,8 +46,8 @@ class Miss:
     url: str
     key: str
     reason: str
-    said: str
-    found: str = ""
+    problem: str
+    introduction: str = ""
     number: int | None = None
     line: int | None = None
     differences: tuple[Difference, ...] = ()
@@ -62,18 +63,23 @@ class Miss:
     @property
     def message(self) -> str:
         """All of it in one line: SDKs show an error's line breaks escaped."""
-        sentences = [f"{self.request}: {self.said}"]
-        if self.found:
+        sentences = [f"{self.request}: {self.problem}"]
+        if self.introduction:
             listed = "; ".join([*map(str, self.differences), *self._rest()])
-            sentences.append(f"{self.found}: {listed}" if listed else self.found)
+            sentences.append(f"{self.introduction}: {listed}" if listed else self.introduction)
         return ". ".join([*sentences, *self.hints])
 
     @property
     def lines(self) -> list[str]:
         """All of it for a terminal."""
         listed = [f"    {line}" for line in [*map(str, self.differences), *self._rest()]]
-        found = [f"  {self.found}{':' if listed else ''}"] if self.found else []
-        return [f"{self.request}: {self.said}", *found, *listed, *(f"  {hint}" for hint in self.hints)]
+        introduction = [f"  {self.introduction}{':' if listed else ''}"] if self.introduction else []
+        return [
+            f"{self.request}: {self.problem}",
+            *introduction,
+            *listed,
+            *(f"  {hint}" for hint in self.hints),
+        ]
 
     def _rest(self) -> list[str]:
         return [f"and {self.more} more"] if self.more else []
@@ -100,19 +106,6 @@ class Recordings:
     root: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Reason:
-    """The part of a miss that depends on its reason."""
-
-    reason: str
-    said: str
-    found: str = ""
-    number: int | None = None
-    differences: tuple[Difference, ...] = ()
-    more: int = 0
-    hints: tuple[str, ...] = ()
-
-
 def explain(location: Location, recordings: Recordings, request: Request, matcher: Matcher) -> Miss:
     """Why a request is a miss, the nearest recording, how it differs, and the ways out.
 
@@ -132,30 +125,37 @@ class _Explanation:
     matcher: Matcher
 
     def miss(self) -> Miss:
-        reason = self._reason()
-        number = reason.number
+        if not self.location.exists:
+            return self._no_cassette()
+        if not self.recordings.interactions:
+            return self._because("empty", f"cassette {self.location.path} holds no recording")
+        return self._played() if self.recordings.same else self._different()
+
+    def _because(  # noqa: PLR0913 - the parts of a miss that depend on its reason
+        self,
+        reason: str,
+        problem: str,
+        *,
+        introduction: str = "",
+        number: int | None = None,
+        differences: Sequence[DifferingValue] = (),
+        hints: Iterable[str] = (),
+    ) -> Miss:
         return Miss(
             self.location.name,
             str(self.location.path),
             self.request.method,
             self.request.url,
             self.matcher.key(self.request).hex(),
-            reason.reason,
-            printable(reason.said),
-            reason.found,
+            reason,
+            printable(problem),
+            introduction,
             None if number is None else self._id(number),
             None if number is None else self._line(number),
-            reason.differences,
-            reason.more,
-            (*self._elsewhere(), *reason.hints, self._record()),
+            tuple(map(difference, differences[:_SHOWN])),
+            max(0, len(differences) - _SHOWN),
+            (*self._elsewhere(), *hints, self._record()),
         )
-
-    def _reason(self) -> _Reason:
-        if not self.location.exists:
-            return self._no_cassette()
-        if not self.recordings.interactions:
-            return _Reason("empty", f"cassette {self.location.path} holds no recording")
-        return self._played() if self.recordings.same else self._different()
 
     def _id(self, number: int) -> int:
         return self.recordings.interactions[number].id
@@ -166,49 +166,48 @@ class _Explanation:
             return None
         return self.recordings.overview.line(source, number)
 
-    def _no_cassette(self) -> _Reason:
+    def _no_cassette(self) -> Miss:
         root, path = self.recordings.root, self.location.path
         like = other_cassettes.with_like_name(root, path) if root else None
         hint = () if like is None else (f"There is a cassette of a similar name: {printable(like)}",)
-        return _Reason("no-cassette", f"cassette {path} does not exist, so nothing can answer", hints=hint)
+        problem = f"cassette {path} does not exist, so nothing can answer"
+        return self._because("no-cassette", problem, hints=hint)
 
-    def _played(self) -> _Reason:
-        same, asked = self.recordings.same, self.recordings.times_asked
+    def _played(self) -> Miss:
+        same, times = self.recordings.same, self.recordings.times_asked
         ids = _listed([str(self._id(number)) for number in same[:_SHOWN]], len(same))
         numbers = f"{ids}, {'which was' if len(same) == 1 else 'which were'} played already"
-        counts = f": recorded {_times(len(same))}, asked {_times(asked)}" if asked else ""
-        return _Reason(
+        counts = f": recorded {_times(len(same))}, asked {_times(times)}" if times else ""
+        return self._because(
             "played",
             f"cassette {self.location.path} has it as interaction {numbers}{counts}",
             number=same[-1],
             hints=("To let it repeat: vcr_repeat=last (the last answer again) or any (all from the first)",),
         )
 
-    def _different(self) -> _Reason:
+    def _different(self) -> Miss:
         recordings, count = self.recordings, len(self.recordings.interactions)
         is_played = len(recordings.played) >= count
-        said = f"cassette {self.location.path} has no recording of it"
+        problem = f"cassette {self.location.path} has no recording of it"
         candidates = recordings.overview.alike(self.request, frozenset() if is_played else recordings.played)
         number = nearest(recordings.interactions, candidates, self.request, self.matcher) or 0
         recorded = self._scrubbed(number)
-        found, is_all = leaves(recorded, self.request, self.matcher)
-        kinds = {difference.kind for difference in found}
+        differences, is_all = differing_values(recorded, self.request, self.matcher)
+        kinds = {difference.kind for difference in differences}
         if "path" in kinds and not kinds.isdisjoint(("json", "body", "method")):
-            return _Reason(
-                "unlike", f"{said} (0 unplayed)" if is_played else said, f"It has {self._places()}"
-            )
-        shown = f"interaction {self._id(number)}"
-        all_played = f"All {count} recordings were" if count > 1 else "Its only recording was"
-        return _Reason(
+            problem += " (0 unplayed)" if is_played else ""
+            return self._because("unlike", problem, introduction=f"It has {self._places()}")
+        nearest_one = "Nearest unplayed"
+        if is_played:
+            all_played = f"All {count} recordings were" if count > 1 else "Its only recording was"
+            nearest_one = f"{all_played} played already; the nearest"
+        return self._because(
             "different",
-            said,
-            f"{all_played} played already; the nearest: {shown}"
-            if is_played
-            else f"Nearest unplayed: {shown}",
-            number,
-            tuple(map(difference, found[:_SHOWN])),
-            max(0, len(found) - _SHOWN),
-            tuple(hints.hints(found, recorded, self.request, self.matcher)) if is_all else (),
+            problem,
+            introduction=f"{nearest_one}: interaction {self._id(number)}",
+            number=number,
+            differences=differences,
+            hints=hints.hints(differences, recorded, self.request, self.matcher) if is_all else (),
         )
 
     def _scrubbed(self, number: int) -> Request:
@@ -232,10 +231,10 @@ class _Explanation:
             there = have.format(printable(_listed(names, len(names))))
             yield f"{there}: to be answered from there, name it ({_header(names[0])})"
         elif root is not None:
-            found = other_cassettes.with_request(root, self.request, self.location.path)
-            if found is not None:
-                there = f"Cassette {printable(found)} seems to have it"
-                yield f"{there}: to be answered from there, name it ({_header(found)})"
+            name = other_cassettes.with_request(root, self.request, self.location.path)
+            if name is not None:
+                there = f"Cassette {printable(name)} seems to have it"
+                yield f"{there}: to be answered from there, name it ({_header(name)})"
 
     def _record(self) -> str:
         where = " on a developer machine, and commit the cassette" if in_ci(os.environ) else ""

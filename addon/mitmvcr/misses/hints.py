@@ -43,26 +43,26 @@ _QUERY_NAME = re.compile(r"[^\s$,]+")
 
 
 def hints(
-    found: Sequence[DifferingValue], recorded: Request, request: Request, matcher: Matcher
+    differences: Sequence[DifferingValue], recorded: Request, request: Request, matcher: Matcher
 ) -> Iterator[str]:
     """Sentences that name the option; none if the requests differ in what matters."""
-    kinds = {leaf.kind for leaf in found}
-    if not found:
+    kinds = {leaf.kind for leaf in differences}
+    if not differences:
         return
     if kinds <= {"json", "query", "form", "part"}:
-        yield from _ignoring(found, matcher)
+        yield from _ignoring(differences, matcher)
     elif kinds == {"path"}:
-        path, path_now = str(found[0].recorded), str(found[0].request)
+        path, path_now = str(differences[0].recorded), str(differences[0].request)
         if path.endswith(path_now) or path_now.endswith(path):
             yield "The paths differ only in how they begin: look at the base URL of the client"
     elif kinds <= {"scheme", "host", "port", "headers", "url"}:
-        yield from _matching_less(found, recorded, request, matcher)
+        yield from _matching_less(differences, recorded, request, matcher)
 
 
 def _matching_less(
-    found: Sequence[DifferingValue], recorded: Request, request: Request, matcher: Matcher
+    differences: Sequence[DifferingValue], recorded: Request, request: Request, matcher: Matcher
 ) -> Iterator[str]:
-    left_out = {f"headers:{leaf.where[0]}".lower() if leaf.where else leaf.kind for leaf in found}
+    left_out = {f"headers:{leaf.where[0]}".lower() if leaf.where else leaf.kind for leaf in differences}
     fields: list[str] = []
     for name in matcher.fields:
         if name == "url" and left_out & {"scheme", "host", "port", "url"}:
@@ -71,38 +71,49 @@ def _matching_less(
             fields.append(name)
     lesser = Matcher(tuple(fields), matcher.ignore, matcher.llama_stack)
     if fields and lesser.key(recorded) == lesser.key(request):
-        what = "the spelling of the URL" if left_out == {"url"} else _and(_names(found))
+        what = "the spelling of the URL" if left_out == {"url"} else _and(_names(differences))
         differ = "differ" if len(left_out) > 1 else "differs"
         yield f"Only {what} {differ}: vcr_match={','.join(fields)} compares the rest"
 
 
-def _names(found: Sequence[DifferingValue]) -> list[str]:
-    return [f"the header {leaf.where[0]}" if leaf.where else f"the {leaf.kind}" for leaf in found]
+def _names(differences: Sequence[DifferingValue]) -> list[str]:
+    return [f"the header {leaf.where[0]}" if leaf.where else f"the {leaf.kind}" for leaf in differences]
 
 
-def _ignoring(found: Sequence[DifferingValue], matcher: Matcher) -> Iterator[str]:
-    looks = [_looks(leaf) for leaf in found]
-    paths = _paths(found)
-    if any(leaf.items for leaf in found) or len(paths) > _MOST or () in {leaf.where for leaf in found}:
+def _ignoring(differences: Sequence[DifferingValue], matcher: Matcher) -> Iterator[str]:
+    looks = [_looks(leaf) for leaf in differences]
+    paths = _paths(differences)
+    if (
+        any(leaf.items for leaf in differences)
+        or len(paths) > _MOST
+        or () in {leaf.where for leaf in differences}
+    ):
         return
-    if not all(leaf.kind == "json" or _QUERY_NAME.fullmatch(str(leaf.where[0])) for leaf in found):
+    if not all(leaf.kind == "json" or _QUERY_NAME.fullmatch(str(leaf.where[0])) for leaf in differences):
         return
-    patterns = {pattern for leaf in found for _, pattern in _volatile_within(leaf)}
-    whole = [bool(look) or _is_incidental(leaf) for leaf, look in zip(found, looks, strict=True)]
+    patterns = {pattern for leaf in differences for _, pattern in _volatile_within(leaf)}
+    whole = [bool(look) or _is_incidental(leaf) for leaf, look in zip(differences, looks, strict=True)]
     option = _quoted(f"vcr_ignore={','.join([*matcher.ignore, *paths])}")
     differ = f"{_and(paths)} differ{'s' if len(paths) == 1 else ''}"
     if all(whole):
-        said = {look for look in looks if look}
-        like = f", which look{'s' if len(paths) == 1 else ''} like {_and(sorted(said))}" if said else ""
+        likenesses = {look for look in looks if look}
+        like = (
+            f", which look{'s' if len(paths) == 1 else ''} like {_and(sorted(likenesses))}"
+            if likenesses
+            else ""
+        )
         yield f"Only {differ}{like}: {option} leaves {'it' if len(paths) == 1 else 'them'} out"
-    elif all(one or list(_volatile_within(leaf)) for one, leaf in zip(whole, found, strict=True)):
-        names = sorted({name for leaf in found for name, _ in _volatile_within(leaf)})
+    elif all(
+        is_volatile or list(_volatile_within(leaf))
+        for is_volatile, leaf in zip(whole, differences, strict=True)
+    ):
+        names = sorted({name for leaf in differences for name, _ in _volatile_within(leaf)})
         redact = _quoted(f"vcr_redact={','.join(sorted(patterns))}")
         yield (
             f"Only {differ}, in what looks like {_and(names)}: keep that fixed in the test, "
             f"or take it out on both sides: {redact}"
         )
-    elif not any(_is_substance(leaf) for leaf in found):
+    elif not any(_is_substance(leaf) for leaf in differences):
         yield f"If {_and(paths)} {'does' if len(paths) == 1 else 'do'} not matter: {option}"
 
 
@@ -143,10 +154,10 @@ def _volatile_within(leaf: DifferingValue) -> Iterator[tuple[str, str]]:
         yield from used
 
 
-def _paths(found: Sequence[DifferingValue]) -> list[str]:
+def _paths(differences: Sequence[DifferingValue]) -> list[str]:
     """What `vcr_ignore` would have to name: paths that differ in indexes alone become one with `*`."""
     groups: dict[tuple[object, ...], list[DifferingValue]] = {}
-    for leaf in found:
+    for leaf in differences:
         shape = (leaf.kind, *(None if isinstance(step, int) else step for step in leaf.where))
         groups.setdefault(shape, []).append(leaf)
     paths = []

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from mitmvcr.compare.difference_text import LARGE
-from mitmvcr.compare.json_diff import NOTHING, DifferingValue, common, common_end, in_json
-from mitmvcr.compare.request_diff import leaves
+from mitmvcr.compare.json_diff import NOTHING, DifferingValue, common_end, common_start, in_json
+from mitmvcr.compare.request_diff import differing_values
 from mitmvcr.model import Interaction, Request, request_of
 from mitmvcr.replay.matcher import Matcher
 
@@ -82,8 +82,8 @@ class _Search:
         return few
 
     def _distance(self, number: int) -> tuple[int, int, int]:
-        found = self._leaves(self._at(number))
-        return len(found), sum(map(_weight, found)), number
+        differences = self._leaves(self._at(number))
+        return len(differences), sum(map(_weight, differences)), number
 
     @cached_property
     def _value(self) -> object:
@@ -101,9 +101,9 @@ class _Search:
     def _leaves(self, recorded: Request) -> list[DifferingValue]:
         before = self._parsed(recorded) if self._value is not NOTHING else NOTHING
         if self._value is NOTHING or before is NOTHING:
-            return leaves(recorded, self.request, self.matcher)[0]
+            return differing_values(recorded, self.request, self.matcher)[0]
         try:
-            head = leaves(_bodiless(recorded), _bodiless(self.request), self.matcher)[0]
+            head = differing_values(_bodiless(recorded), _bodiless(self.request), self.matcher)[0]
             return head + (in_json(before, self._value)[0] if "body" in self.matcher.fields else [])
         except RecursionError:
             return [DifferingValue("body", (), recorded.body, self.request.body)]
@@ -133,6 +133,6 @@ def _weight(difference: DifferingValue) -> int:
     if (isinstance(before, str) and isinstance(now, str)) or (
         isinstance(before, bytes) and isinstance(now, bytes)
     ):
-        start = common(before, now)  # type: ignore[type-var]
+        start = common_start(before, now)  # type: ignore[type-var]
         return max(len(before), len(now)) - start - common_end(before[start:], now[start:])  # type: ignore[type-var]
     return 20 * max(1, difference.items)

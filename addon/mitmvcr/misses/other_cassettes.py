@@ -84,8 +84,8 @@ def with_like_name(root: Path, path: Path) -> str | None:
     import difflib  # noqa: PLC0415 - only a cassette that isn't there needs it
 
     wanted = path.name.removesuffix(SUFFIX)
-    found = difflib.get_close_matches(wanted, names, 1, 0.75)
-    return (path.parent / found[0]).relative_to(root).as_posix() if found else None
+    similar = difflib.get_close_matches(wanted, names, 1, 0.75)
+    return (path.parent / similar[0]).relative_to(root).as_posix() if similar else None
 
 
 def _files(root: Path, first: Path, look: _Look) -> Iterator[Path]:

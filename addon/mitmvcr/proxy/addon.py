@@ -33,7 +33,7 @@ from mitmvcr.proxy.fail_closed import Subject, guard, refuse_connection
 from mitmvcr.proxy.hooks.exchanges import Exchanges
 from mitmvcr.proxy.hooks.write_queue import WriteQueue
 from mitmvcr.proxy.patches import gate
-from mitmvcr.reports import summary
+from mitmvcr.reports import terminal_summary
 from mitmvcr.serving.access_log import AccessLog
 from mitmvcr.serving.cassette_selection import CassetteChoice
 from mitmvcr.serving.outcomes import Outcomes
@@ -139,7 +139,7 @@ class VCR:
         self._table = None
         is_failed = True
         with _going_on(lambda problem: print(f"mitmvcr: {problem}", file=sys.stderr, flush=True)):
-            is_failed = summary.finish(table.closed, table.failures, table.settings)
+            is_failed = terminal_summary.finish(table.closed, table.failures, table.settings)
         if is_failed and self._running:
             fail_at_exit()
 

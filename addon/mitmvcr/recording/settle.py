@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from mitmvcr.formats import govcr
 from mitmvcr.model import Cassette, Interaction, Node, Plain, Request, Response
-from mitmvcr.replay.pairing import partners
+from mitmvcr.replay.index import partners
 from mitmvcr.scrub.memory import strings
 from mitmvcr.scrub.placeholders import MARK
 
@@ -29,7 +29,9 @@ def settle(before: Cassette, now: Sequence[Interaction], key: Callable[[Request]
     one that ended before it. Replacements (`REDACTED-org-2`) get the numbers that they had. What says
     the same as before is the interaction that stood there, with its duration and, in the file, its text.
     """
-    keys_before, keys = ([key(one.request) for one in side] for side in (before.interactions, now))
+    keys_before, keys = (
+        [key(interaction.request) for interaction in side] for side in (before.interactions, now)
+    )
     pairs = list(zip(partners(keys, keys_before), now, strict=True))
     numbers = _numbers(before.interactions, pairs)
     settled, dialect = [], govcr.dialect_of(before)
@@ -71,14 +73,14 @@ def _numbers(before: Sequence[Interaction], pairs: Sequence[_Pair]) -> Numbers:
     numbers: Numbers = {}
     given: set[tuple[bytes, bytes]] = set()
     for old, new in pairs:
-        theirs, ours = list(_marks(before[old])) if old is not None else [], list(_marks(new))
-        if [kind for kind, _ in theirs] != [kind for kind, _ in ours]:
+        old_marks, new_marks = list(_marks(before[old])) if old is not None else [], list(_marks(new))
+        if [kind for kind, _ in old_marks] != [kind for kind, _ in new_marks]:
             continue
-        for (kind, then), mark in zip(theirs, ours, strict=True):
-            if mark not in numbers and (kind, then) not in given:
-                numbers[mark] = then
-                given.add((kind, then))
-    taken = given | {mark for one in before for mark in _marks(one)}
+        for (kind, old_number), mark in zip(old_marks, new_marks, strict=True):
+            if mark not in numbers and (kind, old_number) not in given:
+                numbers[mark] = old_number
+                given.add((kind, old_number))
+    taken = given | {mark for interaction in before for mark in _marks(interaction)}
     for _, new in pairs:
         for kind, number in _marks(new):
             if (kind, number) not in numbers:

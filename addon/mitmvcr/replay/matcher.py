@@ -21,7 +21,7 @@ from mitmvcr.model import Request
 from mitmvcr.replay.ignore_paths import remove_paths, without_pairs, without_parts
 from mitmvcr.scrub import collapse
 
-DEFAULT_PORTS = {"http": "80", "https": "443"}
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 _REMEMBERED = 1 << 17
 """Requests whose keys are remembered: 30 MB in all, with recordings that take much more."""
@@ -106,7 +106,7 @@ class Matcher:
                 self._keys[fingerprint] = key
         return key
 
-    def known(self, request: Request) -> bytes | None:
+    def remembered_key(self, request: Request) -> bytes | None:
         """The key if one was made of the same bytes, be they scrubbed or have no need to be."""
         return self._keys.get(self._fingerprint(request))
 
@@ -143,39 +143,34 @@ class Matcher:
         """What a field says that depends on method and URL alone, which are the same in many requests."""
         part = self._places.get((name, method, url))
         if part is None:
-            part = collapse(_bytes(method.upper() if name == "method" else self._url_part(name, url)))
+            part = collapse(_bytes(method.upper() if name == "method" else self.url_part(name, url)))
             if len(self._places) >= _REMEMBERED_PLACES:
                 self._places.clear()
             self._places[name, method, url] = part
         return part
 
-    def _query(self, url: SplitResult) -> str:
-        # As VCR.py: the pairs in any order (vcr/request.py, Request.query).
-        pairs = parse_qsl(url.query, keep_blank_values=True, errors="surrogateescape")
-        return repr(sorted(pair for pair in pairs if pair[0] not in self.ignore))
-
-    def _url_part(self, name: str, text: str) -> str:
+    def url_part(self, name: str, text: str) -> str:
+        """What a URL says in a field: `url scheme host port path query`, in the form that is compared."""
         url = _split(text)
         match name:
             case "url":
-                return self._path(self._without_ignored(text, url))
+                has_ignored = self.ignore and url.query
+                query = without_pairs(url.query, self.ignore)
+                return self._path(url._replace(query=query).geturl() if has_ignored else text)
             case "query":
-                return self._query(url)
+                # As VCR.py: the pairs in any order (vcr/request.py, Request.query).
+                pairs = parse_qsl(url.query, keep_blank_values=True, errors="surrogateescape")
+                return repr(sorted(pair for pair in pairs if pair[0] not in self.ignore))
             case "scheme":
                 return url.scheme
             case "host":
                 return url.hostname or ""
             case "port":
-                return str(url.port or "") or DEFAULT_PORTS.get(url.scheme, "")
+                return str(url.port or "") or _DEFAULT_PORTS.get(url.scheme, "")
         return self._path(url.path)
 
     def _path(self, text: str) -> str:
         return text.replace("/v1/v1/", "/v1/") if self.llama_stack else text
-
-    def _without_ignored(self, text: str, url: SplitResult) -> str:
-        if not url.query or not self.ignore:
-            return text
-        return url._replace(query=without_pairs(url.query, self.ignore)).geturl()
 
     def body_key(self, request: Request) -> bytes:
         """The body in the form in which it is compared: JSON in one spelling, else its bytes."""

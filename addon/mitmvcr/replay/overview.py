@@ -5,13 +5,12 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import accumulate, chain, filterfalse, islice, pairwise, zip_longest
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from mitmvcr.model import Interaction, Request, Source, request_of
+from mitmvcr.model import Request, Source
 
 _MOST = 500
 """Recordings that are worth a look."""
@@ -20,24 +19,15 @@ _EDGE = 512  # bytes of a body's beginning and end
 
 _COUNTED = 256  # interactions between two whose lines are remembered
 
-_Common = tuple[str, ...]
-
-_COMMON: Sequence[Callable[[str, str], _Common]] = (
+_COMMON: Sequence[Callable[[str, str], Hashable]] = (
     lambda method, path: (path, method),
-    lambda _, path: (path,),
+    lambda _, path: path,
     lambda method, path: (path.rpartition("/")[2], method),
-    lambda _, path: (path.rpartition("/")[2],),
-    lambda method, _: (method,),
-    lambda _method, _path: (),
+    lambda _, path: path.rpartition("/")[2],
+    lambda method, _: method,
+    lambda _method, _path: "",
 )
 """What requests may have in common, by their methods and paths, the closest first."""
-
-
-class _Group(NamedTuple):
-    """Requests that have the same in common, in a way of `_COMMON`."""
-
-    closeness: int
-    common: _Common
 
 
 class Overview:
@@ -48,17 +38,9 @@ class Overview:
         self._place = array("L")
         self._length = array("Q")
         self._edges = array("q"), array("q")
-        self._groups: dict[int, dict[_Common, list[int]]] = {}
-        self._by_edge: dict[tuple[_Group, int], list[int]] = {}
-        self._grouped = 0
+        self._groups: dict[int, dict[Hashable, list[int]]] = {}
+        self._by_edge: dict[tuple[int, Hashable, int], list[int]] = {}
         self._lines: list[int] = []
-
-    @classmethod
-    def of(cls, interactions: Sequence[Interaction]) -> Overview:
-        """The overview of whole interactions."""
-        overview = cls()
-        overview.add(0, (request_of(interactions, number) for number in range(len(interactions))))
-        return overview
 
     def add(self, first: int, requests: Iterable[Request]) -> None:
         """Add the requests from this number on; those that it has already are passed over."""
@@ -69,6 +51,8 @@ class Overview:
                 self._length.append(len(request.body))
                 for hashes, edge in zip(self._edges, _edges_of(request.body), strict=True):
                     hashes.append(edge)
+                self._groups.clear()
+                self._by_edge.clear()
 
     def places(self, most: int) -> list[tuple[str, str, int]]:
         """Methods and URLs of the first `most` requests and how often each is there, in recorded order."""
@@ -81,17 +65,17 @@ class Overview:
         They have its path, if any has, else the last part of that, else its method: the first of these that
         some have. Of many they are those of a like length, most of them with the same beginning or end.
         """
-        body = request.body
-        for closeness, common in enumerate(_COMMON):
-            group = _Group(closeness, common(request.method, path_of(request.url)))
-            numbers = self._by_length(closeness).get(group.common, [])
-            choices = [numbers]
-            if len(numbers) > _MOST:
-                choices = [self._with_edge(group, 0, body), self._with_edge(group, 1, body), numbers]
-            nearest = [self._unplayed(choice, len(body), played) for choice in choices]
-            mixed = (number for number in chain(*zip_longest(*nearest)) if number is not None)
-            if found := sorted(set(islice(mixed, _MOST))):
-                return found
+        length = len(request.body)
+        for closeness, common_of in enumerate(_COMMON):
+            common = common_of(request.method, path_of(request.url))
+            groups = [self._group(closeness, common)]
+            if len(groups[0]) > _MOST:
+                edges = enumerate(_edges_of(request.body))
+                groups += [self._with_edge(closeness, common, end, edge) for end, edge in edges]
+            nearest = zip_longest(*(self._nearest(numbers, length, played) for numbers in groups))
+            mixed = (number for number in chain.from_iterable(nearest) if number is not None)
+            if alike := sorted(set(islice(mixed, _MOST))):
+                return alike
         return []
 
     def line(self, source: Source, number: int) -> int:
@@ -103,41 +87,33 @@ class Overview:
         part = number // _COUNTED
         return self._lines[part] + source.data.count(b"\n", starts[part], source.spans[number][0])
 
-    def _by_length(self, closeness: int) -> dict[_Common, list[int]]:
-        """All numbers by what they have in common, in the order of lengths."""
-        if self._grouped != len(self._length):
-            self._groups.clear()
-            self._by_edge.clear()
-            self._grouped = len(self._length)
-        if closeness not in self._groups:
-            common = [_COMMON[closeness](method, path_of(url)) for method, url in self._places]
+    def _group(self, closeness: int, common: Hashable) -> list[int]:
+        """All numbers that have this in common, in a way of `_COMMON`, in the order of lengths."""
+        groups = self._groups.get(closeness)
+        if groups is None:
             groups = self._groups[closeness] = {}
+            common_of = [_COMMON[closeness](method, path_of(url)) for method, url in self._places]
             for number in sorted(range(len(self._length)), key=self._length.__getitem__):
-                groups.setdefault(common[self._place[number]], []).append(number)
-        return self._groups[closeness]
+                groups.setdefault(common_of[self._place[number]], []).append(number)
+        return groups.get(common, [])
 
-    def _with_edge(self, group: _Group, end: int, body: bytes) -> list[int]:
-        """Those of a group that begin (`end` 0) or end (1) as a body does, in the order of lengths."""
+    def _with_edge(self, closeness: int, common: Hashable, end: int, edge: int) -> list[int]:
+        """Those whose bodies begin (`end` 0) or end (1) in bytes of this hash, in the order of lengths."""
+        group = closeness, common, end
+        numbers = self._by_edge.get(group)
         hashes = self._edges[end]
-        if (group, end) not in self._by_edge:
-            numbers = self._by_length(group.closeness)[group.common]
-            self._by_edge[group, end] = sorted(numbers, key=hashes.__getitem__)
-        numbers = self._by_edge[group, end]
-        edge = _edges_of(body)[end]
+        if numbers is None:
+            numbers = sorted(self._group(closeness, common), key=hashes.__getitem__)
+            self._by_edge[group] = numbers
         start = bisect_left(numbers, edge, key=hashes.__getitem__)
         return numbers[start : bisect_right(numbers, edge, key=hashes.__getitem__)]
 
-    def _unplayed(self, numbers: list[int], length: int, played: AbstractSet[int]) -> list[int]:
-        """The unplayed ones of numbers in the order of lengths, those of the nearest lengths first."""
-        near = self._around(numbers, length)
-        unplayed = list(filterfalse(played.__contains__, near))
-        if len(unplayed) < _MOST and len(near) < len(numbers):
-            unplayed = self._around(list(filterfalse(played.__contains__, numbers)), length)
-        return sorted(unplayed, key=lambda number: abs(self._length[number] - length))
-
-    def _around(self, numbers: list[int], length: int) -> list[int]:
+    def _nearest(self, numbers: list[int], length: int, played: AbstractSet[int]) -> list[int]:
+        """Unplayed ones of numbers that are in the order of lengths, those of the nearest lengths first."""
         at = bisect_left(numbers, length, key=self._length.__getitem__)
-        return numbers[max(0, at - _MOST) : at + _MOST]
+        sides = (filterfalse(played.__contains__, side) for side in (reversed(numbers[:at]), numbers[at:]))
+        near = [number for side in sides for number in islice(side, _MOST)]
+        return sorted(near, key=lambda number: abs(self._length[number] - length))
 
 
 def _edges_of(body: bytes) -> tuple[int, int]:

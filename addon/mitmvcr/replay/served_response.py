@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 
 from mitmvcr.http.content_coding import coding_of
 from mitmvcr.http.go_rules import HOP_BY_HOP, bodiless, canonical_header
@@ -78,21 +79,14 @@ def error(code: int, kind: str, message: str) -> ServedResponse:
     return ServedResponse(code, "", headers, body)
 
 
-def miss(message: str) -> ServedResponse:
-    """404: nothing recorded answers this request."""
-    return error(404, "vcr_cassette_miss", message)
+miss = partial(error, 404, "vcr_cassette_miss")
+"""Nothing recorded answers this request."""
 
+refusal = partial(error, 400, "vcr_cassette_error")
+"""The cassette that the request names can't be used."""
 
-def refusal(message: str) -> ServedResponse:
-    """400: the cassette that the request names can't be used."""
-    return error(400, "vcr_cassette_error", message)
+too_large = partial(error, 413, "vcr_body_too_large")
+"""The request's body is larger than any that is matched."""
 
-
-def too_large(message: str) -> ServedResponse:
-    """413: the request's body is larger than any that is matched."""
-    return error(413, "vcr_body_too_large", message)
-
-
-def failure(message: str) -> ServedResponse:
-    """500: mitmvcr itself failed; the request went nowhere."""
-    return error(500, "vcr_internal_error", message)
+failure = partial(error, 500, "vcr_internal_error")
+"""mitmvcr itself failed; the request went nowhere."""

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from mitmvcr.misses.explain import Miss
-from mitmvcr.reports.run_report import Report, Unused
+from mitmvcr.reports.run_report import Report
 
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document can hold, escaped or not (its production 2)."""
@@ -48,27 +47,21 @@ def as_xml(reports: Sequence[Report], failures: Sequence[str]) -> str:
 
 def _cases(report: Report) -> Iterator[_Case]:
     for miss in report.misses:
-        yield _of_miss(miss)
+        text = "\n".join(miss.lines)
+        yield _Case(miss.request, "failure", f"miss:{miss.reason}", miss.message, text)
     if report.miss_count > len(report.misses):
         more = f"and {report.miss_count - len(report.misses)} more misses"
         yield _Case(more, "failure", "miss", more)
     if report.strict and report.unused_count:
-        for one in report.unused:
-            yield _of_unused(one)
+        for unused in report.unused:
+            what = f"interaction {unused.number}"
+            request = f"{unused.method} {unused.url}"
+            yield _Case(f"{what}: {request}", "failure", "unused", f"nothing asked for {what}, {request}")
         if report.unused_count > len(report.unused):
             more = f"and {report.unused_count - len(report.unused)} more that nothing asked for"
             yield _Case(more, "failure", "unused", more)
     if not report.failed:
         yield _Case(f"{report.recorded} recorded, {report.replayed} replayed")
-
-
-def _of_miss(miss: Miss) -> _Case:
-    return _Case(miss.request, "failure", f"miss:{miss.reason}", miss.message, "\n".join(miss.lines))
-
-
-def _of_unused(one: Unused) -> _Case:
-    said = f"nothing asked for interaction {one.number}, {one.method} {one.url}"
-    return _Case(f"interaction {one.number}: {one.method} {one.url}", "failure", "unused", said)
 
 
 def _counts(cases: Sequence[_Case]) -> str:

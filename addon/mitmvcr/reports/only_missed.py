@@ -17,10 +17,10 @@ def tables(report: Path, folder: Path) -> tuple[Table, ...]:
     `folder` is vcr_dir. Raises MitmvcrError for a report that can't be used.
     """
     document = run_report.read(report)
-    run_report.check_folder(report, document["dir"], Path(document["cwd"], document["dir"]), folder)
+    run_report.check_folder(report, document, folder)
     found = [Table(str(report), "*", (("mode", Mode.REPLAY.value),))]
-    for one in document["cassettes"]:
-        if one["miss_count"]:
-            name = _SPECIAL.sub(lambda special: f"[{special[0]}]", str(one.get("name", "")))
+    for cassette in document["cassettes"]:
+        if cassette["miss_count"]:
+            name = _SPECIAL.sub(lambda special: f"[{special[0]}]", str(cassette.get("name", "")))
             found.append(Table(str(report), name, (("mode", Mode.NEW_EPISODES.value),)))
     return tuple(found)

@@ -43,8 +43,8 @@ def read_reports(paths: Sequence[Path], folder: Path) -> Runs:
     notes: list[str] = []
     for path in paths:
         report = run_report.read(path)
+        run_report.check_folder(path, report, folder)
         top = Path(report["cwd"], report["dir"])
-        run_report.check_folder(path, report["dir"], top, folder)
         for cassette in report["cassettes"]:
             inside = os.path.relpath(Path(report["cwd"], cassette["path"]), top)
             real = os.path.realpath(folder / inside)

@@ -25,8 +25,8 @@ VERSION = 1
 
 SCHEMA = Path(__file__).with_name("report.schema.json")
 
-KEPT = 1000
-"""Misses, and unused recordings, that are kept of a cassette; more are counted."""
+MAX_LISTED = 1000
+"""Misses, failures and unused recordings of a cassette that are listed; more are counted."""
 
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -48,7 +48,7 @@ class Report:
     """What came of one cassette since it was opened.
 
     `is_used` says that a client used it (or that the user named it). `misses` and `unused` have the
-    first KEPT, the counts are of all. `failures` say which recordings were refused, and why.
+    first MAX_LISTED, the counts are of all. `failures` say which recordings were refused, and why.
     """
 
     name: str
@@ -69,12 +69,12 @@ class Report:
     def add(self, miss: Miss) -> None:
         """Count a miss, and keep it if there are not too many."""
         self.miss_count += 1
-        if len(self.misses) < KEPT:
+        if len(self.misses) < MAX_LISTED:
             self.misses.append(miss)
 
     def fail(self, error: MitmvcrError) -> None:
         """Remember what went wrong, if there is not too much."""
-        if len(self.failures) < KEPT:
+        if len(self.failures) < MAX_LISTED:
             self.failures.append(str(error))
 
     @property
@@ -174,18 +174,22 @@ def _is_report(report: dict[str, Any]) -> bool:
         and isinstance(report.get("failed"), bool)
         and isinstance(cassettes, list)
         and all(
-            isinstance(one, dict)
-            and isinstance(one.get("path"), str)
-            and {"asked", "recorded", "replayed", "miss_count"} <= one.keys()
-            for one in cassettes
+            isinstance(cassette, dict)
+            and isinstance(cassette.get("path"), str)
+            and {"asked", "recorded", "replayed", "miss_count"} <= cassette.keys()
+            for cassette in cassettes
         )
     )
 
 
-def check_folder(path: Path, said: str, whole: Path, folder: Path) -> None:
-    """The run's folder is ours: by its place, or as it stands to where each process ran."""
-    if os.path.realpath(whole) == os.path.realpath(folder) or said == os.path.relpath(folder):
-        return
-    raise MitmvcrError(
-        f"{path}: the run used vcr_dir={said}, not {folder}: give --dir {said}, or another report"
-    )
+def check_folder(path: Path, report: dict[str, Any], folder: Path) -> None:
+    """Raises MitmvcrError unless the report in a file is of a run that used this folder as vcr_dir.
+
+    It is the run's by its place, or as it stands to where each process ran.
+    """
+    used = report["dir"]
+    is_place = os.path.realpath(Path(report["cwd"], used)) == os.path.realpath(folder)
+    if not is_place and used != os.path.relpath(folder):
+        raise MitmvcrError(
+            f"{path}: the run used vcr_dir={used}, not {folder}: give --dir {used}, or another report"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mitmvcr.reports.run_report import KEPT, Report
+from mitmvcr.reports.run_report import MAX_LISTED, Report
 
 
 class Ledger:
@@ -21,7 +21,7 @@ class Ledger:
         """Add what came of one opening; the report in which it is counted now.
 
         Counts add up. Unused is what no opening asked for, as far as openings had recordings at all
-        (`had_recordings`); where more than KEPT were unused, it is what the opening with the fewest says.
+        (`had_recordings`); where more than MAX_LISTED were, it is what the opening with the fewest says.
         """
         key = (report.path, report.mode, report.strict, had_recordings)
         before = self._reports.get(key)
@@ -32,10 +32,10 @@ class Ledger:
             return before
         for count in ("recorded", "replayed", "cut", "too_large", "miss_count"):
             setattr(before, count, getattr(before, count) + getattr(report, count))
-        before.misses += report.misses[: KEPT - len(before.misses)]
-        before.failures += report.failures[: KEPT - len(before.failures)]
+        before.misses += report.misses[: MAX_LISTED - len(before.misses)]
+        before.failures += report.failures[: MAX_LISTED - len(before.failures)]
         before.is_used |= report.is_used
-        if max(before.unused_count, report.unused_count) <= KEPT:
+        if max(before.unused_count, report.unused_count) <= MAX_LISTED:
             still_unused = set(report.unused)
             before.unused = [unused for unused in before.unused if unused in still_unused]
             before.unused_count = len(before.unused)

@@ -15,7 +15,7 @@ from mitmvcr.model import Request
 from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
-from mitmvcr.reports import summary
+from mitmvcr.reports import terminal_summary
 from mitmvcr.serving.access_log import AccessLog
 from mitmvcr.serving.cassette_selection import CONTROL_HOST, CassetteChoice
 from mitmvcr.serving.request_head import RequestHead
@@ -46,7 +46,7 @@ class Outcomes:
         if choice.error:
             return CassetteError(choice.error)
         try:
-            return self.sessions().opened(choice.cassette)
+            return self.sessions().get(choice.cassette)
         except CassetteError as error:
             return error
 
@@ -82,7 +82,7 @@ class Outcomes:
 
     def _missed(self, miss: Miss) -> ServedResponse:
         self._told_misses += 1
-        announcement = summary.announcement(miss, self._told_misses)
+        announcement = terminal_summary.announcement(miss, self._told_misses)
         if announcement:
             log.warning("%s", announcement)
         return served_response.miss(miss.message)

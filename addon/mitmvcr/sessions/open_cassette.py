@@ -1,12 +1,12 @@
 """A cassette in use: what to do with a request, what is recorded, and what came of it; no event loop.
 
-Whatever serves requests asks `answer` (or `key` and `play`), and tells `record` what ended whole.
+Whatever serves requests asks `answer` or `verdict`, and tells `record` what ended whole.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from mitmvcr.config.settings import CassetteSettings, Mode, Settings
@@ -19,7 +19,7 @@ from mitmvcr.recording.recorder import Recorder
 from mitmvcr.replay.index import Index
 from mitmvcr.replay.matcher import Matcher
 from mitmvcr.replay.player import Player
-from mitmvcr.reports.run_report import KEPT, Report, Unused
+from mitmvcr.reports.run_report import MAX_LISTED, Report, Unused
 from mitmvcr.scrub import Memory, Scrubber
 from mitmvcr.store import cassette as disk
 from mitmvcr.store.cache import CachedCassette, CassetteCache
@@ -43,7 +43,7 @@ class Play:
     @property
     def wait(self) -> float:
         """Seconds after the request came until its answer is due."""
-        return self.cassette.wait(self.interaction)
+        return self.interaction.response.duration / 1e9 * self.cassette.plan.latency
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,31 +56,30 @@ class Forward:
 Verdict = Play | Miss | Forward
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What all cassettes of a table are used with; `open_cassettes` are those, for the hints of a miss."""
-
-    settings: Settings
-    scrubber: Scrubber
-    cache: CassetteCache
-    open_cassettes: Iterable[OpenCassette]
-
-
 class OpenCassette:
     """A cassette in use: its content, its writer while it records, and its sessions' places.
 
     `is_used` says whether a client used it, or the user named it. `notes` are lines for the user about
-    what the file has.
+    what the file has. `open_cassettes` are all that are open, for the hints of a miss.
     """
 
-    def __init__(self, location: Location, plan: CassetteSettings, shared: Shared) -> None:
+    def __init__(  # noqa: PLR0913 - what it is, how it is used, and what all cassettes share
+        self,
+        location: Location,
+        plan: CassetteSettings,
+        *,
+        settings: Settings,
+        scrubber: Scrubber,
+        cache: CassetteCache,
+        open_cassettes: Iterable[OpenCassette],
+    ) -> None:
         self.location = location
         self.plan = plan
-        self._others = shared.open_cassettes
         self.notes: list[str] = []
         self.is_used = False
-        self._settings = shared.settings
-        self._scrubber = shared.scrubber
+        self._settings = settings
+        self._scrubber = scrubber
+        self._open_cassettes = open_cassettes
         self._players: dict[str, Player] = {}
         self._index: Index | None = None
         self._recorder: Recorder | None = None
@@ -95,10 +94,10 @@ class OpenCassette:
         # Locked before it is read: nobody writes in between.
         lock = Lock(location.path) if self.records else None
         try:
-            self._before = self._read_before(shared.cache) if mode is Mode.RECORD else None
-            self._read(shared.cache)
+            self._before = self._read_before(cache) if mode is Mode.RECORD else None
+            self._read(cache)
             if lock:
-                self._recorder = Recorder(self._writer(lock), shared.scrubber, self.memory)
+                self._recorder = Recorder(self._writer(lock), scrubber, self.memory)
         except BaseException:
             if lock:
                 lock.release()
@@ -154,23 +153,22 @@ class OpenCassette:
             return
         self.notes.append(f"{torn} and was set aside in {writer.set_aside}; record it with new-episodes")
 
-    def player(self, session: str) -> Player:
-        """The session's place in the cassette; the index is made when the first request comes."""
-        self.is_used = True
-        player = self._players.get(session)
-        if player is None:
-            player = self._players[session] = Player(self._made_index(), self._repeat)
-        return player
-
-    def _made_index(self) -> Index:
+    def _ready_index(self) -> Index:
+        """The index, which is made when the first request comes; the scrubber knows what it holds then."""
         if self._index is None:
             self._index = self._cached.index(self.matcher, self._scrubber, self.memory, whole=self.records)
         return self._index
 
+    def _player(self, session: str) -> Player:
+        player = self._players.get(session)
+        if player is None:
+            player = self._players[session] = Player(self._ready_index(), self._repeat)
+        return player
+
     def key(self, request: Request) -> bytes:
         """What the request is looked up by."""
-        self._made_index()  # the scrubber knows what the recordings hold then
-        key = self.matcher.known(request)
+        self._ready_index()
+        key = self.matcher.remembered_key(request)
         if key is None:
             return self.matcher.key(self._scrubbed(request))
         self._scrubber.remember_credentials(request, self.memory)  # its credentials may stand in later ones
@@ -179,11 +177,13 @@ class OpenCassette:
     def _scrubbed(self, request: Request) -> Request:
         return self._scrubber.request(request, self.memory)
 
-    def _shown(self, url: str) -> str:
-        return self._scrubbed(Request("GET", url)).url
+    def _as_unused(self, number: int) -> Unused:
+        recorded = self.interactions[number]
+        url = self._scrubbed(Request("GET", recorded.request.url)).url
+        return Unused(recorded.id, recorded.request.method, url)
 
-    def answer(self, request: Request, session: str) -> Verdict:
-        """What to do with a request of this session."""
+    def answer(self, request: Request, session: str = "") -> Verdict:
+        """What to do with a request of this session: independent ones each play it from the start."""
         return self.verdict(session, lambda: request, lambda: self.key(request))
 
     def verdict(self, session: str, request: Callable[[], Request], key: Callable[[], bytes]) -> Verdict:
@@ -191,28 +191,19 @@ class OpenCassette:
         self.is_used = True
         if not self.replays:
             return Forward(record=self.records)
-        wanted = key()
-        number = self.play(wanted, session)
-        if number is not None:
-            return Play(self, number)
-        return Forward(record=True) if self.records else self.miss(request(), wanted, session)
-
-    def play(self, key: bytes, session: str) -> int | None:
-        """The number of the interaction that answers a request of this key, None if none is left."""
-        number = self.player(session).play(key)
+        request_key = key()
+        player = self._player(session)
+        number = player.play(request_key)
         if number is not None:
             self.report.replayed += 1
-        return number
+            return Play(self, number)
+        return Forward(record=True) if self.records else self._miss(request(), request_key, player)
 
-    def wait(self, interaction: Interaction) -> float:
-        """Seconds until its answer is due."""
-        return interaction.response.duration / 1e9 * self.plan.latency
-
-    def miss(self, request: Request, key: bytes, session: str) -> Miss:
-        """What is said of a request of this key that nothing answers."""
-        player = self.player(session)
+    def _miss(self, request: Request, key: bytes, player: Player) -> Miss:
         self._cached.index(self.matcher, self._scrubber, self.memory, whole=True)
         scrubbed = self._scrubbed(request)
+        keys = {self.matcher: key}
+        others = (cassette for cassette in self._open_cassettes if cassette is not self)
         recordings = Recordings(
             self.interactions,
             self._cached.overview,
@@ -221,18 +212,12 @@ class OpenCassette:
             self._scrubbed,
             player.times_asked(key),
             self.file.cassette.source if self.file else None,
-            tuple(self._elsewhere(scrubbed, key)),
+            [other.location.name for other in others if other.has(scrubbed, keys)],
             self._settings.dir,
         )
         miss = explain(self.location, recordings, scrubbed, self.matcher)
         self.report.add(miss)
         return miss
-
-    def _elsewhere(self, scrubbed: Request, key: bytes) -> Iterator[str]:
-        keys = {self.matcher: key}
-        return (
-            other.location.name for other in self._others if other is not self and other.has(scrubbed, keys)
-        )
 
     def has(self, scrubbed: Request, keys: dict[Matcher, bytes]) -> bool:
         """Whether a scrubbed request is recorded here, as far as the cassette was played from already.
@@ -267,10 +252,9 @@ class OpenCassette:
     def current(self) -> Report:
         """The report as it stands now."""
         unused = self.unused()
-        named = [self.interactions[number] for number in unused[:KEPT]]
         return replace(
             self.report,
-            unused=[Unused(one.id, one.request.method, self._shown(one.request.url)) for one in named],
+            unused=list(map(self._as_unused, unused[:MAX_LISTED])),
             unused_count=len(unused),
             misses=list(self.report.misses),
             failures=list(self.report.failures),

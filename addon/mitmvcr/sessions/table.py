@@ -10,17 +10,15 @@ import fnmatch
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from mitmvcr.config import user_functions
 from mitmvcr.config.settings import CassetteSettings, Mode, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError, SettingsError
-from mitmvcr.model import Request
-from mitmvcr.reports.run_report import KEPT, Report
+from mitmvcr.reports.run_report import MAX_LISTED, Report
 from mitmvcr.reports.totals import Ledger
 from mitmvcr.scrub import Scrubber
-from mitmvcr.sessions.open_cassette import OpenCassette, Shared, Verdict
+from mitmvcr.sessions.open_cassette import OpenCassette
 from mitmvcr.store import cassette as disk
 from mitmvcr.store.cache import CassetteCache
 from mitmvcr.store.locate import Location, locate
@@ -31,18 +29,6 @@ DEFAULT_NAME = "default"
 _BASE_URL = re.compile(r"(https?://[^/?#]+)(?:(?:/[^/?#]+)*?/v\d+(?=[/?#]|$))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One client's use of a cassette: independent sessions each play it from the start."""
-
-    cassette: OpenCassette
-    id: str
-
-    def answer(self, request: Request) -> Verdict:
-        """What to do with this request."""
-        return self.cassette.answer(request, self.id)
-
-
 class Sessions:
     """The table of open cassettes, by name; the one place that opens and closes them."""
 
@@ -51,7 +37,6 @@ class Sessions:
         self.scrubber = scrubber
         self.default: str | None = settings.cassette or DEFAULT_NAME
         self.cache = CassetteCache()
-        self._shared = Shared(settings, scrubber, self.cache, self)
         self.failures: list[str] = []
         self._ledger = Ledger()
         self._open: dict[str, OpenCassette] = {}
@@ -118,7 +103,7 @@ class Sessions:
         mode = self.plan(self.default).mode
         location = self._default_location(self.default)
         if named or (location.exists and mode in (Mode.REPLAY, Mode.ONCE)):
-            self.get(None).cassette.is_used = named
+            self.get(None).is_used = named
         elif mode is not Mode.REPLAY:
             # Nobody named it, so it may never be used: its lock is left to those who do.
             check_folder(location.path)
@@ -156,11 +141,7 @@ class Sessions:
         """How the cassette of this name is used if nobody says anything else."""
         return self.settings.for_cassette(name)
 
-    def get(self, name: str | None, session: str = "") -> Session:
-        """The session on the named cassette, or on the default one; raises CassetteError."""
-        return Session(self.opened(name), session)
-
-    def opened(self, name: str | None) -> OpenCassette:
+    def get(self, name: str | None) -> OpenCassette:
         """The named cassette, or the default one, which is opened if it isn't; raises CassetteError."""
         name = name or self.default
         if name is None:
@@ -179,7 +160,14 @@ class Sessions:
         if before is not None and before.records:  # its file is whole, and free, when it is closed
             self._close(before, reopened=True)
             location = locate(self.settings.dir, name)
-        opened = OpenCassette(location, plan, self._shared)
+        opened = OpenCassette(
+            location,
+            plan,
+            settings=self.settings,
+            scrubber=self.scrubber,
+            cache=self.cache,
+            open_cassettes=self,
+        )
         if before is not None and not before.records:
             self._close(before, reopened=True)
         self._open[name] = opened
@@ -257,6 +245,6 @@ class Sessions:
         return host in self._replayed_hosts
 
     def fail(self, error: MitmvcrError | str) -> None:
-        """Remember what went wrong, the first KEPT times: the process exits non-zero for it."""
-        if len(self.failures) < KEPT:
+        """Remember what went wrong, the first MAX_LISTED times: the process exits non-zero for it."""
+        if len(self.failures) < MAX_LISTED:
             self.failures.append(str(error))

@@ -1,7 +1,8 @@
 """The one way in which a whole file is written: there whole, or as if nothing had been; never appends.
 
-The bytes go to a file beside, are forced to the disk, and take their place by one rename. Whoever reads
-meanwhile, and whoever looks after a crash or a loss of power, finds the old file or the new one.
+The bytes go to a file beside and take their place by one rename: whoever reads meanwhile, or looks after a
+crash of the process, finds the old file or the new one. So does who looks after a loss of power, for bytes
+that replace others are forced to the disk before.
 """
 
 from __future__ import annotations
@@ -19,22 +20,25 @@ _unfinished: set[Path] = set()
 
 
 def write_file(
-    path: Path, data: bytes, *, replace: bool = True, beside: Path | None = None
+    path: Path, data: bytes, *, replace: bool = True, beside: Path | None = None, durable: bool = True
 ) -> os.stat_result:
     """Put a file with these bytes in its place; what `fstat` says of it.
 
     An existing file is replaced, and its mode kept; if not `replace`, FileExistsError is raised. A link
     at `path` is replaced itself. `beside` is a name in the same folder for the file until it is whole,
-    for who alone may use that name; else one is made up. Raises OSError, and then nothing has changed.
+    for who alone may use that name; else one is made up. Unless it is to be `durable` at once, a file that
+    replaces none may be lost with the power, and one that does may be the old one again, until `sync` is
+    called for it and its folder. Raises OSError, and then nothing has changed.
     """
     beside = beside or path.with_name(f".mitmvcr-{os.urandom(8).hex()}")
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     _unfinished.add(beside)
     try:
         try:
-            _keep_mode(fd, path)
+            is_there = _keep_mode(fd, path)
             write_all(fd, data, 0)
-            os.fsync(fd)
+            if is_there or durable:
+                os.fsync(fd)
             status = os.fstat(fd)
         finally:
             os.close(fd)
@@ -47,7 +51,8 @@ def write_file(
         raise
     finally:
         _unfinished.discard(beside)
-    _sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
     return status
 
 
@@ -60,12 +65,21 @@ def write_all(fd: int, data: bytes, offset: int) -> None:
 
 
 def sync(path: Path) -> None:
-    """Force what was written to a file to the disk; raises OSError."""
+    """Force what was written to a file, or the names in a folder, to the disk; raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the names of whole files in a folder to the disk, where the file system can do that.
+
+    One that can't loses at most the news of them, and to say that they weren't written would be false.
+    """
+    with contextlib.suppress(OSError):
+        sync(folder)
 
 
 def remove_unfinished() -> None:
@@ -74,12 +88,18 @@ def remove_unfinished() -> None:
         path.unlink(missing_ok=True)
 
 
-def _keep_mode(fd: int, path: Path) -> None:
-    # Before anything is written: what only its owner may read never stands in a file that others may.
-    with contextlib.suppress(FileNotFoundError):
+def _keep_mode(fd: int, path: Path) -> bool:
+    """Give a file the mode of that whose place it takes; whether there is one.
+
+    Before anything is written: what only its owner may read never stands in a file that others may.
+    """
+    try:
         status = path.lstat()
-        if stat.S_ISREG(status.st_mode):
-            os.fchmod(fd, stat.S_IMODE(status.st_mode))
+    except FileNotFoundError:
+        return False
+    if stat.S_ISREG(status.st_mode):
+        os.fchmod(fd, stat.S_IMODE(status.st_mode))
+    return True
 
 
 def _link(beside: Path, path: Path) -> None:
@@ -93,10 +113,3 @@ def _link(beside: Path, path: Path) -> None:
         beside.rename(path)
     else:
         beside.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    # The file is whole under its name already: a file system that can't sync folders loses at most the
-    # news of it, and to say that it could not be written would be false.
-    with contextlib.suppress(OSError):
-        sync(folder)

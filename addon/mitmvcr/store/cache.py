@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mitmvcr import formats
-from mitmvcr.errors import CassetteError
 from mitmvcr.model import Cassette, Interaction
 from mitmvcr.replay.index import Index
 from mitmvcr.replay.matcher import Matcher
@@ -149,11 +148,9 @@ class CassetteCache:
 
 
 def _read(path: Path, before: CachedCassette | None) -> CachedCassette:
-    try:
+    with disk.reading(path):
         is_folder = path.is_dir()
         stamp = _stamp(formats.files_of(path) if is_folder else [path])
-    except OSError as error:
-        raise CassetteError(f"{path}: can't be read: {error.strerror}") from None
     if before is not None and before.is_current(stamp):
         return before
     now = time.time_ns()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from mitmvcr import formats
 from mitmvcr.errors import CassetteError, FormatError
 from mitmvcr.formats.sniffing import HEAD, decompress, sniff
+from mitmvcr.http.content_coding import GZIP_MAGIC
 from mitmvcr.model import Cassette
 
 
@@ -22,22 +24,27 @@ class CassetteFile:
     torn: bytes = b""
 
 
-def read(path: Path) -> CassetteFile:
-    """Read a cassette of any format; raises CassetteError that names file, place and remedy."""
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raises CassetteError that names the file for what the system says meanwhile."""
     try:
-        if path.is_dir():
-            return CassetteFile(path, formats.FOLDER, formats.load_folder(path))
+        yield
     except OSError as error:
         raise CassetteError(f"{path}: can't be read: {error.strerror}") from None
+
+
+def read(path: Path) -> CassetteFile:
+    """Read a cassette of any format; raises CassetteError that names file, place and remedy."""
+    with reading(path):
+        if path.is_dir():
+            return CassetteFile(path, formats.FOLDER, formats.load_folder(path))
     return parse(path, content(path))
 
 
 def content(path: Path) -> bytes:
     """The bytes of a cassette's file; raises CassetteError."""
-    try:
+    with reading(path):
         return path.read_bytes()
-    except OSError as error:
-        raise CassetteError(f"{path}: can't be read: {error.strerror}") from None
 
 
 def parse(path: Path, data: bytes) -> CassetteFile:
@@ -51,12 +58,10 @@ def parse(path: Path, data: bytes) -> CassetteFile:
 
 def format_of(path: Path) -> str:
     """The name of the format that a file's first bytes tell; raises CassetteError if they tell none."""
+    with reading(path), path.open("rb") as file:
+        head = file.read(HEAD)
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-        return sniff(head) + (", compressed" if head.startswith(b"\x1f\x8b") else "")
-    except OSError as error:
-        raise CassetteError(f"{path}: can't be read: {error.strerror}") from None
+        return sniff(head) + (", compressed" if head.startswith(GZIP_MAGIC) else "")
     except FormatError as error:
         raise CassetteError(f"{path}: {error}; move it away to record in its place") from None
 

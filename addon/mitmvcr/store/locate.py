@@ -36,25 +36,25 @@ def locate(root: Path, name: str) -> Location:
     _check_name(name)
     plain = root / name
     try:
-        found = _find(plain)
+        candidates = _find(plain)
     except OSError as error:
         raise CassetteError(f"cassette {name!r} can't be looked for: {error.strerror} ({plain})") from None
-    if len(found) > 1:
+    if len(candidates) > 1:
         raise CassetteError(
-            f"cassette {name!r} could be any of {', '.join(map(str, found))}: name one with its suffix"
+            f"cassette {name!r} could be any of {', '.join(map(str, candidates))}: name one with its suffix"
         )
-    path = found[0] if found else plain if name.endswith(SUFFIXES) else with_suffix(plain, SUFFIX)
+    path = candidates[0] if candidates else plain if name.endswith(SUFFIXES) else with_suffix(plain, SUFFIX)
     real = real_path(path)
     if not real.is_relative_to(real_path(root)):
         raise CassetteError(f"cassette {name!r} leads out of {root} (to {real}): choose another name")
-    return Location(name, path, bool(found))
+    return Location(name, path, bool(candidates))
 
 
 def _find(plain: Path) -> list[Path]:
     if plain.name.endswith(SUFFIXES):
         return [plain] if plain.exists() else []
-    found = [path for path in (with_suffix(plain, suffix) for suffix in SUFFIXES) if path.is_file()]
-    return found or ([plain] if plain.is_dir() and formats.is_cassette_folder(plain) else [])
+    candidates = [path for path in (with_suffix(plain, suffix) for suffix in SUFFIXES) if path.is_file()]
+    return candidates or ([plain] if plain.is_dir() and formats.is_cassette_folder(plain) else [])
 
 
 def real_path(path: Path) -> Path:

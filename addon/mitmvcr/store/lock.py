@@ -4,6 +4,9 @@ All lock files of a process are hard links to one file, which the process keeps 
 thousands of cassettes cost one descriptor, and the system lets all of them go when the process ends. A
 lock file that a killed process left is one that nobody has locked; the next writer takes its place.
 Where there are no hard links each lock file is a file, and costs a descriptor, of its own.
+
+What stands at a lock file's name is taken away only by who has locked just that file, so that two
+processes never take away each other's. Not safe for threads: one thread serves requests.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ import contextlib
 import fcntl
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,12 +36,10 @@ class _LockedFile:
         self.names: set[Path] = set()
 
     def link(self, path: Path) -> bool:
-        """Give it one name more; False if that can't be. Raises FileExistsError."""
+        """Give it one name more; False if that can't be, or something is there."""
         try:
             os.link(next(iter(self.names)), path)
-        except FileExistsError:
-            raise
-        except OSError:  # another file system, one without hard links, or no more of them
+        except OSError:  # or: another file system, one without hard links, or no more of them
             return False
         if _is_at(self.fd, path):
             return True
@@ -48,7 +48,8 @@ class _LockedFile:
 
     def remove(self, path: Path) -> None:
         """Take a name away, and let go of the file with the last one; raises OSError."""
-        path.unlink(missing_ok=True)
+        if _is_at(self.fd, path):
+            path.unlink()
         self.names.discard(path)
         if not self.names:
             os.close(self.fd)
@@ -57,9 +58,8 @@ class _LockedFile:
 _by_device: dict[int, _LockedFile] = {}
 """The locked file that the next lock file is a link to, by file system."""
 
-_mutex = threading.Lock()
-
-os.register_at_fork(after_in_child=_by_device.clear)  # a child has the descriptors, but none of the locks
+# A forked child shares its parent's files: a link to one would stay locked when the child has ended.
+os.register_at_fork(after_in_child=_by_device.clear)
 
 
 class Lock:
@@ -71,11 +71,10 @@ class Lock:
     def __init__(self, cassette: Path, infix: str = "") -> None:
         cassette = followed(cassette)
         self._path = cassette.with_name(f".{cassette.name}{infix}.lock")
-        self._made: list[Path] = []
+        self._new_folders: list[Path] = []
         self._file: _LockedFile | None = None
         try:
-            with _mutex:
-                self._file = self._take(cassette)
+            self._file = self._take(cassette)
         except OSError as error:
             self._remove_folders()
             where = error.filename or self._path.parent
@@ -90,8 +89,7 @@ class Lock:
         if file is None:
             return
         try:
-            with _mutex:
-                file.remove(self._path)
+            file.remove(self._path)
         except OSError as error:
             raise CassetteError(f"{self._path}: can't be removed: {error.strerror}") from None
         finally:
@@ -104,13 +102,12 @@ class Lock:
             # Others come first, or have removed the folder that they had made, too.
             with contextlib.suppress(FileExistsError, FileNotFoundError, BlockingIOError):
                 return self._make()
-            holder = self._holder()
-            tries += bool(holder)
-            if tries == _TRIES:
-                raise CassetteError(
-                    f"{cassette}: {holder} is recording to it; wait for its end, or name another cassette"
-                )
-            if holder:
+            if holder := self._holder():
+                tries += 1
+                if tries == _TRIES:
+                    raise CassetteError(
+                        f"{cassette}: {holder} is recording to it; wait for its end, or name another cassette"
+                    )
                 time.sleep(_PAUSE)
 
     def _make(self) -> _LockedFile:
@@ -129,18 +126,18 @@ class Lock:
             since = time.strftime("%Y-%m-%d %H:%M:%S")
             os.write(fd, f"process {os.getpid()} on {socket.gethostname()} (since {since})\n".encode())
             # Who came between our open and our lock may have taken it for a dead process's.
-            if _is_at(fd, self._path):
-                return fd
+            if not _is_at(fd, self._path):
+                raise BlockingIOError  # noqa: TRY301 - it is closed as for any other error
         except BaseException:
             os.close(fd)
             raise
-        os.close(fd)
-        raise BlockingIOError
+        return fd
 
     def _holder(self) -> str:
         """Who has the lock file that is there; empty if nobody has, and then it is gone."""
         try:
-            fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            # A link, which none of us makes, is an error: what it leads to is not ours to remove.
+            fd = os.open(self._path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return ""
         try:
@@ -157,21 +154,19 @@ class Lock:
     def _make_folders(self) -> None:
         missing = self._path.parent
         while not missing.exists():
-            self._made.append(missing)
+            self._new_folders.append(missing)
             missing = missing.parent
         self._path.parent.mkdir(parents=True, exist_ok=True)
 
     def _remove_folders(self) -> None:
-        for folder in self._made:
+        for folder in self._new_folders:
             with contextlib.suppress(OSError):  # not empty: it has a cassette now
                 folder.rmdir()
 
 
 def _is_at(fd: int, path: Path) -> bool:
-    status = os.fstat(fd)
     with contextlib.suppress(FileNotFoundError):
-        there = path.lstat()
-        return (there.st_dev, there.st_ino) == (status.st_dev, status.st_ino)
+        return os.path.samestat(os.fstat(fd), path.lstat())
     return False
 
 

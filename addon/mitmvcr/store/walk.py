@@ -33,9 +33,9 @@ def walk(top: Path, is_wanted: Callable[[Path], bool] | None = None) -> Iterator
     while waiting:
         path = waiting.pop()
         try:
-            with os.scandir(path) as found:
+            with os.scandir(path) as scanned:
                 entries = sorted(
-                    (entry for entry in found if not entry.name.startswith(".")),
+                    (entry for entry in scanned if not entry.name.startswith(".")),
                     key=lambda entry: entry.name,
                 )
         except OSError as error:

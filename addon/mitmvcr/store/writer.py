@@ -1,7 +1,9 @@
 """Writes a go-vcr cassette, an entry at a time in one append each; never reads what it has written.
 
-A process that is killed loses at most the exchange in flight. No file stays open between two entries:
-thousands of cassettes may be recorded at once.
+A process that is killed loses at most the exchange in flight. The system is not made to put each entry on
+the disk, which would hold up all requests: a loss of power may cost what was recorded since the process
+began, never what stood there before; what `close` has returned for stays. No file stays open between two
+entries: thousands of cassettes may be recorded at once.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ class Writer:
         self.next_id = len(existing.cassette.interactions) if existing else 0
         self._size = 0  # bytes of the file, as this writer left it
         self._inode = 0  # the file's; 0 before the first entry
-        self._unsynced = False
+        self._unsynced = False  # whether bytes of the file may not be on the disk
+        self._moved = False  # whether its name may not be
         self._beside = path.with_name(f".{path.name}.new")
         self._lock = lock or Lock(path)
         try:
@@ -95,10 +98,12 @@ class Writer:
             if self._unsynced:
                 with contextlib.suppress(FileNotFoundError):  # somebody has removed it
                     atomic.sync(self.path)
+            if self._moved:
+                atomic.sync_folder(self.path.parent)
         except OSError as error:
             raise CassetteError(f"{self.path}: may not have come to the disk: {error.strerror}") from None
         finally:
-            self._unsynced = False
+            self._unsynced = self._moved = False
             self._lock.release()
 
     def _begin(self, entry: bytes) -> None:
@@ -147,8 +152,9 @@ class Writer:
         self._unsynced = True
 
     def _put(self, data: bytes, *, replace: bool = True) -> None:
-        status = atomic.write_file(self.path, data, replace=replace, beside=self._beside)
-        self._size, self._inode, self._unsynced = status.st_size, status.st_ino, False
+        status = atomic.write_file(self.path, data, replace=replace, beside=self._beside, durable=False)
+        self._size, self._inode = status.st_size, status.st_ino
+        self._unsynced = self._moved = True
 
     def _set_torn_aside(self, existing: CassetteFile) -> None:
         source = existing.cassette.source

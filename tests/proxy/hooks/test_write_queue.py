@@ -31,7 +31,7 @@ def sessions(tmp_path: Path) -> Sessions:
 
 def _recorded(sessions: Sessions, prompt: str) -> EndedExchange:
     one = build.interaction(chat(prompt), url="https://api.openai.com" + CHAT)
-    return EndedExchange("POST /", one, sessions.opened("one"))
+    return EndedExchange("POST /", one, sessions.get("one"))
 
 
 def _prompts(folder: Path) -> list[bytes]:
@@ -80,7 +80,7 @@ def test_more_than_may_wait_is_written_at_once(
 def test_what_can_not_be_written_is_a_failure_and_the_next_one_is_written(
     sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    cassette = sessions.get("one").cassette
+    cassette = sessions.get("one")
     record = cassette.record
 
     def fails_once(interaction: Interaction) -> None:

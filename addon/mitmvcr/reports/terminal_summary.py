@@ -1,4 +1,4 @@
-"""What a run came to, for people: on the terminal, a screen at most, and as annotations in GitHub Actions."""
+"""What a run came to, for people: the terminal's last lines, a screen at most; a run's end writes all."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from mitmvcr.config.settings import Settings
 from mitmvcr.misses.explain import Miss
-from mitmvcr.reports.github import error_command
-from mitmvcr.reports.run_report import KEPT, Report, as_json, has_failed, write
-from mitmvcr.text import count, printable, wants_colour
+from mitmvcr.reports.github import commands
+from mitmvcr.reports.run_report import MAX_LISTED, Report, as_json, has_failed, write
+from mitmvcr.text import count, printable, shortened, wants_colour
 
 _COLUMNS = 90  # what `mitmvcr: ` leaves of a hundred
 _FAILURES = 3  # shown, in two lines each at most
@@ -20,7 +20,6 @@ _MISSES = 5
 _STRICT = 2
 _IN_FULL = 10  # misses that are explained as they come
 _IN_A_LINE = 100  # misses after which no more are told as they come
-_ANNOTATIONS = 10  # GitHub shows no more errors of a step
 
 
 def finish(reports: Sequence[Report], failures: Sequence[str], settings: Settings) -> bool:
@@ -58,7 +57,7 @@ def announcement(miss: Miss, number: int) -> str:
     if number <= _IN_FULL:
         return "miss: " + "\n".join(miss.lines)
     if number <= _IN_A_LINE:
-        return f"miss: {_cut(miss.request)}: {_cut(printable(miss.said))}"
+        return f"miss: {shortened(miss.request)}: {shortened(printable(miss.problem))}"
     return "more misses are only counted; vcr_report lists them" if number == _IN_A_LINE + 1 else ""
 
 
@@ -69,7 +68,7 @@ def lines(reports: Sequence[Report], failures: Sequence[str]) -> list[str]:
 
 def _failed(failures: Sequence[str]) -> Iterator[str]:
     for failure in failures[:_FAILURES]:
-        yield _cut(f"failed: {printable(failure)}", 2 * _COLUMNS)
+        yield shortened(f"failed: {printable(failure)}", 2 * _COLUMNS)
     if len(failures) > _FAILURES:
         yield f"failed: and {len(failures) - _FAILURES} more"
 
@@ -79,7 +78,7 @@ def _missed(reports: Sequence[Report]) -> Iterator[str]:
     for (path, request), times in places.most_common(_MISSES):
         often = f" ({times} times)" if times > 1 else ""
         rest = f"{often} in {_tail(path)}"
-        yield f"miss: {_cut(request, _COLUMNS - len('miss: ' + rest))}{rest}"
+        yield f"miss: {shortened(request, _COLUMNS - len('miss: ' + rest))}{rest}"
     shown = sum(times for _, times in places.most_common(_MISSES))
     left = sum(report.miss_count for report in reports) - shown
     if left:
@@ -93,7 +92,7 @@ def _unused(reports: Sequence[Report]) -> Iterator[str]:
         shown = ", ".join(str(one) for one in report.unused[:3])
         more = f" and {report.unused_count - 3} more" if report.unused_count > 3 else ""
         said = f"failed (strict): {_tail(report.path)}: never asked for: "
-        yield f"{said}{_cut(printable(shown), 2 * _COLUMNS - len(said + more))}{more}"
+        yield f"{said}{shortened(printable(shown), 2 * _COLUMNS - len(said + more))}{more}"
     if len(strict) > _STRICT:
         yield f"failed (strict): and {len(strict) - _STRICT} more cassettes"
     if strict:
@@ -112,7 +111,7 @@ def _counts(reports: Sequence[Report], failures: Sequence[str]) -> str:
     if too_large := sum(report.too_large for report in reports):
         counts.append(f"{too_large} too large (not recorded)")
     if failures:
-        more = " or more" if len(failures) >= KEPT else ""
+        more = " or more" if len(failures) >= MAX_LISTED else ""
         counts.append(count(len(failures), "failure", f"failures{more}"))
     used = [report.path for report in reports if report.recorded or report.replayed or report.miss_count]
     return ", ".join(counts) + (f" ({_names(list(dict.fromkeys(used)))})" if used else "")
@@ -129,41 +128,6 @@ def _names(paths: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def _cut(text: str, columns: int = _COLUMNS) -> str:
-    return text if len(text) <= columns else text[: columns - 1] + "…"
-
-
 def _tail(path: str) -> str:
     path = printable(path)
     return path if len(path) <= _COLUMNS // 2 else "…" + path[-_COLUMNS // 2 + 1 :]
-
-
-def commands(reports: Sequence[Report], failures: Sequence[str]) -> list[str]:
-    """Workflow commands of GitHub Actions, an error for each of what failed; as many as are shown."""
-    return [line for _, line in zip(range(_ANNOTATIONS), _commands(reports, failures), strict=False)]
-
-
-def _commands(reports: Sequence[Report], failures: Sequence[str]) -> Iterator[str]:
-    for failure in failures:
-        yield error_command({"title": "mitmvcr failed"}, failure)
-    seen = set()
-    for report in reports:
-        for miss in report.misses:
-            if (miss.path, miss.message) not in seen:
-                seen.add((miss.path, miss.message))
-                where = {"file": _in_repository(miss.path)} if miss.reason != "no-cassette" else {}
-                where |= {"line": str(miss.line)} if miss.line else {}
-                yield error_command(
-                    {**where, "title": f"Not recorded: {_cut(miss.request)}"}, "\n".join(miss.lines)
-                )
-        if report.strict and report.unused_count:
-            said = "\n".join(["Nothing asked for:", *(printable(str(one)) for one in report.unused[:20])])
-            where = {"file": _in_repository(report.path)}
-            yield error_command({**where, "title": f"{report.unused_count} recordings are unused"}, said)
-
-
-def _in_repository(path: str) -> str:
-    """The path from the repository's top, where GitHub finds the file."""
-    top = Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
-    whole = Path(path).resolve()
-    return whole.relative_to(top).as_posix() if whole.is_relative_to(top) else path

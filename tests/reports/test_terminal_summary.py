@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mitmvcr.misses.explain import Miss
-from mitmvcr.reports import summary
+from mitmvcr.reports import github, terminal_summary
 from mitmvcr.reports.run_report import Report, Unused
 from tests.build import CHAT, interaction, request, sessions, write
 
@@ -45,43 +45,43 @@ def unused(count: int) -> dict[str, Any]:
 
 def test_one_line_of_counts_names_the_cassettes_that_were_used() -> None:
     reports = [a(recorded=2, replayed=1), a("b", replayed=3, **unused(1)), a("idle")]
-    (line,) = summary.lines(reports, [])
+    (line,) = terminal_summary.lines(reports, [])
     assert line == ("2 recorded, 4 replayed, 0 misses, 1 unused (recordings/a.yaml, recordings/b.yaml)")
 
 
 def test_nothing_at_all_is_said_too() -> None:
-    assert summary.lines([], []) == ["0 recorded, 0 replayed, 0 misses, 0 unused"]
+    assert terminal_summary.lines([], []) == ["0 recorded, 0 replayed, 0 misses, 0 unused"]
 
 
 def test_streams_that_broke_off_are_counted() -> None:
-    assert "1 broken off (not recorded)" in summary.lines([a(cut=1)], [])[-1]
-    assert "2 too large (not recorded)" in summary.lines([a(too_large=2)], [])[-1]
-    assert "not recorded" not in summary.lines([a(recorded=1)], [])[-1]
+    assert "1 broken off (not recorded)" in terminal_summary.lines([a(cut=1)], [])[-1]
+    assert "2 too large (not recorded)" in terminal_summary.lines([a(too_large=2)], [])[-1]
+    assert "not recorded" not in terminal_summary.lines([a(recorded=1)], [])[-1]
 
 
 def test_misses_are_counted_and_named() -> None:
-    assert summary.lines([missing("a", 1)], []) == [
+    assert terminal_summary.lines([missing("a", 1)], []) == [
         f"miss: POST {CHAT} in recordings/a.yaml",
         "0 recorded, 0 replayed, 1 miss, 0 unused (recordings/a.yaml)",
     ]
-    said = summary.lines([missing("a", 2), missing("b", 1)], [])
+    said = terminal_summary.lines([missing("a", 2), missing("b", 1)], [])
     assert said[0] == f"miss: POST {CHAT} (2 times) in recordings/a.yaml"
     assert "3 misses," in said[-1]
 
 
 def test_the_reasons_of_a_failure_are_said_first_and_not_without_end() -> None:
-    said = summary.lines([a(strict=True, **unused(1))], ["the disk is full"])
+    said = terminal_summary.lines([a(strict=True, **unused(1))], ["the disk is full"])
     assert said[0] == "failed: the disk is full"
     assert said[1] == f"failed (strict): recordings/a.yaml: never asked for: 0 POST {CHAT}"
     assert "vcr_mode=record" in said[2]
     assert "1 failure" in said[-1]
-    many = summary.lines([], [f"reason {n}" for n in range(40)])
+    many = terminal_summary.lines([], [f"reason {n}" for n in range(40)])
     assert len(many) < 10
     assert any("37 more" in line for line in many)
 
 
 def test_unused_recordings_are_no_failure_unless_strict() -> None:
-    assert len(summary.lines([a(**unused(1))], [])) == 1
+    assert len(terminal_summary.lines([a(**unused(1))], [])) == 1
 
 
 def test_the_screen_holds_it_whatever_there_is_to_say() -> None:
@@ -92,7 +92,9 @@ def test_the_screen_holds_it_whatever_there_is_to_say() -> None:
         ], **unused(1500))
         for n in range(500)
     ]  # fmt: skip
-    said = [f"mitmvcr: {line}" for line in summary.lines(reports, [f"{n} {long * 3}" for n in range(50)])]
+    said = [
+        f"mitmvcr: {line}" for line in terminal_summary.lines(reports, [f"{n} {long * 3}" for n in range(50)])
+    ]
     assert sum(-(-len(line) // 100) for line in said) <= 24
     assert "1000 misses" in said[-1]
     assert "50 failures" in said[-1]
@@ -101,12 +103,17 @@ def test_the_screen_holds_it_whatever_there_is_to_say() -> None:
 def test_what_would_drive_the_terminal_is_escaped() -> None:
     nasty = "\x1b]0;title\x07\x9b31m"
     reports = [a(nasty, miss_count=1, misses=[a_miss(nasty, f"https://h/{nasty}")], strict=True, **unused(1))]
-    for line in [*summary.lines(reports, [nasty]), summary.announcement(reports[0].misses[0], 11)]:
+    for line in [
+        *terminal_summary.lines(reports, [nasty]),
+        terminal_summary.announcement(reports[0].misses[0], 11),
+    ]:
         assert not set(line) & set("\x1b\x07\x9b")
 
 
 def test_misses_are_told_as_they_come_less_and_less() -> None:
-    said = [summary.announcement(a_miss(hints=("Record it",)), number) for number in range(1, 10_001)]
+    said = [
+        terminal_summary.announcement(a_miss(hints=("Record it",)), number) for number in range(1, 10_001)
+    ]
     assert said[0] == f"miss: POST {CHAT}: cassette recordings/a.yaml has no recording of it\n  Record it"
     assert said[9] == said[0]
     assert said[10] == f"miss: POST {CHAT}: cassette recordings/a.yaml has no recording of it"
@@ -124,7 +131,7 @@ def test_misses_are_annotations_at_the_line_of_the_nearest_recording(
     (tmp_path / "sub").mkdir()
     monkeypatch.chdir(tmp_path / "sub")
     miss = a_miss(url="https://h/100%25,a", number=1, line=7, hints=("One: two, three",))
-    (line,) = summary.commands([a(miss_count=2, misses=[miss, miss])], [])
+    (line,) = github.commands([a(miss_count=2, misses=[miss, miss])], [])
     assert line == (
         "::error file=sub/recordings/a.yaml,line=7,title=Not recorded%3A POST https%3A//h/100%2525%2Ca::"
         "POST https://h/100%2525,a: cassette recordings/a.yaml has no recording of it%0A  One: two, three"
@@ -133,18 +140,18 @@ def test_misses_are_annotations_at_the_line_of_the_nearest_recording(
 
 def test_no_file_is_named_that_does_not_exist() -> None:
     miss = Miss("a", "recordings/a.yaml", "POST", CHAT, "", "no-cassette", "there is none")
-    (line,) = summary.commands([a(miss_count=1, misses=[miss])], [])
+    (line,) = github.commands([a(miss_count=1, misses=[miss])], [])
     assert line.startswith("::error title=Not recorded")
 
 
 def test_failures_and_unused_recordings_are_annotations_too_and_ten_in_all() -> None:
-    said = summary.commands([a(strict=True, **unused(3)), a("b", **unused(3))], ["the disk\nis full"])
+    said = github.commands([a(strict=True, **unused(3)), a("b", **unused(3))], ["the disk\nis full"])
     assert said == [
         "::error title=mitmvcr failed::the disk%0Ais full",
         "::error file=recordings/a.yaml,title=3 recordings are unused::Nothing asked for:"
         + "".join(f"%0A{n} POST {CHAT}" for n in range(3)),
     ]
-    assert len(summary.commands([missing(str(n), 1) for n in range(40)], [])) == 10
+    assert len(github.commands([missing(str(n), 1) for n in range(40)], [])) == 10
 
 
 def test_annotations_are_printed_in_actions_alone(
@@ -156,7 +163,7 @@ def test_annotations_are_printed_in_actions_alone(
         table = sessions(tmp_path, mode="replay")
         table.get("a").answer(request(3))
         table.close_all()
-        assert summary.finish(table.closed, table.failures, table.settings) is True
+        assert terminal_summary.finish(table.closed, table.failures, table.settings) is True
         captured = capsys.readouterr()
         assert captured.out.count("::error ") == printed
         assert captured.err.splitlines()[-1].startswith("mitmvcr: 0 recorded")
@@ -173,7 +180,7 @@ def test_finish_prints_writes_the_report_and_tells_a_ci_to_fail(
     table.get("a").answer(request(1))
     table.get("a").answer(request(3))
     table.close_all()
-    assert summary.finish(table.closed, table.failures, table.settings) is True
+    assert terminal_summary.finish(table.closed, table.failures, table.settings) is True
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "mitmvcr: " in captured.err
@@ -188,7 +195,7 @@ def test_a_run_without_a_miss_is_fine(tmp_path: Path, capsys: pytest.CaptureFixt
     table = sessions(tmp_path, mode="replay")
     table.get("a").answer(request(1))
     table.close_all()
-    assert summary.finish(table.closed, table.failures, table.settings) is False
+    assert terminal_summary.finish(table.closed, table.failures, table.settings) is False
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -197,7 +204,7 @@ def test_each_report_is_written_by_its_suffix(tmp_path: Path) -> None:
     table = sessions(tmp_path, mode="replay", report=", ".join(map(str, paths)))
     table.get("a").answer(request(3))
     table.close_all()
-    assert summary.finish(table.closed, table.failures, table.settings) is True
+    assert terminal_summary.finish(table.closed, table.failures, table.settings) is True
     first, second = (json.loads(path.read_text("utf-8")) for path in (paths[0], paths[2]))
     assert first | {"time": ""} == second | {"time": ""}
     assert ET.fromstring(paths[1].read_text("utf-8")).get("failures") == "1"  # noqa: S314 - we wrote it
@@ -214,7 +221,7 @@ def test_colour_is_for_terminals(
         table.close_all()
         with monkeypatch.context() as patched:
             patched.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
-            summary.finish(table.closed, table.failures, table.settings)
+            terminal_summary.finish(table.closed, table.failures, table.settings)
         assert capsys.readouterr().err.count("\033[31mmitmvcr: miss") == coloured
 
 
@@ -223,7 +230,7 @@ def test_a_report_that_can_not_be_written_is_a_failure(
 ) -> None:
     (tmp_path / "file").touch()
     table = sessions(tmp_path, report=str(tmp_path / "file" / "report.json"))
-    assert summary.finish(table.closed, table.failures, table.settings) is True
+    assert terminal_summary.finish(table.closed, table.failures, table.settings) is True
     assert "report.json: the report could not be written" in capsys.readouterr().err
 
 
@@ -234,7 +241,7 @@ def test_what_is_no_utf_8_is_reported_all_the_same(
     table = sessions(tmp_path, mode="replay", report=str(path))
     table.get("a").answer(request(b'{"a": "\\ud800"}', url="https://h/\udcff?\udcfe"))
     table.close_all()
-    assert summary.finish(table.closed, table.failures, table.settings) is True
+    assert terminal_summary.finish(table.closed, table.failures, table.settings) is True
     assert "1 miss" in capsys.readouterr().err
     miss = json.loads(path.read_text("utf-8"))["cassettes"][0]["misses"][0]
     assert "https://h/" in miss["message"]
