@@ -63,7 +63,7 @@ class Rules:
 
     def __init__(self, policy: Policy) -> None:
         self.custom: Custom = compile_custom(policy)
-        self.scanner = Scanner(finders=self.custom.finders)
+        self.scanner = Scanner(phrase_finders=self.custom.finders)
         self.request_headers, self.response_headers = compile_headers(policy.keep_headers)
         self.has_patterns = bool(policy.redact or policy.keep_headers)
         self.shortest = 1 if policy.redact else _SHORTEST

@@ -17,7 +17,7 @@ from mitmvcr.scrub.detect.json_leaves import JsonLeaf, leaves
 from mitmvcr.scrub.placeholders import MARK
 from mitmvcr.scrub.policy import Policy, PolicyError
 from mitmvcr.scrub.rules.detection import Detection
-from mitmvcr.scrub.rules.phrases import ALWAYS, EMAILS, HOME_PATHS, Finder, Guarded
+from mitmvcr.scrub.rules.phrases import Finder, Guarded, finders
 
 
 class FunctionError(MitmvcrError):
@@ -86,11 +86,7 @@ class Custom:
 
 def compile_custom(policy: Policy) -> Custom:
     """The rules of a policy; raises PolicyError that names the entry which can't be."""
-    finders = [*ALWAYS]
-    if policy.emails:
-        finders.append(EMAILS)
-    if policy.home_paths:
-        finders.extend(HOME_PATHS)
+    own_finders: list[Guarded] = []
     paths, functions = [], []
     for number, entry in enumerate(policy.redact, start=1):
         place = f"redact, entry {number}"
@@ -99,8 +95,9 @@ def compile_custom(policy: Policy) -> Custom:
         elif entry.startswith("py:"):
             functions.append(_function(entry, place))
         else:
-            finders.append(((), _pattern(entry.removeprefix("re:"), place, number)))
-    return Custom(tuple(finders), tuple(paths), tuple(functions), _allowed(policy.allow))
+            own_finders.append(((), _pattern(entry.removeprefix("re:"), place, number)))
+    options = [*["emails"] * policy.emails, *["home-paths"] * policy.home_paths]
+    return Custom((*finders(options), *own_finders), tuple(paths), tuple(functions), _allowed(policy.allow))
 
 
 def _path(entry: str, place: str) -> str:

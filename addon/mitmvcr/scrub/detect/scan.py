@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Sequence
+from functools import cached_property
 
 from mitmvcr.scrub.detect.tokens import BASE64, BLOB, BREAK, SHORTEST, Span, blobs, token_runs
 from mitmvcr.scrub.placeholders import MARK, is_dummy
 from mitmvcr.scrub.rules.detection import Detection, entropy
-from mitmvcr.scrub.rules.names import GENERIC, is_no_word, looks_random, named_kinds
-from mitmvcr.scrub.rules.phrases import ALWAYS, Guarded, decode_base64
-from mitmvcr.scrub.rules.shapes import RULES, Rule
+from mitmvcr.scrub.rules.names import is_no_word, named_kinds
+from mitmvcr.scrub.rules.phrases import Guarded, decode_base64, finders
+from mitmvcr.scrub.rules.shapes import Rule, shape_rules
 
 KEPT_IDS = (
     b"call_", b"resp_", b"chatcmpl-", b"msg_", b"rs_", b"file-", b"batch_", b"ft:", b"asst_", b"thread_",
@@ -86,31 +87,39 @@ class _Literals:
 
 
 class Scanner:
-    """A table of rules, compiled. Immutable but for a cache of what short runs were found to be."""
+    """Rules, all of `shapes` by default, and finders, compiled.
 
-    def __init__(self, rules: Sequence[Rule] = RULES, finders: Sequence[Guarded] = ALWAYS) -> None:
-        self._finders = tuple(finders)
-        self._words = [words[0] if words else b"" for words, _ in finders]
-        self._literals = _Literals(rules)
-        self._telling_literals = _Literals(rules, shortest=_TELLING)
-        self._telling_words = [
-            text.encode()
-            for rule in rules
-            for text in rule.literals
-            if text.isalnum() and len(text) >= _TELLING
-        ]
+    Immutable but for a cache of what short runs were found to be.
+    """
+
+    def __init__(
+        self, rules: Sequence[Rule] | None = None, phrase_finders: Sequence[Guarded] | None = None
+    ) -> None:
+        self._rules = shape_rules() if rules is None else rules
+        self._finders = finders() if phrase_finders is None else tuple(phrase_finders)
+        self._words = [words[0] if words else b"" for words, _ in self._finders]
+        self._literals = _Literals(self._rules)
         # By hash, so that no secret is kept.
-        self._known: dict[int, int] = {}
+        self._states: dict[int, int] = {}
+
+    @cached_property
+    def _telling_literals(self) -> _Literals:
+        return _Literals(self._rules, shortest=_TELLING)
+
+    @cached_property
+    def _telling_words(self) -> list[bytes]:
+        texts = [text for rule in self._rules for text in rule.literals]
+        return [text.encode() for text in texts if text.isalnum() and len(text) >= _TELLING]
 
     def in_runs(self, data: bytes, spans: Sequence[Span], runs: Sequence[bytes]) -> list[Detection]:
         """The secrets that token runs tell, in no order; some may overlap. `spans` are the runs' places."""
         hits: list[Detection] = []
-        known = self._known
+        states = self._states
         for (start, end), run in zip(spans, runs, strict=True):
             if end - start >= BLOB:
                 self._look_around_blobs(data, start, end, hits)
                 continue
-            state = known.get(hash(run)) if end - start <= _CACHED else self._state(run)
+            state = states.get(hash(run)) if end - start <= _CACHED else self._state(run)
             if state is None:
                 state = self._remember(run)
             if state or (start and data[start - 1] == _BACKSLASH):
@@ -137,7 +146,7 @@ class Scanner:
 
         But a backslash: then its first letter is of an escape.
         """
-        return self._known.get(hash(run)) == 0
+        return self._states.get(hash(run)) == 0
 
     def _look_at(self, data: bytes, start: int, end: int, state: int, hits: list[Detection]) -> None:
         before = data[start - 1] if start else 0
@@ -169,9 +178,9 @@ class Scanner:
         if not run.strip(_NUMBER):
             # An embedding has thousands of floats; a name may say that a whole number is a secret.
             return _NAMED if run.isdigit() else 0
-        if len(self._known) >= _CACHE_SIZE:
-            self._known.clear()
-        state = self._known[hash(run)] = self._state(run)
+        if len(self._states) >= _CACHE_SIZE:
+            self._states.clear()
+        state = self._states[hash(run)] = self._state(run)
         return state
 
     def _state(self, run: bytes) -> int:
@@ -277,7 +286,7 @@ def _find_named(data: bytes, start: int, hits: list[Detection]) -> None:
         value = found.group()
         if (kind.entropy and entropy(value) < kind.entropy) or _ID.match(value):
             continue
-        if not (looks_random(value) if kind is GENERIC else is_no_word(value)) or is_dummy(value):
+        if not kind.accept(value) or is_dummy(value):
             continue
         hits.append(Detection(start, found.end(), kind.name, kind.kind, value))
     if data[start - 1] == _BLANK:
