@@ -35,7 +35,7 @@ class Custom:
 
     def allows(self, rule: str, field: str) -> bool:
         """Whether the user has said that what this rule finds in this field is no secret."""
-        return any(fnmatchcase(rule, one) and fnmatchcase(field, where) for one, where in self.allow)
+        return any(fnmatchcase(rule, rules) and fnmatchcase(field, fields) for rules, fields in self.allow)
 
     def applied(self, interaction: Interaction) -> Interaction:
         """What the functions make of an interaction; raises FunctionError."""
@@ -87,34 +87,22 @@ class Custom:
 def compile_custom(policy: Policy) -> Custom:
     """The rules of a policy; raises PolicyError that names the entry which can't be."""
     own_finders: list[Guarded] = []
-    paths, functions = [], []
+    paths: list[str] = []
+    functions: list[Callable[[Interaction], Interaction]] = []
     for number, entry in enumerate(policy.redact, start=1):
         place = f"redact, entry {number}"
-        if entry.startswith("$"):
-            paths.append(_path(entry, place))
-        elif entry.startswith("py:"):
-            functions.append(_function(entry, place))
-        else:
-            own_finders.append(((), _pattern(entry.removeprefix("re:"), place, number)))
+        try:
+            if entry.startswith("$"):
+                check_json_path(entry)
+                paths.append(entry)
+            elif entry.startswith("py:"):
+                functions.append(user_functions.load(entry))  # type: ignore[arg-type] # a user wrote it
+            else:
+                own_finders.append(((), _pattern(entry.removeprefix("re:"), place, number)))
+        except SettingsError as error:
+            raise PolicyError(f"{place}: {error}") from None
     options = [*["emails"] * policy.emails, *["home-paths"] * policy.home_paths]
     return Custom((*finders(options), *own_finders), tuple(paths), tuple(functions), _allowed(policy.allow))
-
-
-def _path(entry: str, place: str) -> str:
-    try:
-        check_json_path(entry)
-    except SettingsError as error:
-        raise PolicyError(f"{place}: {error}") from None
-    return entry
-
-
-def _function(entry: str, place: str) -> Callable[[Interaction], Interaction]:
-    try:
-        function = user_functions.load(entry)
-    except SettingsError as error:
-        raise PolicyError(f"{place}: {error}") from None
-    result: Callable[[Interaction], Interaction] = function  # type: ignore[assignment] # a user wrote it
-    return result
 
 
 def _pattern(text: str, place: str, number: int) -> Finder:

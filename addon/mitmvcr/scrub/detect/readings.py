@@ -147,9 +147,9 @@ def joined(data: bytes) -> Iterator[Joined]:
 
 
 def joined_texts(data: bytes) -> Iterable[bytes]:
-    """The same texts alone, which is quicker."""
+    """The texts of `joined` without their places, which is quicker."""
     if _SECOND.search(data):
-        return [one.text for one in joined(data)]
+        return [view.text for view in joined(data)]
     first = _PLAIN_FIRST.match(data)
     names: dict[bytes, list[bytes]] = {b"": [first[1]] if first else []}
     names[b""] += _PLAIN.findall(data)
