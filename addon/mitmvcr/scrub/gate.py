@@ -10,10 +10,10 @@ from mitmvcr.http.content_coding import actual_coding, stated_coding
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Values
 from mitmvcr.scrub.detect.archives import PackedError, members, unpacked
-from mitmvcr.scrub.detect.readings import unescaped, unfolded
+from mitmvcr.scrub.detect.readings import unfolded
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.search import Secret, find_secrets, is_clear
-from mitmvcr.scrub.detect.seen_values import Watch, squeeze
+from mitmvcr.scrub.detect.seen_values import Watch
 from mitmvcr.scrub.headers import HeaderList, secret_spans
 from mitmvcr.scrub.placeholders import is_fact
 
@@ -57,23 +57,14 @@ def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watc
         line = text.count(b"\n", 0, start) + 1
         place = f"line {line} of the entry"
         findings.setdefault((secret.rule, field), GateFinding(secret.rule, field, place, mask(secret.value)))
-    for value, kind in _squeezed(text, watch):
+    for value, kind in watch.folded(text):
         field = _field_of(value, interaction)
         rule = f"tracked-{kind}"
-        if not any(known == rule for known, _ in findings):
+        if not any(found_rule == rule for found_rule, _ in findings):
             findings[rule, field] = GateFinding(rule, field, "quoted or folded", mask(value))
     for finding in _body_findings(text, interaction, scanner, watch):
         findings.setdefault((finding.rule, finding.field), finding)
     return list(findings.values())
-
-
-def _squeezed(text: bytes, watch: Watch) -> Iterator[tuple[bytes, str]]:
-    if not watch.has_folding:
-        return
-    yield from watch.in_squeezed(squeeze(text))
-    plain = unescaped(text)
-    if plain:
-        yield from watch.in_squeezed(squeeze(plain.text))
 
 
 def _body_findings(
@@ -157,7 +148,7 @@ def _field_of(sample: bytes, interaction: Interaction) -> str:
         ("response.headers", response.headers),
         ("request.form", request.form),
     ):
-        for name, those in values.items():
-            if any(text in value for value in those):
+        for name, given in values.items():
+            if any(text in value for value in given):
                 return f"{side}.{name}"
     return "interaction"

@@ -72,8 +72,8 @@ class _Literals:
             parts.append(rb"(?:(?<![A-Za-z0-9_])|(?<=\\[nrtbf]))" + _trie(bounded))
         self.pattern = re.compile(b"|".join(parts))
         by_letter: dict[int, list[tuple[bytes, Rule]]] = {}
-        for text, those in texts.items():
-            by_letter.setdefault(ord(text[0]), []).extend((text.encode(), rule) for rule in those)
+        for text, fitting in texts.items():
+            by_letter.setdefault(ord(text[0]), []).extend((text.encode(), rule) for rule in fitting)
         # The trie stops at the shortest of literals that begin alike; all that fit are tried there.
         stops = {_shortest_start(text, words).encode() for words in (bounded, free) for text in words}
         self.rules = {

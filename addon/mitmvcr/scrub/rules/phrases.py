@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from mitmvcr.scrub.placeholders import is_dummy
-from mitmvcr.scrub.rules.detection import Detection, entropy
+from mitmvcr.scrub.rules.detection import Detection, entropy, places
 from mitmvcr.scrub.rules.tables import compiled, rows
 
 Finder = Callable[[bytes], Iterator[Detection]]
@@ -40,7 +40,7 @@ class _Phrase:
     no_dummies: bool = False
 
     def find(self, data: bytes) -> Iterator[Detection]:
-        for at in _places(data, self.anchor):
+        for at in places(data, self.anchor):
             found = compiled(self.pattern).match(data, at - self.back) if at >= self.back else None
             if found and self._counts(found["secret"]):
                 yield Detection(*found.span("secret"), self.name, self.kind, found["secret"])
@@ -51,13 +51,6 @@ class _Phrase:
         if self.harmless and compiled(self.harmless).fullmatch(value):
             return False
         return not (self.no_dummies and is_dummy(value))
-
-
-def _places(data: bytes, words: bytes) -> Iterator[int]:
-    at = data.find(words)
-    while at >= 0:
-        yield at
-        at = data.find(words, at + len(words))
 
 
 def finders(options: Sequence[str] = ()) -> tuple[Guarded, ...]:
@@ -94,7 +87,7 @@ _PEM_REACH = 64 * 1024
 def private_keys(data: bytes) -> Iterator[Detection]:
     """PEM and PGP private keys, with their armour; one that is cut off as far as it goes."""
     behind = 0
-    for at in _places(data, b"-----BEGIN"):
+    for at in places(data, b"-----BEGIN"):
         found = compiled(_PEM).match(data, at)
         if not found or at < behind:
             continue
@@ -112,7 +105,7 @@ _MAIL_HOST = r"@[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9-]{1,63}){0,5}\.[A-Z
 
 def emails(data: bytes) -> Iterator[Detection]:
     """Mail addresses."""
-    for at in _places(data, b"@"):
+    for at in places(data, b"@"):
         user = compiled(_MAIL_USER).search(data, max(0, at - 64), at)
         host = compiled(_MAIL_HOST).match(data, at)
         if user and host:

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def rows(table: str) -> dict[str, dict[str, Any]]:
-    """The rows of `shapes`, `names`, `phrases` or `parameters` in their order, each by its id."""
+    """The rows of a table, named as its file is without `.toml`, in their order, each by its id."""
     import tomllib  # noqa: PLC0415 - 5 ms that only who looks for secrets pays
 
     return tomllib.loads(Path(__file__).with_name(f"{table}.toml").read_text("utf-8"))
