@@ -12,7 +12,7 @@ from mitmvcr.model import Interaction, Values
 from mitmvcr.scrub.detect.archives import PackedError, members, unpacked
 from mitmvcr.scrub.detect.readings import unfolded
 from mitmvcr.scrub.detect.scan import Scanner
-from mitmvcr.scrub.detect.search import Secret, find_secrets, is_clear
+from mitmvcr.scrub.detect.search import find_secrets, is_clear
 from mitmvcr.scrub.detect.seen_values import Watch
 from mitmvcr.scrub.headers import HeaderList, secret_spans
 from mitmvcr.scrub.placeholders import is_fact
@@ -84,7 +84,9 @@ def _body_findings(
             if not is_clear(body, scanner, watch):
                 only_split = not coding and _is_shown(body, text)
                 for secret in find_secrets(body, scanner, watch, only_split=only_split):
-                    yield GateFinding(secret.rule, field, _place(secret), mask(secret.value))
+                    split = f", split over {len(secret.spans)} events" if len(secret.spans) > 1 else ""
+                    place = f"byte {secret.spans[0][0]} of the body{split}"
+                    yield GateFinding(secret.rule, field, place, mask(secret.value))
             for member in members(body):
                 for secret in find_secrets(member, scanner, watch):
                     yield GateFinding(secret.rule, field, "in an archive", mask(secret.value))
@@ -107,7 +109,7 @@ def _is_shown(body: bytes, text: bytes) -> bool:
 
 
 def _stands(line: bytes, text: bytes) -> bool:
-    """As `line in text`, without the preparations that the search for a long needle makes."""
+    """Whether the text has the line; `in` would first make preparations for a needle of such a length."""
     at = text.find(line[:48])
     return at >= 0 and text.startswith(line, at)
 
@@ -115,11 +117,6 @@ def _stands(line: bytes, text: bytes) -> bool:
 def _blanks(text: bytes, at: int) -> int:
     line = text[at : at + 256]
     return len(line) - len(line.lstrip(b" "))
-
-
-def _place(secret: Secret) -> str:
-    split = f", split over {len(secret.spans)} events" if len(secret.spans) > 1 else ""
-    return f"byte {secret.spans[0][0]} of the body{split}"
 
 
 def header_findings(headers: Values, allowed: HeaderList, side: str) -> Iterator[GateFinding]:

@@ -129,15 +129,14 @@ class Verdict:
 class HeaderPlan:
     """What becomes of a message's headers, by their names as they are spelled.
 
-    `credentials` are those that carry some, with the kind. `is_plain` says that all others than `kept` are
-    dropped and no kept one is a URL, `as_they_are` also that there are no others.
+    `credentials` are the names of those that carry some, with the kind. `is_plain` says that all but
+    `kept_names` are dropped and none of these is a URL.
     """
 
     verdicts: Mapping[str, Verdict]
     credentials: tuple[tuple[str, str], ...]
-    kept: tuple[str, ...]
+    kept_names: tuple[str, ...]
     is_plain: bool
-    as_they_are: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +150,8 @@ class HeaderList:
     def verdict(self, name: str) -> Verdict:
         """What becomes of one header, and whether its value is a credential or a URL."""
         name = name.lower()
-        if name in self.redact:
-            fate = Fate.REDACT
-        elif name in self.keep:
-            fate = Fate.KEEP
-        else:
-            fate = Fate.DROP
+        fate = Fate.KEEP if name in self.keep else Fate.DROP
+        fate = Fate.REDACT if name in self.redact else fate
         return Verdict(fate, named_kind(name), name in _names().urls)
 
     def plan(self, names: Iterable[str]) -> HeaderPlan:
@@ -174,7 +169,7 @@ _PLANS = 256
 
 
 def _plan(verdicts: Mapping[str, Verdict]) -> HeaderPlan:
-    kept = tuple([name for name, verdict in verdicts.items() if verdict.fate is Fate.KEEP])
+    kept_names = tuple([name for name, verdict in verdicts.items() if verdict.fate is Fate.KEEP])
     is_plain = not any(
         verdict.fate is Fate.REDACT
         or (verdict.fate is Fate.KEEP and verdict.is_url)
@@ -182,7 +177,7 @@ def _plan(verdicts: Mapping[str, Verdict]) -> HeaderPlan:
         for name, verdict in verdicts.items()
     )
     carriers = tuple([(name, verdict.kind) for name, verdict in verdicts.items() if verdict.kind])
-    return HeaderPlan(verdicts, carriers, kept, is_plain, is_plain and len(kept) == len(verdicts))
+    return HeaderPlan(verdicts, carriers, kept_names, is_plain)
 
 
 def compile_headers(entries: Iterable[str]) -> tuple[HeaderList, HeaderList]:

@@ -158,7 +158,8 @@ class _Cleaner:
             return headers
         plan = self._rules.headers(side).plan(headers)
         if self.nothing_there and plan.is_plain:
-            return headers if plan.as_they_are else {name: headers[name] for name in plan.kept}
+            keeps_all = len(plan.kept_names) == len(headers)
+            return headers if keeps_all else {name: headers[name] for name in plan.kept_names}
         out: dict[str, Sequence[str]] = {}
         for name, values in headers.items():
             if plan.verdicts[name].fate is not Fate.DROP or name.lower() == "content-encoding":
@@ -249,7 +250,7 @@ def _message_texts(message: Request | Response, allowed: HeaderList) -> list[byt
     """The texts of a message that stay in it."""
     headers = message.headers
     texts = [message.body]
-    texts += [_encoded(value) for name in allowed.plan(headers).kept for value in headers[name]]
+    texts += [_encoded(value) for name in allowed.plan(headers).kept_names for value in headers[name]]
     for values in (message.trailer, message.extra):
         if values:
             texts += _keyed_texts(values)

@@ -8,7 +8,7 @@ so the cost is linear.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from mitmvcr.scrub.detect.tokens import BASE64, BLOB, BREAK, SHORTEST, Span, blobs, token_runs
@@ -50,11 +50,6 @@ def _trie(words: Iterable[str]) -> bytes:
     return render(tree).encode()
 
 
-def _shortest_start(text: str, words: Container[str]) -> str:
-    """The shortest of the words that a text, one of them, begins with."""
-    return next(text[:size] for size in range(1, len(text) + 1) if text[:size] in words)
-
-
 class _Literals:
     """The literals of some rules in one pattern, and the rules that each place of it may stand for."""
 
@@ -75,7 +70,11 @@ class _Literals:
         for text, fitting in texts.items():
             by_letter.setdefault(ord(text[0]), []).extend((text.encode(), rule) for rule in fitting)
         # The trie stops at the shortest of literals that begin alike; all that fit are tried there.
-        stops = {_shortest_start(text, words).encode() for words in (bounded, free) for text in words}
+        stops = {
+            next(text[:size] for size in range(1, len(text) + 1) if text[:size] in words).encode()
+            for words in (bounded, free)
+            for text in words
+        }
         self.rules = {
             stop: [
                 (text, rule)
@@ -325,8 +324,5 @@ def _in_blob(data: bytes, hit: Detection) -> bool:
 
 
 def _without_replacements(hits: list[Detection]) -> list[Detection]:
-    return [hit for hit in hits if not _is_replacement(hit.value)] if hits else hits
-
-
-def _is_replacement(value: bytes) -> bool:
-    return b"REDACTED-" in value and len(MARK.sub(b"", value)) < SHORTEST
+    """Without those that are one of our replacements, with less than a token beside it."""
+    return [hit for hit in hits if b"REDACTED-" not in hit.value or len(MARK.sub(b"", hit.value)) >= SHORTEST]
