@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from tests import harness, toolchains
+from tests.fork_server import ForkServer
 from tests.harness import ENGINE, Proxy
 from tests.proxy.talk import SECRETS
 from tests.upstream.server import Upstream
@@ -33,10 +36,28 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[ENGINE] = engine
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What waits for another language's build comes last: in CI it is built meanwhile.
+    items.sort(key=lambda item: item.get_closest_marker("toolchain") is not None)
+    for item in items:
+        if tools := toolchains.missing(item):
+            item.add_marker(pytest.mark.skip(reason=f"{', '.join(tools)} is not installed"))
+
+
 # Machines are noisy, so nothing is timed by Hypothesis; and CI tries the same examples each time, so that
 # it fails only for what has changed. Elsewhere they are new ones.
 hypothesis.settings.register_profile("mitmvcr", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("mitmvcr")
+
+
+_fork_server = cache(ForkServer)
+
+
+@pytest.fixture(autouse=True)
+def _proxies_are_forked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that is marked `real_start` has proxies that start as a user starts them."""
+    forked = request.node.get_closest_marker("real_start") is None
+    monkeypatch.setattr(harness, "fork_server", _fork_server if forked else None)
 
 
 @pytest.fixture(scope="session")

@@ -16,12 +16,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from tests.fork_server import ForkedProcess, ForkServer
+
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "addon" / "vcr.py"
 MITMDUMP = Path(sys.executable).with_name("mitmdump")
 
 ENGINE = "MITMVCR_TEST_ENGINE"
 """The environment's variable with the `vcr_engine` of proxies that replay; conftest's --engine sets it."""
+
+fork_server: Callable[[], ForkServer] | None = None
+"""What proxies are forked from, if they are: conftest gives it to tests that don't try the start itself."""
 
 _LISTENING = re.compile(r"(HTTP\(S\) proxy|reverse proxy to \S+) listening at \S*?:(\d+)\.?$", re.IGNORECASE)
 _PATIENCE = 30.0  # seconds; only a broken process takes that long
@@ -70,16 +75,21 @@ class Proxy:
             options = {"engine": os.environ[ENGINE], **options}
         for name, value in options.items():
             command += ["--set", f"vcr_{name}={value}"]
-        self._process = subprocess.Popen(
-            [*command, *arguments],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
-        )
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
+        self._process: subprocess.Popen[str] | ForkedProcess
+        if fork_server and script in (SCRIPT, None):  # another script brings its own package
+            self._process = fork_server().mitmdump([*command[1:], *arguments], folder, environment)
+        else:
+            self._process = subprocess.Popen(
+                [*command, *arguments],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env=environment,
+            )
         self.lines: list[str] = []
         self._ports: dict[str, int] = {}
         self._changed = threading.Condition()

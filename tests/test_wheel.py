@@ -37,10 +37,15 @@ def site(wheel: Path) -> Path:
 def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0] for name in names} == {"mitmvcr", f"mitmvcr-{__version__}.dist-info"}
-    assert {"mitmvcr/py.typed", "mitmvcr/reports/report.schema.json"} <= set(names)
-    assert "mitmvcr/control/openapi.json" in names
     tables = ("headers", "names", "parameters", "phrases", "placeholders", "shapes")
-    assert {f"mitmvcr/scrub/rules/{table}.toml" for table in tables} <= set(names)
+    data = (
+        "reports/report.schema.json",
+        "control/openapi.json",
+        "config/options.json",
+        "cli/parsers/texts.json",
+        *(f"scrub/rules/{table}.toml" for table in tables),
+    )
+    assert {f"mitmvcr/{name}" for name in ("py.typed", *data)} <= set(names)
     assert not [name for name in names if "__pycache__" in name]
 
 

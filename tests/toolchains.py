@@ -16,9 +16,14 @@ import pytest
 
 
 def needs(*tools: str) -> pytest.MarkDecorator:
-    """The mark of tests that need these programs."""
-    missing = [tool for tool in tools if shutil.which(tool) is None]
-    return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} is not installed")
+    """The mark of tests that need these programs, and what they fetch and build; conftest skips and sorts."""
+    return pytest.mark.toolchain(*tools)
+
+
+def missing(item: pytest.Item) -> list[str]:
+    """The programs that this test needs and this machine has not."""
+    marks = item.iter_markers("toolchain")
+    return [tool for mark in marks for tool in mark.args if shutil.which(tool) is None]
 
 
 def cache() -> Path:

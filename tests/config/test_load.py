@@ -172,3 +172,15 @@ def test_the_example_of_a_toml_file_in_the_docs_has_a_table(tmp_path: Path) -> N
     settings = toml(tmp_path, page.partition("```toml\n")[2].partition("```")[0]).settings({})
     assert settings.for_cassette("tests/azure/chat").matching.repeat is Repeat.LAST
     assert settings.for_cassette("tests/chat").matching.repeat is None
+
+
+@pytest.mark.parametrize("word", ["true", "1", "True", "yes", "woodpecker", "drone"])
+def test_whatever_a_ci_sets_ci_to_is_a_ci(word: str) -> None:
+    assert load.in_ci({"CI": word})
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, *({"CI": word} for word in ("", "0", "false", "FALSE", "no", "Off"))]
+)
+def test_no_ci_or_one_that_is_said_to_be_none_is_none(environ: dict[str, str]) -> None:
+    assert not load.in_ci(environ)

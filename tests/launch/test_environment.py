@@ -15,9 +15,7 @@ from mitmvcr.launch.trust import TrustFiles
 FORWARD = "http://127.0.0.1:4000"
 REVERSE = "http://127.0.0.1:4001"
 AZURE = "http://127.0.0.1:4002"
-TRUST = TrustFiles(
-    Path("/t/ca.pem"), Path("/t/bundle.pem"), Path("/t/extra.pem"), "/t/c:/etc/c", Path("/t/j")
-)
+TRUST = TrustFiles(Path("/t/bundle.pem"), Path("/t/extra.pem"), "/t/c:/etc/c", Path("/t/j"))
 OPENAI = Endpoints(FORWARD, {"OPENAI_BASE_URL": ("https://api.openai.com/v1", f"{REVERSE}/v1")})
 
 
@@ -96,7 +94,7 @@ def test_in_a_run_inside_of_a_run_java_has_the_inner_ones_options_alone() -> Non
     ],
 )
 def test_java_reads_a_path_with_blanks_and_quotes_as_one_word(path: str, option: str) -> None:
-    trust = TrustFiles(TRUST.ca, TRUST.bundle, TRUST.extra, "", Path(path))
+    trust = TrustFiles(TRUST.bundle, TRUST.extra, "", Path(path))
     after = environment.changes(OPENAI, trust, {}, Via.AUTO, replays=False)
     assert option in after["JAVA_TOOL_OPTIONS"]
 

@@ -50,7 +50,7 @@ def test_a_process_with_many_open_files_can_wait_for_it(tmp_path: Path) -> None:
     try:
         while not opened or opened[-1] < 1100:
             opened.append(os.open(os.devnull, os.O_RDONLY))
-        with ProxyProcess.start(launch(tmp_path)) as proxy:
+        with ProxyProcess(launch(tmp_path)) as proxy:
             assert proxy.wait().forward
     finally:
         for descriptor in opened:
@@ -60,9 +60,7 @@ def test_a_process_with_many_open_files_can_wait_for_it(tmp_path: Path) -> None:
 
 def test_it_tells_where_it_listens_and_leaves_nothing(tmp_path: Path) -> None:
     write(tmp_path / "recordings" / "one.yaml", interaction())
-    with ProxyProcess.start(
-        launch(tmp_path, "https://a.example", "http://b.example", cassette="one")
-    ) as proxy:
+    with ProxyProcess(launch(tmp_path, "https://a.example", "http://b.example", cassette="one")) as proxy:
         ready = proxy.wait()
         assert len({ready.forward, *ready.reverse}) == 3
         assert ready.upstreams == ("https://a.example", "http://b.example")
@@ -79,18 +77,19 @@ def test_it_tells_where_it_listens_and_leaves_nothing(tmp_path: Path) -> None:
 def test_what_was_recorded_from_one_host_is_replayed_for_it(tmp_path: Path) -> None:
     one = interaction(url="https://openrouter.ai/api/v1/chat/completions")
     write(tmp_path / "recordings" / "one.yaml", one)
-    with ProxyProcess.start(launch(tmp_path, "", cassette="one")) as proxy:
+    with ProxyProcess(launch(tmp_path, "", cassette="one")) as proxy:
         assert proxy.wait().upstreams == ("https://openrouter.ai/api/v1",)
 
 
 def test_without_a_cassette_it_stands_in_front_of_openai(tmp_path: Path) -> None:
-    with ProxyProcess.start(launch(tmp_path, "")) as proxy:
-        assert proxy.wait().upstreams == ("https://api.openai.com/v1",)
-        assert not proxy.ready.replays  # type: ignore[union-attr]
+    with ProxyProcess(launch(tmp_path, "")) as proxy:
+        ready = proxy.wait()
+        assert ready.upstreams == ("https://api.openai.com/v1",)
+        assert not ready.replays
 
 
 def test_a_proxy_that_does_not_start_says_why(tmp_path: Path) -> None:
-    proxy = ProxyProcess.start(launch(tmp_path, mode="replay", cassette="absent"))
+    proxy = ProxyProcess(launch(tmp_path, mode="replay", cassette="absent"))
     with pytest.raises(ProxyError, match=r"absent\.yaml: there is no such cassette") as caught:
         proxy.wait()
     assert caught.value.status == 1
@@ -100,7 +99,7 @@ def test_a_proxy_that_does_not_start_says_why(tmp_path: Path) -> None:
 
 def test_a_wrong_option_of_mitmproxys_is_told(tmp_path: Path) -> None:
     one = launch(tmp_path)
-    proxy = ProxyProcess.start(Launch(one.order, one.options, ["--nonsense"]))
+    proxy = ProxyProcess(Launch(one.order, one.options, ["--nonsense"]))
     try:
         with pytest.raises(ProxyError, match="nonsense"):
             proxy.wait()
@@ -109,9 +108,9 @@ def test_a_wrong_option_of_mitmproxys_is_told(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
-    with ProxyProcess.start(launch(tmp_path)) as first:
+    with ProxyProcess(launch(tmp_path)) as first:
         order = Order(str(confdir()), upstreams=("http://a.example",), ports=(first.wait().forward,))
-        second = ProxyProcess.start(Launch(order))
+        second = ProxyProcess(Launch(order))
         try:
             with pytest.raises(ProxyError) as caught:
                 second.wait()
@@ -122,7 +121,7 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
 
 
 def test_stopping_twice_is_fine(tmp_path: Path) -> None:
-    proxy = ProxyProcess.start(launch(tmp_path))
+    proxy = ProxyProcess(launch(tmp_path))
     assert proxy.stop() == proxy.stop()
     assert not proxy.folder.exists()
 
@@ -132,7 +131,7 @@ import sys
 from mitmvcr.launch.contract import Order
 from mitmvcr.launch.process import Launch, ProxyProcess
 order = Order(sys.argv[1], upstreams=("http://127.0.0.1:9",), ports=(0,))
-proxy = ProxyProcess.start(Launch(order, {"dir": sys.argv[2], "cassette": "one", "mode": "new-episodes"}))
+proxy = ProxyProcess(Launch(order, {"dir": sys.argv[2], "cassette": "one", "mode": "new-episodes"}))
 proxy.wait()
 print(proxy.pid, proxy.folder, flush=True)
 sys.stdin.read()
@@ -156,16 +155,14 @@ def test_it_ends_in_order_when_its_launcher_is_killed(tmp_path: Path, number: in
     assert wait_until_gone(int(pid))
     assert not Path(folder.strip()).exists()
     # It let go of the cassette, whose lock another one gets.
-    with ProxyProcess.start(
-        launch(tmp_path, mode="new-episodes", cassette="one", dir=str(tmp_path))
-    ) as proxy:
+    with ProxyProcess(launch(tmp_path, mode="new-episodes", cassette="one", dir=str(tmp_path))) as proxy:
         proxy.wait()
 
 
 def test_a_file_in_the_users_folder_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "yaml.py").write_text("raise SystemExit('the wrong yaml')\n")
     (tmp_path / "mitmvcr.py").write_text("raise SystemExit('the wrong mitmvcr')\n")
-    with ProxyProcess.start(launch(tmp_path), cwd=tmp_path) as proxy:
+    with ProxyProcess(launch(tmp_path), cwd=tmp_path) as proxy:
         assert proxy.wait().forward
 
 
@@ -174,7 +171,7 @@ def test_without_a_home_that_can_be_written_there_is_a_ca_for_the_run(
 ) -> None:
     (tmp_path / "home").touch()  # not even root can make a folder in it
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    with ProxyProcess.start(Launch(Order(""), {"dir": str(tmp_path)})) as proxy:
+    with ProxyProcess(Launch(Order(""), {"dir": str(tmp_path)})) as proxy:
         ready = proxy.wait()
         assert Path(ready.ca).is_relative_to(proxy.folder)
     assert not proxy.folder.exists()

@@ -27,7 +27,7 @@ def main(method, source):
     multiprocessing.set_start_method(method)
     policy = Policy(redact=("forbidden-[0-9]+",))
     jobs, root = convert_tree.plan([source], source.with_name("converted"), "vcrpy")
-    for row in convert_tree.run(jobs, convert_tree.How(Target("vcrpy"), policy, root), 2):
+    for row in convert_tree.run(jobs, convert_tree.ConvertOptions(Target("vcrpy"), policy, root), 2):
         print(Path(row.source).name, row.outcome.value)
     task = scrub_tree.Task(policy, scrub=True, environ={})
     for result in scrub_tree.run(list(scrub_tree.files([source])), task, 2):

@@ -17,6 +17,8 @@ from tests.harness import ROOT
 from tests.proxy.talk import CHAT, KEY, chat, recordings, reverse
 from tests.upstream.server import Upstream
 
+pytestmark = pytest.mark.real_start
+
 
 def _tape(folder: Path, base: str, *prompts: str) -> None:
     path = folder / "recordings" / "default.yaml"

@@ -82,6 +82,7 @@ def test_bad_cassette_ends_the_process_with_its_file_and_line(
     assert [one.name for one in path.parent.iterdir()] == ["bad.yaml"]
 
 
+@pytest.mark.real_start
 def test_file_that_cannot_be_read_or_written_ends_the_process(tmp_path: Path) -> None:
     (tmp_path / "recordings" / "folder.yaml").mkdir(parents=True)
     (tmp_path / "recordings" / "dangling.yaml").symlink_to("nowhere/at/all.yaml")
@@ -97,6 +98,7 @@ def test_file_that_cannot_be_read_or_written_ends_the_process(tmp_path: Path) ->
         assert "vcr_dir" in line
 
 
+@pytest.mark.real_start
 def test_second_process_that_records_a_cassette_is_told_who_does(
     start: Start, tmp_path: Path, upstream: Upstream
 ) -> None:
@@ -122,6 +124,7 @@ def test_second_process_that_replays_a_cassette_is_welcome(start: Start, tmp_pat
     assert [proxy.ended for proxy in both] == [False, False]
 
 
+@pytest.mark.real_start
 def test_port_in_use_ends_the_process_and_leaves_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -193,6 +196,7 @@ def test_option_may_be_set_in_a_running_process_and_a_bad_value_changes_nothing(
     assert [len(recordings(tmp_path, name)) for name in ("one", "two")] == [2, 1]
 
 
+@pytest.mark.real_start
 def test_nothing_is_served_when_the_process_ends(tmp_path: Path) -> None:
     proxy = Proxy(tmp_path, mode="nonsense")
     with pytest.raises(AssertionError, match="no forward listener"):
@@ -200,6 +204,7 @@ def test_nothing_is_served_when_the_process_ends(tmp_path: Path) -> None:
     proxy.stop()
 
 
+@pytest.mark.real_start
 def test_miss_while_mitmproxy_is_still_starting_is_only_a_miss(
     start: Start, tmp_path: Path, upstream: Upstream
 ) -> None:

@@ -58,8 +58,8 @@ def known(*values: str) -> Memory:
 )
 def test_any_two_together_are_as_each_by_itself(policy: Mapping[str, object], tracked: Sequence[str]) -> None:
     scrubbing = scrubber(**policy)
-    for first in [*CLEAN, *BARE, *PLANTED[::11]]:
-        for second in [*CLEAN, *BARE, *PLANTED[::2]]:
+    for first in [*CLEAN, *BARE, *PLANTED[::17]]:
+        for second in [*CLEAN, *BARE, *PLANTED[::5]]:
             apart, together = known(*tracked), known(*tracked)
             expected = [scrubbing.request(one, apart) for one in (first, second)]
             assert scrubbing.requests([first, second], together) == expected

@@ -29,6 +29,7 @@ def test_openai_and_aiohttp_need_nothing_but_their_environment(
     assert len(on_disk) == 6
 
 
+@frameworks.needs_frameworks
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_litellm_needs_nothing_but_its_environment(kind: Kind, tmp_path: Path, start: Start) -> None:
     def run(env: dict[str, str]) -> Told:
@@ -51,6 +52,7 @@ def said(one: dict[str, object]) -> str:
     return text
 
 
+@frameworks.needs_frameworks
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_langchain_needs_nothing_but_its_environment(kind: Kind, tmp_path: Path, start: Start) -> None:
     def run(env: dict[str, str]) -> Told:

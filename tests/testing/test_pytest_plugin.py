@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mitmvcr.store.cassette import read
-from tests.testing.runs import CLIENT, module, run
+from tests.testing.runs import CLIENT, SDK_CLIENT, module, run
 from tests.upstream.server import Upstream
 
 MARK = "@pytest.mark." + "mitmvcr"  # in one piece it would be a mention, and this module is none of the suite
@@ -37,7 +37,7 @@ def test_marker_and_fixture_record_once_and_replay_in_ci(tmp_path: Path, upstrea
     module(
         tmp_path,
         "tests/test_talk.py",
-        CLIENT
+        SDK_CLIENT
         + f"""
 import subprocess, sys, threading
 
@@ -96,7 +96,7 @@ def test_untouched():
 
 def test_a_miss_fails_the_test_with_the_explanation_as_its_text(tmp_path: Path, upstream: Upstream) -> None:
     text = (
-        CLIENT
+        SDK_CLIENT
         + f"""
 {MARK}
 def test_raises():

@@ -10,7 +10,7 @@ from mitmvcr.formats import vcrpy
 from mitmvcr.model import Cassette, Interaction
 from mitmvcr.testing.pytest_vcr import fields
 from tests.build import CHAT, request, response
-from tests.testing.runs import CLIENT, module, run
+from tests.testing.runs import SDK_CLIENT, module, run
 
 CONFTEST = """\
 import pytest
@@ -42,7 +42,7 @@ def test_a_suite_of_pytest_recordings_is_played_by_the_proxy(tmp_path: Path) -> 
     module(
         tmp_path,
         "test_suite.py",
-        CLIENT
+        SDK_CLIENT
         + """
 pytestmark = pytest.mark.vcr
 
@@ -104,7 +104,7 @@ def vcr_cassette_dir(request):
     module(
         tmp_path,
         "test_suite.py",
-        CLIENT
+        SDK_CLIENT
         + """
 def test_several(vcr):
     with vcr.use_cassette("first.yaml"):

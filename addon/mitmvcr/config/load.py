@@ -1,4 +1,4 @@
-"""mitmvcr.toml and the options that were given, to Settings; nothing else looks for the file.
+"""What mitmvcr.toml and the options that were given come to, and whether this is a CI; checks no value.
 
 What is given (flags, mitmproxy's `--set`) wins over the file, option by option.
 """
@@ -14,6 +14,12 @@ from mitmvcr.config.settings import Settings, Table
 from mitmvcr.errors import SettingsError
 
 CONFIG_FILE = "mitmvcr.toml"
+_NO_CI = frozenset({"", "0", "false", "no", "off"})
+
+
+def in_ci(environ: Mapping[str, str]) -> bool:
+    """Whether the environment is a CI's: all of them set CI, most to true, Woodpecker to its name."""
+    return environ.get("CI", "").strip().lower() not in _NO_CI
 
 
 @dataclass(frozen=True, slots=True)

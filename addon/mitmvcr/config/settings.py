@@ -79,19 +79,11 @@ class CassetteSettings:
 
     def changed(self, texts: Mapping[str, str]) -> CassetteSettings:
         """The settings with what the texts say, by names of PER_CASSETTE; raises SettingsError."""
-        matching = self.matching
-        if {"match", "ignore", "repeat"} & texts.keys():
-            matching = parse_matching(
-                {
-                    "match": "\n".join(matching.match),
-                    "ignore": "".join(f"{item}\n" for item in matching.ignore),
-                    "repeat": matching.repeat or "",
-                    **texts,
-                }
-            )
+        parsed = parse_matching(texts)
+        given = {name: getattr(parsed, name) for name in ("match", "ignore", "repeat") if name in texts}
         return CassetteSettings(
             parse_mode(texts["mode"]) if "mode" in texts else self.mode,
-            matching,
+            replace(self.matching, **given),
             parse_latency(texts["latency"]) if "latency" in texts else self.latency,
             parse_bool("strict", texts["strict"]) if "strict" in texts else self.strict,
         )
@@ -233,10 +225,10 @@ def parse_latency(text: str) -> float:
 
 def parse_size(name: str, text: str) -> int:
     """Bytes from `32MB`, `1GiB`, `512k` or `1000`; every unit is of 1024; raises SettingsError."""
-    found = re.fullmatch(r"([0-9]{1,15}) ?(?:([kmg])(?:i?b)?|b)?", text.strip().lower())
-    if found is None:
+    size = re.fullmatch(r"([0-9]{1,15}) ?(?:([kmg])(?:i?b)?|b)?", text.strip().lower())
+    if size is None:
         raise SettingsError(f"{name} is {text!r}: give a size, for example 32MB, 1GB or 1000000; 0 for any")
-    return int(found[1]) << {"k": 10, "m": 20, "g": 30}.get(found[2], 0)
+    return int(size[1]) << {"k": 10, "m": 20, "g": 30}.get(size[2], 0)
 
 
 def parse_bool(name: str, text: str) -> bool:
@@ -265,10 +257,10 @@ def _items(text: str) -> list[str]:
     return [item.strip() for item in re.split("[,\n]", text) if item.strip()]
 
 
-def _list(name: str, text: str, pattern: re.Pattern[str], wanted: str) -> tuple[str, ...]:
+def _list(name: str, text: str, pattern: re.Pattern[str], expected: str) -> tuple[str, ...]:
     for item in _items(text):
         if not pattern.fullmatch(item):
-            raise SettingsError(f"{name} has {item!r}: give {wanted}, separated by commas")
+            raise SettingsError(f"{name} has {item!r}: give {expected}, separated by commas")
     return tuple(item.lower() for item in _items(text))
 
 

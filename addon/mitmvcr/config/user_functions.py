@@ -35,16 +35,18 @@ def load(entry: str) -> Callable[..., object]:
     except AttributeError:
         raise SettingsError(f"{entry!r}: {where} has no function {name!r}") from None
     except Exception as error:  # noqa: BLE001 - it is the user's code, which may raise anything
-        said = " ".join(str(error).split())
-        raise SettingsError(f"{entry!r}: {where} can't be loaded: {type(error).__name__}: {said}") from None
+        message = " ".join(str(error).split())
+        raise SettingsError(
+            f"{entry!r}: {where} can't be loaded: {type(error).__name__}: {message}"
+        ) from None
     if not callable(function):
         raise SettingsError(f"{entry!r}: {name} is a {type(function).__name__}, and not a function")
     return function  # type: ignore[no-any-return] # what a user wrote has no type that could be known
 
 
 def _module(name: str) -> ModuleType:
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.append(folder)
     return importlib.import_module(name)
 
 

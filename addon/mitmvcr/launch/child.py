@@ -81,14 +81,14 @@ def _lower(error: OSError) -> str:
 
 def hold_signals() -> None:
     """From here on signals wait until they are asked for; those that are ignored stay so."""
-    held = [one for one in _PASSED_ON if signal.getsignal(one) is not signal.SIG_IGN]
-    signal.pthread_sigmask(signal.SIG_BLOCK, [*held, signal.SIGCHLD])
+    heeded = [number for number in _PASSED_ON if signal.getsignal(number) is not signal.SIG_IGN]
+    signal.pthread_sigmask(signal.SIG_BLOCK, [*heeded, signal.SIGCHLD])
 
 
 def pending() -> int:
     """The number of a signal that has come and would end us, 0 for none."""
     waiting = signal.sigpending()
-    return next((int(one) for one in _PASSED_ON if one in waiting), 0)
+    return next((int(number) for number in _PASSED_ON if number in waiting), 0)
 
 
 def start(path: str, arguments: list[str], environ: Mapping[str, str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Self
 
 VARIABLE = "MITMVCR_ORDER"
 """The environment variable by which the proxy's process gets its order."""
@@ -18,7 +19,22 @@ OPENAI = "https://api.openai.com/v1"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Message:
+    """What goes from one process to the other: a dataclass of texts and numbers, and tuples of them."""
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The message that `to_json` wrote."""
+        fields = json.loads(text).items()
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields})
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Message):
     """What the launcher wants, besides the options that mitmproxy itself takes.
 
     `upstreams`: base URLs; there is a reverse listener for each, on the port of the same place in `ports`
@@ -42,19 +58,9 @@ class Order:
     hint: str = ""
     verbose: bool = False
 
-    def to_json(self) -> str:
-        """One line."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Order:
-        """The order that `to_json` wrote."""
-        given = json.loads(text)
-        return cls(**{**given, "upstreams": tuple(given["upstreams"]), "ports": tuple(given["ports"])})
-
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Message):
     """Where the proxy serves: ports, and the base URLs that the reverse listeners stand in front of.
 
     `ca` is the path of the CA's certificate, `ca_hash` what OpenSSL calls it in a directory of them.
@@ -67,13 +73,3 @@ class Ready:
     ca: str
     ca_hash: str
     replays: bool
-
-    def to_json(self) -> str:
-        """One line."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Ready:
-        """What `to_json` wrote."""
-        given = json.loads(text)
-        return cls(**{**given, "reverse": tuple(given["reverse"]), "upstreams": tuple(given["upstreams"])})

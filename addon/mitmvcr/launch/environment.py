@@ -6,19 +6,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from mitmvcr.errors import SettingsError
 from mitmvcr.launch.contract import OPENAI
-from mitmvcr.launch.trust import STORE_PASSWORD, TrustFiles
+from mitmvcr.launch.trust import EXTRA_VARIABLES, NODE_VARIABLES, STORE_PASSWORD, TrustFiles
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PROXY = "MITMVCR_PROXY"
 """The forward proxy's URL, for programs that know of mitmvcr, and for a `mitmvcr run` inside of another."""
 BUNDLE = "MITMVCR_CA_BUNDLE"
-"""What to trust on the way through that proxy: the same use."""
+"""What to trust on the way through that proxy, for programs that know of mitmvcr, and for an inner run."""
 BASE_URLS = "MITMVCR_BASE_URLS"
-"""What the variables of base URLs stand for, as a JSON object: the same use."""
+"""What the variables of base URLs stand for, as a JSON object by their names, for an inner run."""
 DUMMY_KEY = "mitmvcr-replays"
 """The key in replay where none is set: SDKs want one, and nothing is sent anywhere."""
 
@@ -61,15 +61,11 @@ def base_urls(environ: Mapping[str, str], upstream: str = "") -> dict[str, str]:
     """
     given = {**environ, **_outer(environ)}
     openai = with_path(_checked("--upstream", upstream)) if upstream else ""
-    found: dict[str, str] = {}
-    for name in _OPENAI_VARIABLES:
-        found[name] = openai or _checked(name, given.get(name, ""))
-    first, second = _OPENAI_VARIABLES
-    found[first] = found[first] or found[second]
-    found[second] = found[second] or found[first]
+    first, second = (openai or _checked(name, given.get(name, "")) for name in _OPENAI_VARIABLES)
+    urls = dict(zip(_OPENAI_VARIABLES, (first or second, second or first), strict=True))
     if given.get(_AZURE):
-        found[_AZURE] = _checked(_AZURE, given[_AZURE])
-    return found
+        urls[_AZURE] = _checked(_AZURE, given[_AZURE])
+    return urls
 
 
 def _outer(environ: Mapping[str, str]) -> dict[str, str]:
@@ -77,7 +73,7 @@ def _outer(environ: Mapping[str, str]) -> dict[str, str]:
         given = json.loads(environ.get(BASE_URLS, "") or "{}")
     except json.JSONDecodeError:
         given = None
-    if not isinstance(given, dict) or not all(isinstance(one, str) for one in given.values()):
+    if not isinstance(given, dict) or not all(isinstance(url, str) for url in given.values()):
         raise SettingsError(f"{BASE_URLS} is {environ[BASE_URLS]!r}: only mitmvcr run sets it; unset it")
     return given
 
@@ -102,13 +98,9 @@ def with_path(url: str) -> str:
 def origin(url: str) -> str:
     """Scheme, host and port of a URL: what a reverse proxy can stand in front of."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{_address(parts)}"
-
-
-def _address(parts: SplitResult) -> str:
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
-    return host if parts.port is None else f"{host}:{parts.port}"
+    return f"{parts.scheme}://{host}" + ("" if parts.port is None else f":{parts.port}")
 
 
 def rebased(url: str, onto: str) -> str:
@@ -121,29 +113,29 @@ def rebased(url: str, onto: str) -> str:
 
 
 def endpoints(
-    names: Mapping[str, str], upstreams: Sequence[str], forward: str, reverse: Sequence[str]
+    urls_by_variable: Mapping[str, str], upstreams: Sequence[str], forward: str, reverse: Sequence[str]
 ) -> Endpoints:
-    """Where a proxy is that was started for `upstreams(names)`.
+    """Where a proxy is that was started for `upstreams_of(urls_by_variable)`.
 
     `upstreams` are the base URLs as the proxy has them in the end, `forward` and `reverse` the URLs of its
-    listeners; both in the order of `upstreams(names)`.
+    listeners; both in the order of `upstreams_of(urls_by_variable)`.
     """
-    wanted = {name: index for index, name in enumerate(upstreams_of(names))}
+    positions = {name: index for index, name in enumerate(upstreams_of(urls_by_variable))}
     bases: dict[str, tuple[str, str]] = {}
-    for name, url in names.items():
-        index = wanted[origin(url) if url else ""]
+    for name, url in urls_by_variable.items():
+        index = positions[origin(url) if url else ""]
         real = url or upstreams[index]
         bases[name] = (real, rebased(real, reverse[index]))
-    derived = upstreams[wanted[""]] if "" in wanted else ""
+    derived = upstreams[positions[""]] if "" in positions else ""
     if derived and _AZURE not in bases and is_azure(derived):
         real = origin(derived)
-        bases[_AZURE] = (real, rebased(real, reverse[wanted[""]]))
+        bases[_AZURE] = (real, rebased(real, reverse[positions[""]]))
     return Endpoints(forward, bases)
 
 
-def upstreams_of(names: Mapping[str, str]) -> list[str]:
+def upstreams_of(urls_by_variable: Mapping[str, str]) -> list[str]:
     """What reverse listeners are needed in front of: each origin once, "" where the proxy finds it."""
-    return list(dict.fromkeys(origin(url) if url else "" for url in names.values()))
+    return list(dict.fromkeys(origin(url) if url else "" for url in urls_by_variable.values()))
 
 
 def is_azure(url: str) -> bool:
@@ -175,68 +167,57 @@ def is_direct(host: str, direct: str) -> bool:
     """Whether NO_PROXY's list has the host: a name with all below it, an address, `*`. Ports don't count."""
     host = host.lower()
     for entry in direct.lower().split(","):
-        name = entry.strip()
-        if name.count(":") == 1:
-            name = name.partition(":")[0]
+        name = _without_port(entry.strip())
         bare = name.removeprefix("*").lstrip(".").strip("[]")
         if name == "*" or (bare and (host == bare or host.endswith(f".{bare}"))):
             return True
     return False
 
 
+def _without_port(entry: str) -> str:
+    """An entry of NO_PROXY without its port; what has more than one colon is an address of IPv6."""
+    return entry.partition(":")[0] if entry.count(":") == 1 else entry
+
+
 def changes(
     where: Endpoints, trust: TrustFiles, environ: Mapping[str, str], via: Via, *, replays: bool
 ) -> Changes:
     """All variables that a program needs so that its traffic comes to the proxy."""
-    found: Changes = {PROXY: where.forward, BUNDLE: str(trust.bundle)}
-    found[BASE_URLS] = json.dumps({name: real for name, (real, _) in where.bases.items()})
+    variables: Changes = {PROXY: where.forward, BUNDLE: str(trust.bundle)}
+    variables[BASE_URLS] = json.dumps({name: real for name, (real, _) in where.bases.items()})
     if via is not Via.BASE_URL:
-        found |= _proxy(where.forward, environ)
-        found |= _trust(trust)
-        found[_JAVA] = _java(where.forward, trust, environ)
+        variables |= _proxy(where.forward, environ)
+        variables |= _trust(trust)
+        variables[_JAVA] = _java(where.forward, trust, environ)
     if via is not Via.PROXY:
-        found |= {name: url for name, (_, url) in where.bases.items()}
-    if replays:
-        found |= _keys(where, environ)
-    return found
+        variables |= {name: url for name, (_, url) in where.bases.items()}
+    if replays and not environ.get("OPENAI_API_KEY"):
+        variables["OPENAI_API_KEY"] = DUMMY_KEY
+    if replays and _AZURE in where.bases and not environ.get("AZURE_OPENAI_API_KEY"):
+        variables["AZURE_OPENAI_API_KEY"] = DUMMY_KEY
+    return variables
 
 
 def _proxy(url: str, environ: Mapping[str, str]) -> Changes:
     direct = no_proxy(environ, url)
-    found: Changes = {}
-    for name in _PROXY_VARIABLES:
-        found |= {name: url, name.lower(): url}
-    return found | {"NO_PROXY": direct, "no_proxy": direct, "NODE_USE_ENV_PROXY": "1"}
+    variables = {spelling: url for name in _PROXY_VARIABLES for spelling in (name, name.lower())}
+    return variables | {"NO_PROXY": direct, "no_proxy": direct, "NODE_USE_ENV_PROXY": "1"}
 
 
 def no_proxy(environ: Mapping[str, str], proxy: str) -> str:
     """NO_PROXY as the user had it, in its order, and loopback, and where the reverse proxies are."""
-    had = f"{environ.get('NO_PROXY', '')},{environ.get('no_proxy', '')}".split(",")
+    entries = f"{environ.get('NO_PROXY', '')},{environ.get('no_proxy', '')}".split(",")
     own = [] if is_loopback(proxy) else [urlsplit(proxy).hostname or ""]
-    return ",".join(dict.fromkeys([*(one.strip() for one in had if one.strip()), *LOOPBACK, *own]))
+    return ",".join(dict.fromkeys([*filter(None, map(str.strip, entries)), *LOOPBACK, *own]))
 
 
 def _trust(trust: TrustFiles) -> Changes:
-    bundle = str(trust.bundle)
     return {
-        "SSL_CERT_FILE": bundle,
+        "SSL_CERT_FILE": str(trust.bundle),
         "SSL_CERT_DIR": trust.directories,
-        "REQUESTS_CA_BUNDLE": bundle,
-        "CURL_CA_BUNDLE": bundle,
-        "GIT_SSL_CAINFO": bundle,
-        "AWS_CA_BUNDLE": bundle,
-        "NODE_EXTRA_CA_CERTS": str(trust.extra),
-        "DENO_CERT": str(trust.extra),
+        **dict.fromkeys(EXTRA_VARIABLES, str(trust.bundle)),
+        **dict.fromkeys(NODE_VARIABLES, str(trust.extra)),
     }
-
-
-def _keys(where: Endpoints, environ: Mapping[str, str]) -> Changes:
-    found: Changes = {}
-    if not environ.get("OPENAI_API_KEY"):
-        found["OPENAI_API_KEY"] = DUMMY_KEY
-    if _AZURE in where.bases and not environ.get("AZURE_OPENAI_API_KEY"):
-        found["AZURE_OPENAI_API_KEY"] = DUMMY_KEY
-    return found
 
 
 def _java(url: str, trust: TrustFiles, environ: Mapping[str, str]) -> str:
@@ -244,13 +225,13 @@ def _java(url: str, trust: TrustFiles, environ: Mapping[str, str]) -> str:
 
     What an outer `mitmvcr run` has set stands behind a mark, and is left out.
     """
-    had = environ.get(_JAVA, "").partition(_JAVA_MARK)[0].strip()
+    options_before = environ.get(_JAVA, "").partition(_JAVA_MARK)[0].strip()
     proxy = urlsplit(url)
-    options = [*([had] if had else []), f"{_JAVA_MARK}={url}"]
+    options = [*([options_before] if options_before else []), f"{_JAVA_MARK}={url}"]
     for scheme in ("http", "https"):
         options += [f"-D{scheme}.proxyHost={proxy.hostname}", f"-D{scheme}.proxyPort={proxy.port}"]
     options.append(_java_quoted(f"-Dhttp.nonProxyHosts={'|'.join(_java_hosts(no_proxy(environ, url)))}"))
-    if "-Djavax.net.ssl.trustStore=" not in had:
+    if "-Djavax.net.ssl.trustStore=" not in options_before:
         options.append(_java_quoted(f"-Djavax.net.ssl.trustStore={trust.store}"))
         options += [
             f"-Djavax.net.ssl.trustStorePassword={STORE_PASSWORD}",
@@ -269,11 +250,10 @@ def _java_quoted(option: str) -> str:
 def _java_hosts(direct: str) -> list[str]:
     """NO_PROXY's hosts in the terms of http.nonProxyHosts: `*` at either end, no ports and no networks."""
     hosts = []
-    for one in direct.split(","):
-        if "/" in one:
+    for entry in direct.split(","):
+        if "/" in entry:
             continue
-        if one.count(":") == 1:
-            one = one.partition(":")[0]  # noqa: PLW2901 - a port
-        host = f"[{one}]" if ":" in one else one
+        name = _without_port(entry)
+        host = f"[{name}]" if ":" in name else name
         hosts += [host.lstrip("."), f"*{host}"] if host.startswith(".") else [host]
     return list(dict.fromkeys([*hosts, "127.*"]))

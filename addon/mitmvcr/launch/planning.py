@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from mitmvcr.config import load
-from mitmvcr.config.environment import in_ci
 from mitmvcr.config.options import DEFAULTS
 from mitmvcr.errors import SettingsError
 from mitmvcr.launch import environment, trust
@@ -21,11 +20,12 @@ from mitmvcr.launch.process import Launch
 class ProxyPlan:
     """The proxy to start, and which variables lead to its listeners.
 
-    `mode` is what was asked for, in whatever words; `notes` are for the user.
+    `base_urls`: what the variables of base URLs stand for, by their names. `mode` is what was asked for, in
+    whatever words; `notes` are for the user.
     """
 
     launch: Launch
-    names: Mapping[str, str]
+    base_urls: Mapping[str, str]
     via: Via
     mode: str
     notes: Sequence[str] = ()
@@ -48,7 +48,9 @@ class ProxyPlan:
         files = trust.write(folder, Path(ready.ca), ready.ca_hash, certificates, environ)
         host = host or reachable(self.launch.order.host)
         reverse = [f"http://{host}:{port}" for port in ready.reverse]
-        where = environment.endpoints(self.names, ready.upstreams, f"http://{host}:{ready.forward}", reverse)
+        where = environment.endpoints(
+            self.base_urls, ready.upstreams, f"http://{host}:{ready.forward}", reverse
+        )
         return environment.changes(where, files, environ, self.via, replays=ready.replays)
 
 
@@ -67,34 +69,30 @@ def plan(  # noqa: PLR0913 - keywords, nearly all of which have a usual value
     `options` are the addon's that were given, without `vcr_`; `order` says where to listen, on free ports
     of loopback if it is left out; mitmvcr.toml is that of `folder`. Raises SettingsError.
     """
-    said = {**load.read(folder).texts(), **options}
-    names = environment.base_urls(environ, upstream)
-    local = [url for url in names.values() if url and environment.is_loopback(url)]
+    texts = {**load.read(folder).texts(), **options}
+    base_urls = environment.base_urls(environ, upstream)
+    local = [url for url in base_urls.values() if url and environment.is_loopback(url)]
     if via is Via.PROXY and local:
         raise SettingsError(f"{local[0]}: programs use no proxy for loopback; give --via base-url or auto")
     notes = []
     chosen = dict(options)
-    mode = said.get("mode", DEFAULTS["mode"])
-    if "mode" not in said and in_ci(environ):
+    mode = texts.get("mode", DEFAULTS["mode"])
+    if "mode" not in texts and load.in_ci(environ):
         chosen["mode"] = mode = "replay"
         notes.append("CI is set, so the mode is replay; --mode gives another")
-    if more := _hosts(names.values()):
-        chosen["hosts"] = ",".join([said.get("hosts", DEFAULTS["hosts"]).strip().replace("\n", ","), *more])
+    # What the reverse listeners record is to be recorded in forward mode as well.
+    hosts = [urlsplit(url).hostname or "" for url in base_urls.values()]
+    if more := list(dict.fromkeys(host for host in hosts if host and ":" not in host)):
+        chosen["hosts"] = ",".join([texts.get("hosts", DEFAULTS["hosts"]).strip().replace("\n", ","), *more])
     through, direct = environment.upstream_proxy(environ)
     if through and urlsplit(through).scheme not in ("http", "https"):
         notes.append(f"{through.partition('://')[0]} proxies can't be used: requests go upstream directly")
         through = ""
-    upstreams = tuple(environment.upstreams_of(names)) if via is not Via.PROXY else ()
+    upstreams = tuple(environment.upstreams_of(base_urls)) if via is not Via.PROXY else ()
     order = order or Order("")
     ports = order.ports or (0,) * len(upstreams)
     order = replace(order, upstreams=upstreams, ports=ports, via=through, direct=direct)
-    return ProxyPlan(Launch(order, chosen, [*_trusted(environ), *arguments]), names, via, mode, notes)
-
-
-def _hosts(urls: Iterable[str]) -> list[str]:
-    """What is to be recorded in forward mode as well, since the reverse listeners record it."""
-    hosts = [urlsplit(url).hostname or "" for url in urls]
-    return list(dict.fromkeys(host for host in hosts if host and ":" not in host))
+    return ProxyPlan(Launch(order, chosen, [*_trusted(environ), *arguments]), base_urls, via, mode, notes)
 
 
 def _trusted(environ: Mapping[str, str]) -> list[str]:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from mitmvcr.errors import MitmvcrError
@@ -66,62 +65,50 @@ class Launch:
 
 
 class ProxyProcess:
-    """A running proxy; leave it by `stop()` or use it with `with`.
+    """A proxy, started when this is made; leave it by `stop()` or use it with `with`.
 
     It has a session of its own, so that a Ctrl-C in the terminal is not its end. It ends in an orderly way
     when this object is stopped, and when this process ends in whatever way, SIGKILL included. `folder` is a
     new one, only this user's, for files that are to be gone with the proxy.
     """
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], folder: Path, ready: int, alive: int, log: Path | None
-    ) -> None:
-        self.folder = folder
-        self.ready: Ready | None = None
-        self._process = process
-        self._ready = ready
-        self._alive = alive
-        self._log = log
-
-    @classmethod
-    def start(cls, launch: Launch, *, output: int | None = None, cwd: Path | None = None) -> ProxyProcess:
-        """Start it and return at once; what it prints goes to the descriptor `output`, or is kept.
+    def __init__(self, launch: Launch, *, output: int | None = None, cwd: Path | None = None) -> None:
+        """Start it; what it prints goes to the descriptor `output`, or is kept.
 
         Raises ProxyError when no process can be started.
         """
-        folder = folders.create()
-        log = None if output is not None else folder / "proxy.log"
-        ready, told = os.pipe()
-        watched, alive = os.pipe()
-        order = replace(launch.order, ready=told, alive=watched, folder=str(folder))
+        self.folder = folders.create()
+        self._log = None if output is not None else self.folder / "proxy.log"
+        self._kept = ""
+        self._ready, ready = os.pipe()
+        watched, self._alive = os.pipe()
+        order = replace(launch.order, ready=ready, alive=watched, folder=str(self.folder))
         if not order.confdir:
-            order = replace(order, confdir=str(folders.confdir(folder)))
-        command = replace(launch, order=order).command()
+            order = replace(order, confdir=str(folders.confdir(self.folder)))
         environment = {**os.environ, VARIABLE: order.to_json(), "PYTHONUNBUFFERED": "1"}
         try:
             with contextlib.ExitStack() as opened:
-                target = output if log is None else opened.enter_context(log.open("wb"))
-                process = subprocess.Popen(
-                    command,
+                target = output if self._log is None else opened.enter_context(self._log.open("wb"))
+                self._process = subprocess.Popen(
+                    replace(launch, order=order).command(),
                     cwd=cwd,
                     env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=target,
                     stderr=target,
-                    pass_fds=(told, watched),
+                    pass_fds=(ready, watched),
                     start_new_session=True,
                 )
         except OSError as error:
-            os.close(ready)
-            os.close(alive)
-            folders.remove(folder)
-            raise ProxyError(
-                f"{sys.executable}: the proxy can't be started: {error.strerror}", None
-            ) from None
+            os.close(self._ready)
+            os.close(self._alive)
+            folders.remove(self.folder)
+            reason = f"the proxy can't be started: {error.strerror}"
+            raise ProxyError(f"{sys.executable}: {reason}", None) from None
         finally:
-            os.close(told)
+            os.close(ready)
             os.close(watched)
-        return cls(process, folder, ready, alive, log)
+        self.pid = self._process.pid
 
     def wait(self, timeout: float = _PATIENCE, meanwhile: Callable[[], None] = lambda: None) -> Ready:
         """Wait until it serves; `meanwhile` is called now and then, and may raise.
@@ -141,8 +128,7 @@ class ProxyProcess:
                     line += read
                 elif time.monotonic() > deadline:
                     raise ProxyError(f"the proxy does not answer within {timeout:.0f} s", None, self.output)
-        self.ready = Ready.from_json(line.decode())
-        return self.ready
+        return Ready.from_json(line.decode())
 
     def _ended(self) -> ProxyError:
         status = self._process.wait()
@@ -151,11 +137,6 @@ class ProxyProcess:
             (line for line in reversed(output.splitlines()) if line.strip()), f"exit status {status}"
         )
         return ProxyError(f"the proxy did not start: {reason.removeprefix('mitmvcr: ')}", status, output)
-
-    @property
-    def pid(self) -> int:
-        """The process's id."""
-        return self._process.pid
 
     @property
     def status(self) -> int | None:
@@ -168,8 +149,6 @@ class ProxyProcess:
         if self._log is None or not self._log.exists():
             return self._kept
         return self._log.read_text("utf-8", "replace")
-
-    _kept = ""
 
     def stop(self, timeout: float = _PATIENCE) -> int:
         """End it, let it write what is open, and take its folder away; the exit status.
@@ -194,7 +173,5 @@ class ProxyProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.stop()

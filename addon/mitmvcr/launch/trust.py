@@ -37,14 +37,13 @@ _PEM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class TrustFiles:
-    """Paths. `ca`: the proxy's CA alone. `bundle`: all that the user trusts, and the CA, as PEM.
+    """Paths. `bundle`: all that the user trusts, and the proxy's CA, as PEM.
 
     `extra`: what is trusted besides a runtime's own list. `directories`: SSL_CERT_DIR, a folder with
     the CA by the name that OpenSSL looks for, and what it is without.
     `store`: `bundle` for Java (JKS, which Java 8 and later read).
     """
 
-    ca: Path
     bundle: Path
     extra: Path
     directories: str
@@ -59,22 +58,18 @@ def system_certificates(environ: Mapping[str, str]) -> list[bytes]:
     has none.
     """
     files = [environ[name] for name in SYSTEM_VARIABLES if environ.get(name)]
-    found = _read_all(files) or _read_all(_defaults())
-    if not found:
+    certificates = _read_all(files) or _read_all([place for place in _BUNDLES if Path(place).is_file()][:1])
+    if not certificates:
         import certifi  # noqa: PLC0415 - mitmproxy depends on it; a system with certificates needs it not
 
-        found = _read_all([certifi.where()])
+        certificates = _read_all([certifi.where()])
     more = _read_all(environ[name] for name in (*EXTRA_VARIABLES, *NODE_VARIABLES) if environ.get(name))
-    return list(dict.fromkeys([*found, *more]))
-
-
-def _defaults() -> list[str]:
-    return [place for place in _BUNDLES if Path(place).is_file()][:1]
+    return list(dict.fromkeys([*certificates, *more]))
 
 
 def _read_all(places: Iterable[str]) -> list[bytes]:
     """The certificates in files and folders; a file that can't be read has none, as for OpenSSL."""
-    found: list[bytes] = []
+    certificates: list[bytes] = []
     for place in places:
         for part in place.split(os.pathsep):
             path = Path(part)
@@ -86,14 +81,9 @@ def _read_all(places: Iterable[str]) -> list[bytes]:
                     f"out of {' or '.join(SYSTEM_VARIABLES)} and the like"
                 ) from None
             for file in files:
-                found += _certificates(file)
-    return found
-
-
-def _certificates(file: Path) -> list[bytes]:
-    with contextlib.suppress(OSError):
-        return _PEM.findall(file.read_bytes()) if file.is_file() else []
-    return []
+                with contextlib.suppress(OSError):
+                    certificates += _PEM.findall(file.read_bytes()) if file.is_file() else []
+    return certificates
 
 
 def write(
@@ -103,9 +93,7 @@ def write(
     hashed = folder / "certificates"
     usual = environ.get("SSL_CERT_DIR") or next((place for place in _FOLDERS if Path(place).is_dir()), "")
     directories = ":".join(dict.fromkeys(filter(None, [str(hashed), *usual.split(":")])))
-    files = TrustFiles(
-        ca, folder / "bundle.pem", folder / "extra.pem", directories, folder / "truststore.jks"
-    )
+    files = TrustFiles(folder / "bundle.pem", folder / "extra.pem", directories, folder / "truststore.jks")
     try:
         own = _PEM.findall(ca.read_bytes())
         everything = list(dict.fromkeys([*system, *own]))
@@ -121,7 +109,7 @@ def write(
 
 
 def _join(certificates: Iterable[bytes]) -> bytes:
-    return b"".join(one + b"\n" for one in certificates)
+    return b"".join(certificate + b"\n" for certificate in certificates)
 
 
 def java_store(certificates: Iterable[bytes]) -> bytes:
@@ -130,7 +118,8 @@ def java_store(certificates: Iterable[bytes]) -> bytes:
     JKS, and not PKCS12, since Java before 8u301 takes only a PKCS12 entry for trusted that has Oracle's
     own attribute, and not every release of `cryptography` that mitmproxy may come with can write that.
     """
-    ders = list(dict.fromkeys(_der(one) for one in certificates))
+    base64_texts = (b"".join(pem.splitlines()[1:-1]) for pem in certificates)
+    ders = list(dict.fromkeys(binascii.a2b_base64(text) for text in base64_texts))
     body = b"\xfe\xed\xfe\xed" + (2).to_bytes(4, "big") + len(ders).to_bytes(4, "big")
     for number, der in enumerate(ders):
         alias = str(number).encode()
@@ -138,7 +127,3 @@ def java_store(certificates: Iterable[bytes]) -> bytes:
         body += len(b"X.509").to_bytes(2, "big") + b"X.509" + len(der).to_bytes(4, "big") + der
     salted = STORE_PASSWORD.encode("utf-16-be") + b"Mighty Aphrodite" + body
     return body + hashlib.sha1(salted, usedforsecurity=False).digest()
-
-
-def _der(pem: bytes) -> bytes:
-    return binascii.a2b_base64(b"".join(pem.splitlines()[1:-1]))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.formats import GO_VCR, Format, govcr, har, vcrpy
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Cassette, Interaction
 from mitmvcr.scrub import Memory, Scrubber
-
-_Dump: TypeAlias = "Callable[[Cassette], bytes]"
-_Losses: TypeAlias = "Callable[[Cassette], list[str]]"
 
 
 class ConvertError(MitmvcrError):
@@ -33,10 +29,7 @@ SUFFIXES = {GO_VCR.name: (".yaml", ".yml"), "vcrpy": (".yaml", ".yml"), "har": (
 
 _MARK = b"REDACTED-"
 
-_OTHERS: dict[str, tuple[_Dump, _Losses]] = {
-    "vcrpy": (vcrpy.dump, vcrpy.losses),
-    "har": (har.dump, har.losses),
-}
+_OTHERS = {"vcrpy": (vcrpy.dump, vcrpy.losses), "har": (har.dump, har.losses)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +52,14 @@ def convert(source: Format, cassette: Cassette, target: Target, scrubber: Scrubb
     memory = Memory.resume(cassette) if _may_have_marks(cassette) else Memory()
     clean = scrubbed(cassette.interactions, scrubber, memory)
     if target.name == GO_VCR.name:
-        named = clean if source is GO_VCR else [govcr.with_host(one, target.dialect) for one in clean]
-        return _as_govcr(replace(cassette, interactions=named, source=None), target.dialect, scrubber, memory)
+        if source is not GO_VCR:
+            clean = [govcr.with_host(interaction, target.dialect) for interaction in clean]
+        return _as_govcr(replace(cassette, interactions=clean, source=None), target.dialect, scrubber, memory)
     dump, losses = _OTHERS[target.name]
     data = dump(Cassette(clean))
-    for number, one in enumerate(clean):
+    for number, interaction in enumerate(clean):
         # The text is looked at once, the bodies (which it may hold encoded) each.
-        _pass_gate(scrubber, b"" if number else data, one, memory)
+        _pass_gate(scrubber, b"" if number else data, interaction, memory)
     return Converted(data, len(clean), tuple(losses(Cassette(clean))))
 
 
@@ -74,19 +68,20 @@ def _may_have_marks(cassette: Cassette) -> bool:
     if cassette.source is not None:
         return _MARK in cassette.source.data
     return any(
-        _MARK in one.request.body
-        or _MARK in one.response.body
-        or _MARK.decode() in f"{one.request.url}{one.request.headers}{one.response.headers}"
-        for one in cassette.interactions
+        _MARK in interaction.request.body
+        or _MARK in interaction.response.body
+        or _MARK.decode()
+        in f"{interaction.request.url}{interaction.request.headers}{interaction.response.headers}"
+        for interaction in cassette.interactions
     )
 
 
 def scrubbed(interactions: Sequence[Interaction], scrubber: Scrubber, memory: Memory) -> list[Interaction]:
     """All of a cassette's interactions without their secrets."""
-    for one in interactions:
+    for interaction in interactions:
         # Before anything is scrubbed: a secret may stand in a body before it stands in a header.
-        scrubber.remember_exchange(one, memory)
-    return [scrubber.interaction(one, memory) for one in interactions]
+        scrubber.remember_exchange(interaction, memory)
+    return [scrubber.interaction(interaction, memory) for interaction in interactions]
 
 
 def _as_govcr(cassette: Cassette, dialect: Dialect, scrubber: Scrubber, memory: Memory) -> Converted:
@@ -94,9 +89,9 @@ def _as_govcr(cassette: Cassette, dialect: Dialect, scrubber: Scrubber, memory: 
     if not cassette.interactions:
         return Converted(head, 0)
     entries = []
-    for number, one in enumerate(cassette.interactions):
-        entry = govcr.emit_interaction(one, number, dialect)
-        _pass_gate(scrubber, entry, one, memory)
+    for number, interaction in enumerate(cassette.interactions):
+        entry = govcr.emit_interaction(interaction, number, dialect)
+        _pass_gate(scrubber, entry, interaction, memory)
         entries.append(entry)
     return Converted(b"".join([head.removesuffix(b" []\n"), b"\n", *entries]), len(entries))
 

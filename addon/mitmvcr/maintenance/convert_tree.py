@@ -6,6 +6,7 @@ Nothing is written outside the destination, and nothing over an existing file un
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -18,32 +19,22 @@ from mitmvcr.config.settings import SUFFIXES as CASSETTE_SUFFIXES
 from mitmvcr.errors import CassetteError, FormatError, MitmvcrError
 from mitmvcr.maintenance import process_pool
 from mitmvcr.maintenance.convert import SUFFIXES, Target, convert, skipped
+from mitmvcr.maintenance.process_pool import File
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.store import cassette as disk
 from mitmvcr.store.atomic import write_file
 from mitmvcr.store.walk import walk
 
-_READ_SUFFIXES = (
-    *CASSETTE_SUFFIXES,
-    ".har.gz",
-)  # a HAR can be read compressed, but is not looked for so
+_READ_SUFFIXES = (*CASSETTE_SUFFIXES, ".har.gz")  # a HAR can be read compressed, but is not looked for so
 _LARGE = 1_000_000
 """Bytes from which on a file is read only if its first ones are a cassette's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One source and what it is to become.
+class Job(File):
+    """A source and the file that it is to become; None when nothing is to be written, whatever happens."""
 
-    `named` says that the user gave it by name, so that it must be a cassette; `problem`, if any, why it
-    isn't tried. `target` is None when nothing is to be written, whatever happens.
-    """
-
-    source: Path
-    target: Path | None
-    size: int = 0
-    named: bool = False
-    problem: str = ""
+    target: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +74,6 @@ class Conversion:
         return self.outcome is Outcome.FAILED
 
 
-def target_name(destination: str) -> str | None:
-    """The format that a destination's suffix alone asks for: HAR for `.har`, else none."""
-    return "har" if destination.lower().endswith(".har") else None
-
-
 def plan(sources: Sequence[Path], destination: Path | None, name: str) -> tuple[list[Job], Path | None]:
     """What becomes what, in the format of this name, and the folder that targets stay in.
 
@@ -109,7 +95,7 @@ def plan(sources: Sequence[Path], destination: Path | None, name: str) -> tuple[
             jobs += _tree(source, destination, SUFFIXES[name][0])
         else:
             target = destination / _renamed(source.name, SUFFIXES[name][0]) if destination else None
-            jobs.append(Job(source, target, _size(source), named=True))
+            jobs.append(_named(source, target))
     return _without_doubles(jobs), destination
 
 
@@ -123,21 +109,23 @@ def _single(sources: Sequence[Path], destination: Path, name: str) -> Job:
             f"{destination} names one file, and there are several sources: name a folder "
             f"(a name without suffix), which is made"
         )
-    return Job(source, destination, _size(source), named=True)
+    return _named(source, destination)
 
 
 def _renamed(name: str, suffix: str) -> str:
-    for known in _READ_SUFFIXES:
-        if name.lower().endswith(known) and len(name) > len(known):
-            return name[: -len(known)] + suffix
+    for read_suffix in _READ_SUFFIXES:
+        if name.lower().endswith(read_suffix) and len(name) > len(read_suffix):
+            return name[: -len(read_suffix)] + suffix
     return name + suffix
 
 
-def _size(path: Path) -> int:
+def _named(source: Path, target: Path | None) -> Job:
+    """The job of a source that the user gave by name."""
     try:
-        return path.stat().st_size if path.is_file() else 0
+        size = source.stat().st_size if source.is_file() else 0
     except OSError:
-        return 0
+        size = 0
+    return Job(source, size, named=True, target=target)
 
 
 def _tree(top: Path, destination: Path | None, suffix: str) -> Iterator[Job]:
@@ -160,16 +148,16 @@ def _tree(top: Path, destination: Path | None, suffix: str) -> Iterator[Job]:
 
     for folder in walk(top, is_wanted):
         if folder.problem:
-            yield Job(folder.path, None, problem=folder.problem)
+            yield Job(folder.path, problem=folder.problem)
             continue
         recordings = formats.is_cassette_folder(folder.path)
         if recordings:
             total = sum(entry.stat().st_size for entry in folder.files if entry.name.endswith(".json"))
-            yield Job(folder.path, target(folder.path), total)
+            yield Job(folder.path, total, target=target(folder.path))
         for entry in folder.files:
             path = folder.path / entry.name
             if not (recordings and _belongs(path)):
-                yield Job(path, target(path), entry.stat().st_size)
+                yield Job(path, entry.stat().st_size, target=target(path))
 
 
 def _belongs(path: Path) -> bool:
@@ -180,26 +168,20 @@ def _belongs(path: Path) -> bool:
 
 def _without_doubles(jobs: Sequence[Job]) -> list[Job]:
     """The jobs, of which no two have one target; a source that was given twice counts once."""
-    by_target: dict[Path | None, dict[Path, Job]] = {}
-    unique: list[Job] = []
+    unique: dict[tuple[Path | None, Path], Job] = {}
     for job in jobs:
-        alike = by_target.setdefault(job.target, {})
-        real = job.source.resolve()
-        if real not in alike:
-            alike[real] = job
-            unique.append(job)
-    rivals = {
-        target: list(alike.values()) for target, alike in by_target.items() if target and len(alike) > 1
-    }
-    for target, alike_jobs in rivals.items():
-        rivals[target] = [
-            job for job in alike_jobs if job.named or job.source.is_dir() or disk.begun_format(job.source)
-        ]
-    return [_refused(job, rivals.get(job.target, ()) if job.target else ()) for job in unique]
+        unique.setdefault((job.target, job.path.resolve()), job)
+    uses = Counter(job.target for job in unique.values())
+    rivals: dict[Path | None, list[Job]] = {}
+    for job in unique.values():
+        is_shared = job.target is not None and uses[job.target] > 1
+        if is_shared and (job.named or job.path.is_dir() or disk.begun_format(job.path)):
+            rivals.setdefault(job.target, []).append(job)
+    return [_refused(job, rivals.get(job.target, ())) for job in unique.values()]
 
 
 def _refused(job: Job, rivals: Sequence[Job]) -> Job:
-    others = [str(rival.source) for rival in rivals if rival is not job]
+    others = [str(rival.path) for rival in rivals if rival is not job]
     if job not in rivals or not others:
         return job
     return replace(job, problem=f"{', '.join(others)} would become {job.target}, too: convert it by itself")
@@ -212,42 +194,34 @@ def run(
 
     Ends its processes and leaves no half file behind when it is closed or interrupted.
     """
-    work = process_pool.Work(partial(scrubber_of, options.policy), partial(do_all, options=options), _lost)
-    yield from process_pool.run(jobs, work, workers)
+    work = process_pool.Work(partial(_scrubber, options.policy), partial(_do_all, options=options), _lost)
+    return process_pool.run(jobs, work, workers)
 
 
 def _lost(job: Job) -> Conversion:
     reason = "a process that converted was killed (is there too little memory?): convert it by itself"
-    return Conversion(str(job.source), Outcome.FAILED, reason)
+    return Conversion(str(job.path), Outcome.FAILED, reason)
 
 
-def do_all(jobs: Sequence[Job], options: ConvertOptions) -> list[Conversion]:
-    """Some jobs, one after the other."""
-    return [do(job, options) for job in jobs]
+def _do_all(jobs: Sequence[Job], options: ConvertOptions) -> list[Conversion]:
+    return [_do(job, options) for job in jobs]
 
 
 @lru_cache(maxsize=1)
-def scrubber_of(policy: Policy) -> Scrubber:
+def _scrubber(policy: Policy) -> Scrubber:
     """The policy compiled, once in a process; raises PolicyError."""
     return Scrubber(policy)
 
 
-def do(job: Job, options: ConvertOptions) -> Conversion:
+def _do(job: Job, options: ConvertOptions) -> Conversion:
     """One job; what goes wrong is in what it returns."""
-    try:
-        return _done(job, options)
-    except MemoryError:
-        return Conversion(str(job.source), Outcome.FAILED, "it is too large for the memory there is")
-
-
-def _done(job: Job, options: ConvertOptions) -> Conversion:
-    source = str(job.source)
+    source = str(job.path)
     format_ = ""
     notes: tuple[str, ...] = ()
     try:
         if job.problem:
             raise CassetteError(job.problem)
-        if not job.named and job.size > _LARGE and not disk.begun_format(job.source):
+        if not job.named and job.size > _LARGE and not disk.begun_format(job.path):
             return Conversion(source, Outcome.NO_CASSETTE, "")
         loaded = _read(job)
         if loaded is None:
@@ -256,21 +230,23 @@ def _done(job: Job, options: ConvertOptions) -> Conversion:
         notes = skipped(loaded.cassette.notes, loaded.torn)
         if job.target:
             _check_target(job.target, options)
-        converted = convert(loaded.format, loaded.cassette, options.target, scrubber_of(options.policy))
+        converted = convert(loaded.format, loaded.cassette, options.target, _scrubber(options.policy))
         if job.target and options.write:
-            write(job.target, converted.data, force=options.force)
+            _write(job.target, converted.data, force=options.force)
+    except MemoryError:
+        return Conversion(source, Outcome.FAILED, "it is too large for the memory there is")
     except FormatError as error:
-        return Conversion(source, Outcome.FAILED, str(error), _title(job.source))
+        return Conversion(source, Outcome.FAILED, str(error), _title(job.path))
     except (MitmvcrError, OSError) as error:
-        why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-        return Conversion(source, Outcome.FAILED, why, format_, skipped=notes)
+        reason = process_pool.failure_text(error)
+        return Conversion(source, Outcome.FAILED, reason, format_, skipped=notes)
     result = str(job.target or "")
     return Conversion(source, Outcome.DONE, result, format_, converted.interactions, notes, converted.lost)
 
 
 def _read(job: Job) -> disk.CassetteFile | None:
     """The cassette; None if a file that was found in a folder is none. Raises FormatError and OSError."""
-    path = job.source
+    path = job.path
     if path.is_dir():
         return disk.CassetteFile(path, formats.FOLDER, formats.load_folder(path))
     if not path.is_file():
@@ -304,7 +280,7 @@ def _check_target(target: Path, options: ConvertOptions) -> None:
         raise CassetteError(f"{target} exists: --force writes over it")
 
 
-def write(target: Path, data: bytes, *, force: bool) -> None:
+def _write(target: Path, data: bytes, *, force: bool) -> None:
     """Write a file whole or not at all; raises OSError or CassetteError, and then there is none."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -16,8 +16,10 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import Generic, TypeVar
 
+from mitmvcr.errors import MitmvcrError
 from mitmvcr.store import atomic
 
 _CHUNK_FILES = 16
@@ -26,18 +28,32 @@ _ALONE = 2_000_000
 """Bytes of all files up to which starting more processes costs more time than it saves."""
 
 
-class _Sized(Protocol):
-    @property
-    def size(self) -> int: ...
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file, or a folder that is read as one, to work on; `size` is in bytes.
+
+    `named` says that the user gave it by name, so that it is never passed over; `problem`, if any, why it
+    can't be worked on.
+    """
+
+    path: Path
+    size: int = 0
+    named: bool = False
+    problem: str = ""
 
 
-Item = TypeVar("Item", bound=_Sized)
+def failure_text(error: MitmvcrError | OSError) -> str:
+    """Why a file could not be worked on, without its name where the system says it."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+Item = TypeVar("Item", bound=File)
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[Item, Result]):
-    """What is done with items; `prepare` and `do` can be pickled.
+    """What is done with files; `prepare` and `do` can be pickled.
 
     `prepare` makes, and keeps, what all work needs: it is called first in this process, which its errors
     end, and in each one that is started. `lost` makes the result of an item whose process was killed.

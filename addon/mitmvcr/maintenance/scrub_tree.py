@@ -5,8 +5,8 @@ A file is replaced whole or not at all, and keeps its mode; links lead to the fi
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -16,25 +16,13 @@ from mitmvcr.config.settings import FILE_SUFFIXES
 from mitmvcr.errors import CassetteError, MitmvcrError
 from mitmvcr.formats import FOLDER, sniffing
 from mitmvcr.maintenance import process_pool
+from mitmvcr.maintenance.process_pool import File
 from mitmvcr.scrub import Memory, Policy
 from mitmvcr.scrub.files import file_secrets
 from mitmvcr.store.atomic import write_file
-from mitmvcr.store.cassette import meant_format
+from mitmvcr.store.cassette import content, meant_format
 from mitmvcr.store.lock import locked
 from mitmvcr.store.walk import is_own, walk
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file to look at; `named` if the user gave it by name, so that it must be a cassette.
-
-    `problem`, if any, says why it can't be looked at.
-    """
-
-    path: Path
-    size: int
-    named: bool
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +63,21 @@ def files(paths: Sequence[Path], *, skip_others: bool = False) -> Iterator[File]
 def _below(top: Path) -> Iterator[File]:
     for folder in walk(top, is_own):
         if folder.problem:
-            yield File(folder.path, 0, named=False, problem=folder.problem)
+            yield File(folder.path, problem=folder.problem)
         for entry in folder.files:
             path = folder.path / entry.name
             if path.suffix.lower() in (*FILE_SUFFIXES, ""):
-                yield File(path, entry.stat().st_size, named=False)
+                yield File(path, entry.stat().st_size)
 
 
-def run(found: Sequence[File], task: Task, workers: int | None = None) -> Iterator[FileResult]:
+def run(items: Sequence[File], task: Task, workers: int | None = None) -> Iterator[FileResult]:
     """Do the task with each file, in as many processes as there are cores; results in the files' order.
 
     Raises PolicyError.
     """
     together = _shares_memory if task.scrub else None
     work = process_pool.Work(partial(_rules, task.policy), partial(do, task=task), _lost, together)
-    return process_pool.run(found, work, workers)
+    return process_pool.run(items, work, workers)
 
 
 def _shares_memory(before: File, file: File) -> bool:
@@ -119,23 +107,24 @@ def _folder_memories(unit: Sequence[File], task: Task) -> dict[Path, Memory]:
     contents: dict[Path, list[bytes]] = {}
     for file in unit:
         if file.path.suffix == ".json":
-            data = _read(file.path)
-            if isinstance(data, bytes) and meant_format(data) == FOLDER.name:
-                contents.setdefault(file.path.parent, []).append(data)
+            with contextlib.suppress(CassetteError):
+                data = content(file.path)
+                if meant_format(data) == FOLDER.name:
+                    contents.setdefault(file.path.parent, []).append(data)
     return {
         folder: file_secrets.memory_for(recordings, task.environ) for folder, recordings in contents.items()
     }
 
 
 def _result(file: File, task: Task, folders: Mapping[Path, Memory]) -> FileResult:
-    data = file.problem or _read(file.path)
-    if isinstance(data, str):
-        return FileResult(file.path, problem=data)
-    format_ = meant_format(data)
-    if not format_ or (format_ == FOLDER.name and not _is_recording(data)):
-        problem = "this is no cassette" if file.named else ""
-        return FileResult(file.path, problem=problem, is_cassette=False)
     try:
+        if file.problem:
+            raise CassetteError(file.problem)
+        data = content(file.path)
+        format_ = meant_format(data)
+        if not format_ or (format_ == FOLDER.name and not _is_recording(data)):
+            problem = "this is no cassette" if file.named else ""
+            return FileResult(file.path, problem=problem, is_cassette=False)
         memory = folders.get(file.path.parent) if format_ == FOLDER.name else None
         if memory is None:
             memory = file_secrets.memory_for([data], task.environ)
@@ -145,17 +134,9 @@ def _result(file: File, task: Task, folders: Mapping[Path, Memory]) -> FileResul
         if done.replaced and task.write:
             _replace(file.path.resolve(), data, done.data)
     except (MitmvcrError, OSError) as error:
-        why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-        return FileResult(file.path, problem=why.removeprefix(f"{file.path}: "))
+        problem = process_pool.failure_text(error).removeprefix(f"{file.path}: ")
+        return FileResult(file.path, problem=problem)
     return FileResult(file.path, replaced=done.replaced, problem="; ".join(done.stuck))
-
-
-def _read(path: Path) -> bytes | str:
-    """The file's bytes, or why they can't be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        return f"can't be read: {error.strerror}"
 
 
 def _is_recording(data: bytes) -> bool:
@@ -173,11 +154,3 @@ def _replace(path: Path, before: bytes, after: bytes) -> None:
         if path.read_bytes() != before:
             raise CassetteError("it changed while it was scrubbed: run this again")
         write_file(path, after)
-
-
-def totals(results: Sequence[FileResult]) -> Counter[str]:
-    """How many were replaced of each kind."""
-    total: Counter[str] = Counter()
-    for result in results:
-        total.update(result.replaced)
-    return total

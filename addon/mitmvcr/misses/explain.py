@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from mitmvcr.compare.difference_text import LARGE, Difference, difference
 from mitmvcr.compare.request_diff import leaves
-from mitmvcr.config.environment import in_ci
+from mitmvcr.config.load import in_ci
 from mitmvcr.misses import hints, other_cassettes
 from mitmvcr.misses.nearest import nearest
 from mitmvcr.model import Interaction, Request, Source, request_of

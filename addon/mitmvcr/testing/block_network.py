@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -31,23 +31,20 @@ def _check(sock: socket.socket, address: Any) -> None:
 @contextlib.contextmanager
 def blocked() -> Iterator[None]:
     """Meanwhile `connect`, `connect_ex` and `sendto` refuse all addresses but loopback's."""
-    connect, connect_ex, sendto = socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto
-
-    def checked_connect(self: socket.socket, address: Any) -> None:
-        _check(self, address)
-        connect(self, address)
-
-    def checked_connect_ex(self: socket.socket, address: Any) -> int:
-        _check(self, address)
-        return connect_ex(self, address)
-
-    def checked_sendto(self: socket.socket, *arguments: Any) -> int:
-        _check(self, arguments[-1])
-        return sendto(self, *arguments)
-
     patched: Any = socket.socket
-    patched.connect, patched.connect_ex, patched.sendto = checked_connect, checked_connect_ex, checked_sendto
+    originals = {name: getattr(patched, name) for name in ("connect", "connect_ex", "sendto")}
+
+    def checked(original: Callable[..., object]) -> Callable[..., object]:
+        def call(self: socket.socket, *arguments: Any) -> object:
+            _check(self, arguments[-1])  # each of them has the address behind all else
+            return original(self, *arguments)
+
+        return call
+
+    for name, original in originals.items():
+        setattr(patched, name, checked(original))
     try:
         yield
     finally:
-        patched.connect, patched.connect_ex, patched.sendto = connect, connect_ex, sendto
+        for name, original in originals.items():
+            setattr(patched, name, original)

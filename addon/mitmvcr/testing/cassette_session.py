@@ -15,18 +15,10 @@ from pathlib import Path
 import pytest
 
 from mitmvcr.config import load
-from mitmvcr.config.environment import in_ci
 from mitmvcr.config.settings import Mode, parse_mode
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch.environment import Via
-from mitmvcr.testing.session_proxy import (
-    Account,
-    ControlError,
-    SessionProxy,
-    base_url,
-    cassette_name,
-    file_name,
-)
+from mitmvcr.testing.session_proxy import Account, ControlError, SessionProxy, cassette_name, file_name
 
 _FAILED = "mitmvcr: failed: "
 """What begins the lines of a proxy's summary about what failed and is no miss."""
@@ -61,7 +53,6 @@ class CassetteSession:
         # VCR.py's suites mind what the API is called, and play requests to loopback.
         way = Via.AUTO if everything else Via(via)
         self.proxy = SessionProxy(root, config.rootpath, options, way, loopback=everything)
-        self.proxy.start()
 
     def path_of(self, item: pytest.Item, cassette: str | None) -> Path:
         """The file of a test's cassette: by pytest-recording's convention, or below the folder of all."""
@@ -90,15 +81,15 @@ class CassetteSession:
         output = self.proxy.stop()
         if not output or not self.reported:
             return output
-        told = "\n".join(self.reported)
+        reported = "\n".join(self.reported)
         failures = [line for line in output.splitlines() if line.startswith(_FAILED)]
-        return "\n".join(line for line in failures if line.removeprefix(_FAILED).rstrip("…") not in told)
+        return "\n".join(line for line in failures if line.removeprefix(_FAILED).rstrip("…") not in reported)
 
 
 def _mode(word: str) -> Mode:
     """The mode of a word that the user gave; without one replay in a CI, and once elsewhere."""
     if not word:
-        return Mode.REPLAY if in_ci(os.environ) else Mode.ONCE
+        return Mode.REPLAY if load.in_ci(os.environ) else Mode.ONCE
     return Mode.RECORD if word == "rewrite" else parse_mode(word)
 
 
@@ -188,13 +179,15 @@ class CassetteFixture:
 
     @property
     def base_url(self) -> str:
-        """OpenAI's base URL in the proxy, for clients that take no proxy."""
-        return base_url(self._use.proxy)
+        """OpenAI's base URL in the proxy, for clients that take no proxy; raises ControlError without one."""
+        if "OPENAI_BASE_URL" not in self._use.proxy.environ:
+            raise ControlError("there is no base URL: set mitmvcr_via to auto or base-url")
+        return self._use.proxy.environ["OPENAI_BASE_URL"]
 
     @property
     def environ(self) -> dict[str, str]:
         """The variables that lead any program to the proxy; subprocesses have them from os.environ."""
-        return self._use.proxy.environ
+        return dict(self._use.proxy.environ)
 
     @property
     def misses(self) -> list[str]:

@@ -35,14 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(
             "--record-mode",
             choices=MODES,
-            default=None,
             help="What cassettes are used for: none (replay), once, new_episodes, all or rewrite (record). "
             "Default: as mitmvcr.toml says; else none if CI is set, and once elsewhere.",
         )
         group.addoption(
             "--block-network",
             action="store_true",
-            default=False,
             help="Refuse all connections but those to loopback; where cassettes are replayed, the proxy "
             "refuses all hosts that have none.",
         )
@@ -62,7 +60,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "Start the proxy with the session, for clients that conftest.py or a module makes that doesn't "
         "mention mitmvcr.",
         type="bool",
-        default=False,
     )
 
 
@@ -121,13 +118,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     marker = item.get_closest_marker("mitmvcr")
     if marker is None and "mitmvcr" not in getattr(item, "fixturenames", ()):
         return
-    wanted = _wanted(marker)
+    arguments = _arguments(marker)
     session = state.start()
-    path = session.path_of(item, wanted.pop("cassette", None))
-    from mitmvcr.testing.cassette_session import Use  # noqa: PLC0415 - as in State.start
+    path = session.path_of(item, arguments.pop("cassette", None))
+    from mitmvcr.testing.cassette_session import Use  # noqa: PLC0415 - only who uses mitmvcr pays for it
 
     item.stash[USE] = use = Use(session)
-    use.open(path, wanted)
+    use.open(path, arguments)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -178,12 +175,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 @pytest.fixture
 def mitmvcr(request: pytest.FixtureRequest) -> CassetteFixture:
     """The test's cassette, and where the proxy is: for programs that the test starts."""
-    from mitmvcr.testing.cassette_session import CassetteFixture  # noqa: PLC0415 - as in State.start
+    from mitmvcr.testing.cassette_session import CassetteFixture  # noqa: PLC0415 - only who uses mitmvcr pays for it
 
     return CassetteFixture(request.node.stash[USE])
 
 
-def _wanted(marker: pytest.Mark | None) -> dict[str, Any]:
+def _arguments(marker: pytest.Mark | None) -> dict[str, Any]:
     """The marker's arguments; raises pytest.UsageError for what it doesn't take."""
     if marker is None:
         return {}

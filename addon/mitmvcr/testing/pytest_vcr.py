@@ -57,18 +57,15 @@ class CassettePlayer:
         folder = Path(merged.get("cassette_library_dir") or self.folder)
         if self._use is None or item.stash.get(USE, None) is not self._use:
             item.stash[USE] = self._use = Use(self._state.start())
-        self._use.open(folder / _named(path or item.name, merged), self._allowed(fields(merged)))
+        options = fields(merged)
+        if self._state.start().replays:  # so do cassettes that the suite would record
+            options.pop("mode", None)
+        self._use.open(folder / _named(path or item.name, merged), options)
         with _direct(merged):
             try:
                 yield self
             finally:
                 self._use.close()
-
-    def _allowed(self, options: dict[str, object]) -> dict[str, object]:
-        """Where the session only replays, so do cassettes that the suite would record."""
-        if self._state.start().replays:
-            options.pop("mode", None)
-        return options
 
     @property
     def play_count(self) -> int:
@@ -80,14 +77,10 @@ class CassettePlayer:
         """Whether every recording of the open cassette was asked for."""
         return not self._use.account().unused if self._use else False
 
-    def register_serializer(self, name: str, serializer: object) -> None:
-        """Nothing: the proxy reads cassettes by what is in them."""
+    def register_matcher(self, *_arguments: object, **_named: object) -> None:
+        """Nothing: cassettes are files, read by what is in them, and `fields` says what a matcher becomes."""
 
-    def register_persister(self, persister: object) -> None:
-        """Nothing: cassettes are files."""
-
-    def register_matcher(self, name: str, matcher: object) -> None:
-        """Nothing: `fields` says what a matcher of that name becomes."""
+    register_serializer = register_persister = register_matcher
 
 
 def _named(path: str | os.PathLike[str], config: Mapping[str, Any]) -> str:
@@ -100,21 +93,19 @@ def _named(path: str | os.PathLike[str], config: Mapping[str, Any]) -> str:
 
 def fields(config: Mapping[str, Any]) -> dict[str, object]:
     """VCR.py's configuration in the terms of the control API; what can't be told is warned of."""
-    told: dict[str, object] = {}
+    options: dict[str, object] = {}
     if config.get("match_on"):
-        told["match"] = list(dict.fromkeys(_matchers(config["match_on"])))
-    names = [one if isinstance(one, str) else one[0] for one in config.get("filter_query_parameters") or ()]
-    names += [
-        one if isinstance(one, str) else one[0] for one in config.get("filter_post_data_parameters") or ()
-    ]
+        options["match"] = list(dict.fromkeys(_matchers(config["match_on"])))
+    filters = [config.get(f"filter_{part}_parameters") or () for part in ("query", "post_data")]
+    names = [entry if isinstance(entry, str) else entry[0] for entries in filters for entry in entries]
     if names:
-        told["ignore"] = names
+        options["ignore"] = names
     if config.get("allow_playback_repeats"):
-        told["repeat"] = "any"
+        options["repeat"] = "any"
     if config.get("record_mode"):
         mode = config["record_mode"]
-        told["mode"] = str(getattr(mode, "value", mode))
-    return told
+        options["mode"] = str(getattr(mode, "value", mode))
+    return options
 
 
 def _matchers(names: Iterator[str]) -> Iterator[str]:

@@ -12,13 +12,13 @@ import http.client
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from mitmvcr.config.settings import SUFFIXES
 from mitmvcr.errors import MitmvcrError
-from mitmvcr.launch.contract import Ready
 from mitmvcr.launch.environment import Changes, Via
 from mitmvcr.launch.planning import plan
 from mitmvcr.launch.process import ProxyProcess
@@ -63,87 +63,61 @@ def cassette_name(path: Path, root: Path) -> str:
 class Account:
     """What a cassette came to since it was opened; `misses` and `unused` are texts for people."""
 
-    recorded: int = 0
-    replayed: int = 0
-    misses: Sequence[str] = ()
-    unused: Sequence[str] = ()
-    failures: Sequence[str] = ()
-    strict: bool = False
+    recorded: int
+    replayed: int
+    misses: Sequence[str]
+    unused: Sequence[str]
+    failures: Sequence[str]
+    strict: bool
 
     @classmethod
-    def of(cls, document: Mapping[str, object]) -> Account:
-        """From the control API's answer."""
+    def of(cls, report: Mapping[str, Any]) -> Account:
+        """From the control API's report of a cassette."""
         return cls(
-            _number(document.get("recorded")),
-            _number(document.get("replayed")),
-            _texts(document.get("misses")),
-            _texts(document.get("unused")),
-            _texts(document.get("failures")),
-            document.get("strict") is True,
+            report["recorded"],
+            report["replayed"],
+            [miss["message"] for miss in report["misses"]],
+            [" ".join(str(value) for value in recording.values()) for recording in report["unused"]],
+            report["failures"],
+            report["strict"],
         )
 
     def problem(self, *, ended: bool) -> str:
         """Why a test should fail, or nothing; what it never asked for counts when it has `ended`."""
-        found = [*self.misses, *self.failures]
+        problems = [*self.misses, *self.failures]
         if ended and self.strict and self.unused:
-            found.append("never asked for (strict):\n" + "\n".join(f"  {one}" for one in self.unused))
-        return "\n\n".join(found)
+            problems.append("\n  ".join(["never asked for (strict):", *self.unused]))
+        return "\n\n".join(problems)
 
 
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        return ()
-    return tuple(_text(one) if isinstance(one, dict) else str(one) for one in value)
-
-
-def _text(entry: Mapping[str, object]) -> str:
-    """A miss has a message, an unused recording its number, method and URL."""
-    return str(entry["message"]) if "message" in entry else " ".join(str(one) for one in entry.values())
-
-
-@dataclass(slots=True)
 class SessionProxy:
-    """One proxy for all tests of a process; it is started when the first test needs it.
+    """One proxy for all tests of a process, started when it is made, to which this process's traffic is led.
 
     `root` is its `vcr_dir`, `folder` where it runs (and finds mitmvcr.toml), `options` are the addon's.
-    With `loopback` clients are to go through the forward proxy to it too, and no base URL is set.
+    With `loopback` clients are to go through the forward proxy to it too, and no base URL is set. `ready`
+    says where it serves, `environ` has the variables that lead a program to it. Raises MitmvcrError.
     """
 
-    root: Path
-    folder: Path
-    options: Mapping[str, str] = field(default_factory=dict)
-    via: Via = Via.AUTO
-    loopback: bool = False
-    _process: ProxyProcess | None = None
-    _ready: Ready | None = None
-    _changes: Changes = field(default_factory=dict)
-    _later: frozenset[str] = frozenset()
-    _before: dict[str, str | None] = field(default_factory=dict)
-
-    def start(self) -> None:
-        """Start it, and lead this process's traffic to it; raises MitmvcrError."""
-        if self._process is not None:
-            return
-        options = {"dir": str(self.root), **self.options}
-        wanted = plan(os.environ, options, via=self.via, folder=self.folder)
-        process = ProxyProcess.start(wanted.launch, cwd=self.folder)
+    def __init__(
+        self, root: Path, folder: Path, options: Mapping[str, str], via: Via, *, loopback: bool
+    ) -> None:
+        self.root = root
+        proxy_plan = plan(os.environ, {"dir": str(root), **options}, via=via, folder=folder)
+        self._process = ProxyProcess(proxy_plan.launch, cwd=folder)
         try:
-            ready = process.wait()
-            self._changes = wanted.changes(ready, process.folder, os.environ)
+            self.ready = self._process.wait()
+            self.environ = proxy_plan.changes(self.ready, self._process.folder, os.environ)
         except BaseException:
-            process.stop()
+            self._process.stop()
             raise
-        self._process, self._ready = process, ready
-        if self.loopback:
-            self._changes = {name: to for name, to in self._changes.items() if name not in _BASE_VARIABLES}
+        if loopback:
+            for name in _BASE_VARIABLES:
+                self.environ.pop(name, None)
         # A base URL that the user has set leads past the proxy if it is on loopback, so it is replaced at
         # once; one that he has not set is none of the business of tests that use no cassette.
         self._later = frozenset(name for name in _BASE_VARIABLES if not os.environ.get(name))
-        self._set({name: to for name, to in self._changes.items() if name not in self._later})
+        self._before: dict[str, str | None] = {}
+        self._set({name: value for name, value in self.environ.items() if name not in self._later})
 
     def _set(self, changes: Changes) -> None:
         for name, value in changes.items():
@@ -152,25 +126,13 @@ class SessionProxy:
 
     def use_base_urls(self) -> None:
         """From now on, and until `leave_base_urls`, new clients are led there by the API's base URL too."""
-        self._set({name: to for name, to in self._changes.items() if name in self._later})
+        self._set({name: value for name, value in self.environ.items() if name in self._later})
 
     def leave_base_urls(self) -> None:
         """The variables of base URLs are what they were."""
         for name in self._later:
             if name in self._before:
                 _put(name, self._before.pop(name))
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """The variables that lead a program to the proxy."""
-        return dict(self._changes)
-
-    @property
-    def ready(self) -> Ready:
-        """Where the proxy serves; raises ControlError if it wasn't started."""
-        if self._ready is None:
-            raise ControlError("the proxy was not started")
-        return self._ready
 
     def open(self, name: str, fields: Mapping[str, object]) -> None:
         """Open a cassette, from its start; requests that name none are for it. Raises ControlError."""
@@ -192,27 +154,21 @@ class SessionProxy:
             answer = connection.getresponse()
             document = json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise ControlError(f"the proxy is gone ({error}): {self._last_words()}") from None
+            last_words = " / ".join(self._process.output.strip().splitlines()[-3:]) or "it said nothing"
+            raise ControlError(f"the proxy is gone ({error}): {last_words}") from None
         finally:
             connection.close()
         if answer.status != 200:
             raise ControlError(str(document["error"]["message"]))
         return dict(document)
 
-    def _last_words(self) -> str:
-        lines = self._process.output.strip().splitlines() if self._process else []
-        return " / ".join(lines[-3:]) or "it said nothing"
-
     def stop(self) -> str:
         """End it and undo what was set; what it said if it failed, else an empty text."""
         for name, value in self._before.items():
             _put(name, value)
         self._before.clear()
-        if self._process is None:
-            return ""
         status = self._process.stop()
         output = self._process.output.strip()
-        self._process = self._ready = None
         return (output or f"the proxy ended with status {status}") if status else ""
 
 
@@ -221,10 +177,3 @@ def _put(name: str, value: str | None) -> None:
         os.environ.pop(name, None)
     else:
         os.environ[name] = value
-
-
-def base_url(proxy: SessionProxy) -> str:
-    """OpenAI's base URL in the proxy; raises ControlError if clients are led there by HTTPS_PROXY alone."""
-    if "OPENAI_BASE_URL" not in proxy.environ:
-        raise ControlError("there is no base URL: set mitmvcr_via to auto or base-url")
-    return proxy.environ["OPENAI_BASE_URL"]

@@ -377,6 +377,7 @@ def test_script_sees_the_handshake_in_a_process_that_the_layer_serves(start: Sta
         proxy.wait_for(f"SAW {line}")
 
 
+@pytest.mark.real_start  # mitmproxy reads the variable when it is imported
 @ENGINES
 def test_key_log_has_the_keys_of_each_connection(start: Start, tmp_path: Path, engine: str) -> None:
     log = tmp_path / "keys"

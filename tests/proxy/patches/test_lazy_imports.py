@@ -40,7 +40,7 @@ def test_mitmproxy_starts_without_what_few_use_and_has_it_when_it_is_used() -> N
 
 @pytest.mark.parametrize("mode", ["record", "replay"])
 def test_pages_of_mitm_it_have_the_ca(tmp_path: Path, mode: str) -> None:
-    with ProxyProcess.start(launch(tmp_path, mode=mode)) as proxy:
+    with ProxyProcess(launch(tmp_path, mode=mode)) as proxy:
         url = f"http://127.0.0.1:{proxy.wait().forward}"
         with httpx.Client(proxy=url, trust_env=False, timeout=30) as client:
             for _ in range(2):

@@ -9,6 +9,8 @@ from tests import toolchains
 
 HERE = Path(__file__).parent
 
+needs_frameworks = toolchains.needs()
+
 
 def python() -> Path:
     """The interpreter that has the packages; all of the machine's Pythons share the first one's."""
@@ -18,5 +20,10 @@ def python() -> Path:
 def _make(folder: Path) -> None:
     toolchains.build(folder, [sys.executable, "-m", "venv", "venv"])
     # Of 370 MB the tests load a small part: that is compiled when it is first loaded.
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    toolchains.fetch(folder, ["venv/bin/python", *install, "--requirement", "requirements.txt"])
+    uv = Path(sys.executable).with_name("uv")
+    install = (
+        [str(uv), "pip", "install", "--quiet", "--python", "venv/bin/python"]
+        if uv.exists()
+        else ["venv/bin/python", "-m", "pip", "install", "--quiet", "--no-compile"]
+    )
+    toolchains.fetch(folder, [*install, "--requirement", "requirements.txt"])

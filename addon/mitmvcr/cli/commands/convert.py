@@ -29,15 +29,12 @@ _PATIENCE = 0.5  # seconds until work counts as long
 def run(given: argparse.Namespace) -> int:
     """Convert; the exit status is 1 if any source failed."""
     sources, destination = _split(given.paths, check=given.check)
-    name = given.to or convert_tree.target_name(str(destination or "")) or "go-vcr"
+    name = given.to or ("har" if str(destination or "").lower().endswith(".har") else "go-vcr")
     jobs, root = convert_tree.plan(sources, destination, name)
     target = Target(name, Dialect(given.dialect))
     options = ConvertOptions(target, policy_of(given), root, write=not given.check, force=given.force)
     conversions: list[Conversion] = []
-    with (
-        _ended_by_sigterm(),
-        contextlib.closing(convert_tree.run(jobs, options, given.jobs)) as done,
-    ):
+    with _ended_by_sigterm(), contextlib.closing(convert_tree.run(jobs, options, given.jobs)) as done:
         progress = _Progress(jobs)
         for conversion in done:
             if conversion.outcome is not Outcome.NO_CASSETTE:

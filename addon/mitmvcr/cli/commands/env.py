@@ -6,12 +6,11 @@ import argparse
 import os
 import secrets
 import shlex
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mitmvcr.cli.parsers import proxy_flags
-from mitmvcr.cli.parsers.running import DOCKER_HOST
+from mitmvcr.cli.parsers import running
+from mitmvcr.cli.render import terminal
 from mitmvcr.config.settings import Mode, parse_mode
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch import folders
@@ -29,35 +28,37 @@ def run(given: argparse.Namespace) -> int:
     folder = Path(given.confdir or folders.CONFDIR).expanduser().absolute() / _FOLDER
     # A container has none of this machine's variables.
     around: Mapping[str, str] = {} if given.docker else os.environ
-    host = given.host or (DOCKER_HOST if given.docker else "127.0.0.1")
+    host = given.host or (running.DOCKER_HOST if given.docker else "127.0.0.1")
     options = {"mode": given.mode} if given.mode else {}
-    wanted = plan(os.environ, options, upstream=given.upstream, via=Via(given.via))
-    changes = wanted.changes(_ready(given, wanted, folder), folder, around, host)
+    proxy_plan = plan(os.environ, options, upstream=given.upstream, via=Via(given.via))
+    changes = proxy_plan.changes(_ready(given, proxy_plan, folder), folder, around, host)
     if given.docker:
         print(_docker(changes, folder))
         if not given.host:
-            _say(f"on Linux containers find {host} if it has --listen-host 172.17.0.1, docker's bridge")
+            terminal.say(
+                f"on Linux containers find {host} if it has --listen-host 172.17.0.1, docker's bridge"
+            )
         return 0
     for line in _WRITERS[given.write](changes):
         print(line)
     return 0
 
 
-def _ready(given: argparse.Namespace, wanted: ProxyPlan, folder: Path) -> Ready:
+def _ready(given: argparse.Namespace, proxy_plan: ProxyPlan, folder: Path) -> Ready:
     """What the proxy would say; a run of its own has asked it."""
     ca = certificate_authority.prepare(folder.parent)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise MitmvcrError(f"{folder}: can't be made: {error.strerror}; give --confdir") from None
-    upstreams = wanted.launch.order.upstreams
+    upstreams = proxy_plan.launch.order.upstreams
     return Ready(
         given.port,
-        proxy_flags.reverse_ports(given, len(upstreams)),
+        running.reverse_ports(given, len(upstreams)),
         tuple(url or OPENAI for url in upstreams),
         str(ca.certificate),
         ca.hash,
-        replays=parse_mode(wanted.mode) is Mode.REPLAY,
+        replays=parse_mode(proxy_plan.mode) is Mode.REPLAY,
     )
 
 
@@ -84,11 +85,7 @@ _WRITERS = {"shell": _shell, "direnv": _direnv, "github": _github}
 
 def _docker(changes: Changes, folder: Path) -> str:
     """Flags of docker run, on one line; the files are mounted."""
-    words = ["--add-host", f"{DOCKER_HOST}:host-gateway", "--volume", f"{folder}:{_MOUNTED}:ro"]
+    words = ["--add-host", f"{running.DOCKER_HOST}:host-gateway", "--volume", f"{folder}:{_MOUNTED}:ro"]
     for name, value in changes.items():
         words += ["--env", f"{name}={value.replace(str(folder), _MOUNTED)}"]
     return shlex.join(words)
-
-
-def _say(line: str) -> None:
-    print(f"mitmvcr: {line}", file=sys.stderr, flush=True)

@@ -19,20 +19,20 @@ def run(given: argparse.Namespace) -> int:
     """List, or delete; the exit status is 1 if orphans are left, 2 if something could not be done."""
     folder, reports = _places(given)
     runs = orphans.read_reports(reports, folder)
-    found = orphans.find(folder, runs)
-    _show(given, found, runs)
-    if not found or not given.delete:
-        return int(bool(found))
-    if not given.yes and not _agreed(len(found)):
+    unused = orphans.find(folder, runs)
+    _show(given, unused, runs)
+    if not unused or not given.delete:
+        return int(bool(unused))
+    if not given.yes and not _is_agreed(len(unused)):
         return 2
     problems = 0
-    for orphan in found:
+    for orphan in unused:
         try:
             orphans.delete(orphan)
         except MitmvcrError as error:
             problems += 1
-            print(printable(f"mitmvcr: {error}"), file=sys.stderr)
-    print(f"mitmvcr: {count(len(found) - problems, 'cassette')} deleted", file=sys.stderr)
+            terminal.say(str(error))
+    terminal.say(f"{count(len(unused) - problems, 'cassette')} deleted")
     return 2 if problems else 0
 
 
@@ -47,34 +47,30 @@ def _places(given: argparse.Namespace) -> tuple[Path, list[Path]]:
     return given.dir or settings.dir, reports
 
 
-def _show(given: argparse.Namespace, found: list[Orphan], runs: Runs) -> None:
+def _show(given: argparse.Namespace, unused: list[Orphan], runs: Runs) -> None:
     for note in runs.notes:
-        print(printable(f"mitmvcr: {note}"), file=sys.stderr)
+        terminal.say(note)
     with terminal.output():
         if given.format == "json":
             rows = [
-                {"path": str(orphan.path), "bytes": orphan.size, "opened": orphan.opened} for orphan in found
+                {"path": str(orphan.path), "bytes": orphan.size, "opened": orphan.opened} for orphan in unused
             ]
             print(json.dumps({"version": 1, "orphans": rows, "notes": list(runs.notes)}, indent=2))
             return
-        for orphan in found:
+        for orphan in unused:
             opened = "  (opened, but nothing was asked of it)" if orphan.opened else ""
             print(printable(f"{orphan.path}{opened}"))
-    said = f"{count(len(found), 'cassette')} that no run used" if found else "every cassette was used"
-    print(f"mitmvcr: {said}", file=sys.stderr)
-
-
-def _agreed(number: int) -> bool:
-    if not sys.stdin.isatty():
-        print("mitmvcr: nothing is deleted: add --yes, since there is no terminal to ask on", file=sys.stderr)
-        return False
-    print(
-        f"mitmvcr: delete {count(number, 'cassette')}? [y/N] ",
-        end="",
-        file=sys.stderr,
-        flush=True,
+    terminal.say(
+        f"{count(len(unused), 'cassette')} that no run used" if unused else "every cassette was used"
     )
+
+
+def _is_agreed(number: int) -> bool:
+    if not sys.stdin.isatty():
+        terminal.say("nothing is deleted: add --yes, since there is no terminal to ask on")
+        return False
+    print(f"mitmvcr: delete {count(number, 'cassette')}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() in ("y", "yes"):
         return True
-    print("mitmvcr: nothing is deleted", file=sys.stderr)
+    terminal.say("nothing is deleted")
     return False

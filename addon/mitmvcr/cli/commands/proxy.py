@@ -10,8 +10,8 @@ import sys
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from mitmvcr.cli.parsers import proxy_flags
-from mitmvcr.cli.parsers.running import WEB_PORT
+from mitmvcr.cli.parsers import running
+from mitmvcr.cli.render import terminal
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch import folders
 from mitmvcr.launch.contract import VARIABLE, Order
@@ -23,30 +23,30 @@ _PORTS_TRIED = 100
 
 def run(given: argparse.Namespace) -> int:
     """Become the proxy."""
-    names = base_urls(os.environ, given.upstream)
-    ports = proxy_flags.reverse_ports(given, len(upstreams_of(names)))
+    urls_by_variable = base_urls(os.environ, given.upstream)
+    ports = running.reverse_ports(given, len(upstreams_of(urls_by_variable)))
     order = Order(
         given.confdir or str(folders.CONFDIR),
         given.listen_host,
         ports=ports if given.via != Via.PROXY else (),
         hint=_hint(given),
     )
-    arguments = [*proxy_flags.settings(given), *(_web(given) if given.web else ()), *given.mitmdump]
-    wanted = plan(
+    arguments = [*running.settings(given), *(_web(given) if given.web else ()), *given.mitmdump]
+    proxy_plan = plan(
         os.environ,
-        proxy_flags.options(given),
+        running.options(given),
         upstream=given.upstream,
         via=Via(given.via),
         order=order,
         arguments=arguments,
     )
-    for note in wanted.notes:
-        print(f"mitmvcr: {note}", file=sys.stderr)
-    order = wanted.launch.order
+    for note in proxy_plan.notes:
+        terminal.say(note)
+    order = proxy_plan.launch.order
     if is_loopback(order.via) and urlsplit(order.via).port == given.port:
         order = replace(order, via="")  # this shell was led to the proxy that is started now
     program = "mitmweb" if given.web else "mitmdump"
-    launch = replace(wanted.launch, order=order, program=program, port=given.port)
+    launch = replace(proxy_plan.launch, order=order, program=program, port=given.port)
     sys.stdout.flush()
     sys.stderr.flush()
     command = launch.command()
@@ -67,7 +67,7 @@ def _web(given: argparse.Namespace) -> list[str]:
 
 
 def _free_web_port() -> int:
-    for port in range(WEB_PORT, WEB_PORT + _PORTS_TRIED):
+    for port in range(running.WEB_PORT, running.WEB_PORT + _PORTS_TRIED):
         with socket.socket() as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -75,4 +75,4 @@ def _free_web_port() -> int:
             except OSError:
                 continue
             return port
-    raise MitmvcrError(f"no port from {WEB_PORT} on is free for mitmweb; give one with --web-port")
+    raise MitmvcrError(f"no port from {running.WEB_PORT} on is free for mitmweb; give one with --web-port")

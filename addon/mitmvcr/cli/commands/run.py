@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-from collections.abc import Iterable
+from collections.abc import Callable
 
-from mitmvcr.cli.parsers import proxy_flags
+from mitmvcr.cli.parsers import running
+from mitmvcr.cli.render import terminal
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch import child
 from mitmvcr.launch.contract import Order
@@ -19,43 +19,38 @@ from mitmvcr.launch.trust import system_certificates
 
 def run(given: argparse.Namespace) -> int:
     """Run the program; the exit status."""
-    words = proxy_flags.command_of(given.command)
+    words = given.command[1:] if given.command[:1] == ["--"] else given.command
     if not words:
         given.error("there is no command; put it behind --")
     try:
         path = child.find(words[0], os.environ)
-        wanted = _plan(given)
+        proxy_plan = plan(
+            os.environ,
+            running.options(given),
+            upstream=given.upstream,
+            via=Via(given.via),
+            order=Order(given.confdir, verbose=given.verbose),
+            arguments=running.settings(given),
+        )
         child.hold_signals()
-        return _run(path, words, wanted)
+        return _run(path, words, proxy_plan)
     except child.CommandError as error:
-        print(f"mitmvcr: {error}", file=sys.stderr)
+        terminal.say(str(error))
         return error.status
-
-
-def _plan(given: argparse.Namespace) -> ProxyPlan:
-    return plan(
-        os.environ,
-        proxy_flags.options(given),
-        upstream=given.upstream,
-        via=Via(given.via),
-        order=Order(given.confdir, verbose=given.verbose),
-        arguments=proxy_flags.settings(given),
-    )
 
 
 class _InterruptedError(MitmvcrError):
     """A signal came before the program was started."""
 
 
-def _run(path: str, words: list[str], wanted: ProxyPlan) -> int:
-    proxy = ProxyProcess.start(wanted.launch, output=2)
+def _run(path: str, words: list[str], proxy_plan: ProxyPlan) -> int:
+    proxy = ProxyProcess(proxy_plan.launch, output=2)
     try:
         trusted = system_certificates(os.environ)  # while the proxy starts
         ready = proxy.wait(meanwhile=_stop_if_signalled)
-        changes = wanted.changes(ready, proxy.folder, os.environ, certificates=trusted)
+        changes = proxy_plan.changes(ready, proxy.folder, os.environ, certificates=trusted)
         environ = {**os.environ, **changes}
-        watch = _Watch(proxy, words[0])
-        status = child.wait(child.start(path, words, environ), watch.look)
+        status = child.wait(child.start(path, words, environ), _watch(proxy, words[0]))
     except _InterruptedError:
         proxy.stop()
         return 128 + child.pending()
@@ -63,19 +58,17 @@ def _run(path: str, words: list[str], wanted: ProxyPlan) -> int:
         proxy.stop()
         if error.status != 1:  # else it has said why
             raise
-        _say(wanted.notes)
+        for note in proxy_plan.notes:
+            terminal.say(note)
         return 1
     except BaseException:
         proxy.stop()
         raise
-    return _end(proxy, status, wanted)
-
-
-def _end(proxy: ProxyProcess, status: int, wanted: ProxyPlan) -> int:
-    """Stop the proxy; the exit status, and why it is what it is."""
     held = proxy.stop() == 0
     if status == 0 and not held:
-        _say([*wanted.notes, "the program succeeded, but the cassette did not hold: exit status 1"])
+        for note in proxy_plan.notes:
+            terminal.say(note)
+        terminal.say("the program succeeded, but the cassette did not hold: exit status 1")
         return 1
     return status
 
@@ -85,23 +78,16 @@ def _stop_if_signalled() -> None:
         raise _InterruptedError("interrupted")
 
 
-def _say(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(f"mitmvcr: {line}", file=sys.stderr, flush=True)
+def _watch(proxy: ProxyProcess, name: str) -> Callable[[], None]:
+    """What says, once, that the proxy is gone while the program runs; for a child's change of state."""
+    is_said = False
 
-
-class _Watch:
-    """Says, once, that the proxy is gone while the program runs."""
-
-    def __init__(self, proxy: ProxyProcess, name: str) -> None:
-        self._proxy = proxy
-        self._name = name
-        self._said = False
-
-    def look(self) -> None:
-        """Called when any child has changed its state."""
-        status = self._proxy.status
-        if status is not None and not self._said:
-            self._said = True
+    def look() -> None:
+        nonlocal is_said
+        status = proxy.status
+        if status is not None and not is_said:
+            is_said = True
             how = f"killed by signal {-status}" if status < 0 else f"status {status}"
-            _say([f"the proxy has ended ({how}) while {self._name} runs: nothing answers its requests"])
+            terminal.say(f"the proxy has ended ({how}) while {name} runs: nothing answers its requests")
+
+    return look

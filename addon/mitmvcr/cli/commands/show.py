@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mitmvcr.cli.policy import policy_of
@@ -46,12 +46,7 @@ def run(given: argparse.Namespace) -> int:
         elif given.json:
             print(as_json(document(shown.scrubbed(shown.pick(given.number)), given.number)))
         else:
-            interaction = shown.pick(given.number)
-            print(
-                "\n".join(
-                    InteractionText(interaction, shown.scrubbed(interaction), style).lines(given.number)
-                )
-            )
+            print("\n".join(shown.text(shown.pick(given.number), style).lines(given.number)))
     return 0
 
 
@@ -91,10 +86,9 @@ class _Shown:
     def pick(self, number: int) -> Interaction:
         """The interaction that has this number; raises CassetteError."""
         if number not in self.numbers:
-            last = (
-                f"they go from {min(self.numbers)} to {max(self.numbers)}" if self.numbers else "it is empty"
-            )
-            raise CassetteError(f"{self.loaded.path}: there is no interaction {number}: {last}")
+            numbers = self.numbers
+            ids = f"they go from {min(numbers)} to {max(numbers)}" if numbers else "it is empty"
+            raise CassetteError(f"{self.loaded.path}: there is no interaction {number}: {ids}")
         return self.loaded.cassette.interactions[self.numbers.index(number)]
 
     def scrubbed(self, interaction: Interaction) -> Interaction:
@@ -113,7 +107,7 @@ class _Shown:
             request, response = interaction.request, interaction.response
             if whole:
                 summary = Summary.of(scrubbed([interaction], self.scrubber, memory)[0], number)
-                yield replace(summary, request_size=len(request.body), size=len(response.body))
+                yield replace(summary, request_bytes=len(request.body), bytes=len(response.body))
             else:
                 head = replace(request, body=b"", form={}, extra={})
                 url = self.scrubber.request(head, memory).url
@@ -147,7 +141,7 @@ class _Shown:
             {
                 "path": str(self.loaded.path),
                 "format": self.loaded.format.name,
-                "interactions": [summary.document() for summary in self._summaries()],
+                "interactions": [asdict(summary) for summary in self._summaries()],
                 "notes": self._notes(),
             }
         )

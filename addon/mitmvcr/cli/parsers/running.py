@@ -1,89 +1,60 @@
-"""The arguments of `mitmvcr run`, `proxy`, `env` and `ca`."""
+"""The arguments of `run`, `proxy`, `env` and `ca`, and what they say of options and ports; starts nothing."""
 
 from __future__ import annotations
 
 import argparse
 
-from mitmvcr.cli.parsers import proxy_flags
-from mitmvcr.cli.parsers.subcommand import Subcommand
+from mitmvcr.config.options import OPTIONS
+from mitmvcr.errors import SettingsError
 from mitmvcr.launch import folders
+from mitmvcr.launch.contract import PORT
+from mitmvcr.launch.environment import Via
 
 WEB_PORT = 8090
 """From here on a free port is looked for, for mitmweb: its own, 8081, is the reverse proxy's here."""
 DOCKER_HOST = "host.docker.internal"
 """This machine's name in a container."""
-
-_RUN_EPILOG = """\
-The exit status is the program's, or 1 if it succeeded and the cassette did not hold: a request that nothing
-recorded answers, an exchange that could not be written, with --strict true a recording that was never asked
-for. 127: there is no such program; 126: it can't be executed.
-
-examples:
-  mitmvcr run -- pytest                              records once, then replays
-  mitmvcr run --mode replay --cassette api -- go test ./...
-  mitmvcr run --upstream http://localhost:11434 -- node ask.js
-"""
+_LAST_PORT = 65535
 
 
-def _run(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-v", "--verbose", action="store_true", help="a line for each request")
-    proxy_flags.add_ways(command)
-    proxy_flags.add_options(command)
-    command.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help=argparse.SUPPRESS)
+def run(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mitmvcr run`."""
+    add = command.add_argument
+    add("-v", "--verbose", action="store_true", help="a line for each request")
+    _add_ways(command)
+    _add_options(command)
+    add("command", nargs=argparse.REMAINDER, metavar="CMD", help=argparse.SUPPRESS)
     command.set_defaults(error=command.error)
 
 
-_PROXY_EPILOG = """\
-What stands behind -- goes to mitmdump (or mitmweb) as it is. The exit status is 0, or 1 if the cassette did
-not hold.
-
-examples:
-  mitmvcr proxy                                  record once, then replay
-  mitmvcr proxy --mode replay --cassette tests   offline, from recordings/tests.yaml
-  mitmvcr proxy --upstream http://localhost:11434 --port 9000
-  mitmvcr proxy --web                            look at the traffic in a browser
-"""
-
-
-def _proxy(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--listen-host", default="127.0.0.1", metavar="HOST", help="default: 127.0.0.1")
-    proxy_flags.add_ports(command)
-    command.add_argument("--web", action="store_true", help="mitmweb in place of mitmdump")
-    command.add_argument(
-        "--web-port",
-        type=proxy_flags.port,
-        metavar="PORT",
-        help=f"mitmweb's; default: a free one from {WEB_PORT}",
-    )
-    proxy_flags.add_ways(command)
-    proxy_flags.add_options(command)
-    command.add_argument("mitmdump", nargs="*", metavar="ARGS", help=argparse.SUPPRESS)
+def proxy(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mitmvcr proxy`."""
+    add = command.add_argument
+    add("--listen-host", default="127.0.0.1", metavar="HOST", help="default: 127.0.0.1")
+    _add_ports(command)
+    add("--web", action="store_true", help="mitmweb in place of mitmdump")
+    add("--web-port", type=_port, metavar="PORT", help=f"mitmweb's; default: a free one from {WEB_PORT}")
+    _add_ways(command)
+    _add_options(command)
+    add("mitmdump", nargs="*", metavar="ARGS", help=argparse.SUPPRESS)
 
 
-_ENV_EPILOG = """\
-examples:
-  eval "$(mitmvcr env)"                             this shell's programs go through the proxy
-  mitmvcr env --direnv > .envrc                     those started in this folder
-  mitmvcr env --github >> "$GITHUB_ENV"             the following steps of a GitHub Actions job
-  eval "docker run $(mitmvcr env --docker) IMAGE"   a container
-"""
-
-
-def _env(command: argparse.ArgumentParser) -> None:
+def env(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mitmvcr env`."""
     what = command.add_mutually_exclusive_group()
     what.add_argument("--direnv", dest="write", action="store_const", const="direnv", help="for an .envrc")
     what.add_argument("--github", dest="write", action="store_const", const="github", help="for $GITHUB_ENV")
     what.add_argument("--docker", action="store_true", help="flags of docker run")
-    command.add_argument("--host", help=f"the proxy's; default: 127.0.0.1, with --docker {DOCKER_HOST}")
-    proxy_flags.add_ports(command)
-    command.add_argument(
-        "--mode", help="with replay, a key where none is set; default: replay where CI=true is set"
-    )
-    proxy_flags.add_ways(command, settings=False)
+    add = command.add_argument
+    add("--host", help=f"the proxy's; default: 127.0.0.1, with --docker {DOCKER_HOST}")
+    _add_ports(command)
+    add("--mode", help="with replay, a key where none is set; default: replay where CI=true is set")
+    _add_ways(command, settings=False)
     command.set_defaults(write="shell")
 
 
-def _ca(command: argparse.ArgumentParser) -> None:
+def ca(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mitmvcr ca`."""
     command.add_argument(
         "--confdir",
         default=folders.CONFDIR,
@@ -92,33 +63,99 @@ def _ca(command: argparse.ArgumentParser) -> None:
     )
 
 
-SUBCOMMANDS = {
-    "run": Subcommand(
-        help="run a program whose API traffic is recorded or replayed",
-        description="Run a program with a proxy that records what it says to the API, or replays it.",
-        epilog=_RUN_EPILOG,
-        usage="mitmvcr run [options] -- CMD [ARGS...]",
-        add_arguments=_run,
-    ),
-    "proxy": Subcommand(
-        help="run the proxy in the foreground",
-        description="Run the proxy in the foreground: a forward proxy, and a reverse one for the API.",
-        epilog=_PROXY_EPILOG,
-        usage="mitmvcr proxy [options] [-- ARGS...]",
-        add_arguments=_proxy,
-    ),
-    "env": Subcommand(
-        help="print the variables that lead programs to a running mitmvcr proxy",
-        description="Print the variables that lead programs to a running `mitmvcr proxy`; what makes them "
-        "trust it is written into mitmproxy's folder.",
-        epilog=_ENV_EPILOG,
-        add_arguments=_env,
-    ),
-    "ca": Subcommand(
-        help="print the path of the proxy's CA certificate",
-        description="Print the path of the certificate that programs must trust to use the forward proxy. "
-        "It is made if there is none; it is installed nowhere.",
-        epilog='example:  curl --cacert "$(mitmvcr ca)" -x http://127.0.0.1:8080 https://api.openai.com/v1',
-        add_arguments=_ca,
-    ),
-}
+def _add_options(command: argparse.ArgumentParser) -> None:
+    """A flag for each of the addon's options."""
+    group = command.add_argument_group("what is recorded, and how (these can stand in mitmvcr.toml, too)")
+    for option in OPTIONS:
+        flag = "--" + option.name.replace("_", "-")
+        default = f"; default: {option.default}" if option.default else ""
+        if option.name == "mode":
+            default += ", and replay where CI=true is set"
+        help_ = (option.help.rstrip(".") + default).replace("%", "%%")
+        last = "last" if option.name == "only_missed" else None  # what it means without a value
+        group.add_argument(
+            flag, dest=option.name, metavar=option.metavar, help=help_, nargs=last and "?", const=last
+        )
+
+
+def _add_ports(command: argparse.ArgumentParser) -> None:
+    """Where the proxy listens."""
+    add = command.add_argument
+    add(
+        "--port",
+        type=_port,
+        default=PORT,
+        metavar="PORT",
+        help=f"the forward proxy's; 0 takes a free one; default: {PORT}",
+    )
+    add(
+        "--reverse-port",
+        type=_port,
+        metavar="PORT",
+        help="the reverse proxy's; default: the next one. AZURE_OPENAI_ENDPOINT's has the one after",
+    )
+
+
+def _port(text: str) -> int:
+    """A port's number, for argparse."""
+    number = int(text)
+    if not 0 <= number <= _LAST_PORT:
+        raise ValueError
+    return number
+
+
+def reverse_ports(given: argparse.Namespace, count: int) -> tuple[int, ...]:
+    """The reverse listeners' ports; 0 stands for a free one."""
+    first = given.reverse_port if given.reverse_port is not None else given.port and given.port + 1
+    return tuple(first and first + number for number in range(count))
+
+
+def _add_ways(command: argparse.ArgumentParser, *, settings: bool = True) -> None:
+    """How programs come to the proxy, and how it goes on from there."""
+    group = command.add_argument_group("ways to the proxy, and from it")
+    group.add_argument(
+        "--via",
+        choices=tuple(Via),
+        default=Via.AUTO,
+        help="how programs come to it: as a forward proxy, by the API's base URL, or both (auto, default)",
+    )
+    group.add_argument(
+        "--upstream",
+        default="",
+        metavar="URL",
+        help="the API's base URL; default: OPENAI_BASE_URL, else the only host in the cassette, "
+        "else https://api.openai.com/v1",
+    )
+    group.add_argument(
+        "--confdir", default="", metavar="DIR", help="where mitmproxy has its CA; default: ~/.mitmproxy"
+    )
+    if not settings:
+        return
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="NAME=VALUE",
+        help="an option of mitmproxy's own, as ssl_verify_upstream_trusted_ca=FILE",
+    )
+
+
+def options(given: argparse.Namespace) -> dict[str, str]:
+    """The addon's options that were given."""
+    values = {option.name: getattr(given, option.name) for option in OPTIONS}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def settings(given: argparse.Namespace) -> list[str]:
+    """Mitmproxy's options that were given, for its command line; raises SettingsError."""
+    arguments = []
+    for setting in given.settings:
+        name = setting.partition("=")[0]
+        if name.startswith("vcr_"):
+            flag = name.removeprefix("vcr_").replace("_", "-")
+            raise SettingsError(f"--set {setting}: give --{flag}")
+        if name in ("confdir", "mode", "listen_host", "listen_port", "scripts"):
+            raise SettingsError(f"--set {setting}: mitmvcr sets {name}; see --help for flags")
+        arguments += ["--set", setting]
+    return arguments

@@ -29,7 +29,7 @@ class ShownChanges:
         return [pair for pair in self.pairs if not pair.same]
 
     def lines(self, style: terminal.Style) -> Iterator[str]:
-        """One heading and the changes; nothing at all if there are ninteraction."""
+        """One heading and the changes; nothing at all if there are none."""
         if not self.changed:
             return
         yield style.bold(f"{printable(self.names[0])} → {printable(self.names[1])}: {self._count()}")
@@ -41,13 +41,11 @@ class ShownChanges:
                     yield from self._leaf(title, leaf, style)
 
     def _count(self) -> str:
-        only = [
-            sum(pair.second is None for pair in self.pairs),
-            sum(pair.first is None for pair in self.pairs),
-        ]
-        changed = len(self.changed) - sum(only)
+        gone = sum(pair.second is None for pair in self.pairs)
+        new = sum(pair.first is None for pair in self.pairs)
+        changed = len(self.changed) - gone - new
         parts = [f"{len(self.pairs) - len(self.changed)} the same", f"{changed} changed"]
-        parts += [f"{number} {word}" for number, word in zip(only, ("gone", "new"), strict=True) if number]
+        parts += [f"{number} {word}" for number, word in ((gone, "gone"), (new, "new")) if number]
         return ", ".join(parts)
 
     def _heading(self, pair: InteractionPair) -> str:
@@ -61,21 +59,18 @@ class ShownChanges:
 
     def _leaf(self, title: str, leaf: DifferingValue, style: terminal.Style) -> Iterator[str]:
         shown = difference(leaf)
-        said = "it says the same in other events" if leaf.kind == "events" else shown.note
-        note = f" ({said})" if said else ""
+        reason = "it says the same in other events" if leaf.kind == "events" else shown.note
+        note = f" ({reason})" if reason else ""
         note += f" ({leaf.items} items from here on)" if leaf.items > 1 else ""
         yield f"  {title} {shown.path}{style.dim(note)}"
         for mark, value, text in (("-", leaf.recorded, shown.recorded), ("+", leaf.request, shown.asked)):
             if text is not None:
-                whole = _whole(value) if self.full else text
-                yield from (
-                    style.red(f"    {mark} {line}") if mark == "-" else f"    {mark} {line}"
-                    for line in whole.split("\n")
-                )
+                lines = [f"    {mark} {line}" for line in (_whole(value) if self.full else text).split("\n")]
+                yield from map(style.red, lines) if mark == "-" else lines
 
     def as_json(self) -> str:
         """The changes as JSON, for programs."""
-        found = [
+        changes = [
             {
                 "first": pair.first,
                 "second": pair.second,
@@ -84,8 +79,8 @@ class ShownChanges:
             }
             for pair in self.changed
         ]
-        document = {"first": self.names[0], "second": self.names[1], "same": len(self.pairs) - len(found)}
-        return json.dumps({**document, "changes": found}, indent=2)
+        document = {"first": self.names[0], "second": self.names[1], "same": len(self.pairs) - len(changes)}
+        return json.dumps({**document, "changes": changes}, indent=2)
 
 
 def _whole(value: object) -> str:

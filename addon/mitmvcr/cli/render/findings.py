@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from urllib.parse import quote
 
 from mitmvcr import __version__
@@ -12,6 +11,8 @@ from mitmvcr.maintenance.scrub_tree import FileResult
 from mitmvcr.reports.github import error_command
 from mitmvcr.scrub.files.file_secrets import FileFinding
 from mitmvcr.text import printable
+
+_JSON_FIELDS = ("line", "column", "rule", "kind", "field", "sample")
 
 
 def as_text(rows: Sequence[FileResult]) -> Iterator[str]:
@@ -27,15 +28,7 @@ def as_json(rows: Sequence[FileResult]) -> Iterator[str]:
         "version": 1,
         "files": sum(row.is_cassette for row in rows),
         "findings": [
-            {
-                "file": str(row.path),
-                "line": finding.line,
-                "column": finding.column,
-                "rule": finding.rule,
-                "kind": finding.kind,
-                "field": finding.field,
-                "sample": finding.sample,
-            }
+            {"file": str(row.path)} | {name: getattr(finding, name) for name in _JSON_FIELDS}
             for row, finding in _findings(rows)
         ],
         "errors": [{"file": str(row.path), "message": row.problem} for row in rows if row.problem],
@@ -55,57 +48,53 @@ def as_github(rows: Sequence[FileResult]) -> Iterator[str]:
 
 
 def as_sarif(rows: Sequence[FileResult]) -> Iterator[str]:
-    """A log of finding run (OASIS SARIF 2.1.0)."""
+    """A log with one run (OASIS SARIF 2.1.0)."""
     rules = sorted({finding.rule for _, finding in _findings(rows)})
+    driver = {
+        "name": "mitmvcr",
+        "version": __version__,
+        "rules": [{"id": rule, "shortDescription": {"text": rule.replace("-", " ")}} for rule in rules],
+    }
+    notifications = [
+        {
+            "level": "error",
+            "message": {"text": row.problem},
+            "locations": [{"physicalLocation": _artifact(row)}],
+        }
+        for row in rows
+        if row.problem
+    ]
+    results = [
+        {
+            "ruleId": finding.rule,
+            "ruleIndex": rules.index(finding.rule),
+            "level": "error",
+            "message": {"text": _message(finding)},
+            "locations": [_location(row, finding)],
+        }
+        for row, finding in _findings(rows)
+    ]
+    invocation = {"executionSuccessful": not notifications, "toolExecutionNotifications": notifications}
     run = {
-        "tool": {
-            "driver": {
-                "name": "mitmvcr",
-                "version": __version__,
-                "rules": [
-                    {"id": rule, "shortDescription": {"text": rule.replace("-", " ")}} for rule in rules
-                ],
-            }
-        },
+        "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "invocations": [
-            {
-                "executionSuccessful": not any(row.problem for row in rows),
-                "toolExecutionNotifications": [
-                    {
-                        "level": "error",
-                        "message": {"text": row.problem},
-                        "locations": [{"physicalLocation": _artifact(row)}],
-                    }
-                    for row in rows
-                    if row.problem
-                ],
-            }
-        ],
-        "results": [
-            {
-                "ruleId": finding.rule,
-                "ruleIndex": rules.index(finding.rule),
-                "level": "error",
-                "message": {"text": _message(finding)},
-                "locations": [
-                    {
-                        "physicalLocation": _artifact(row)
-                        | {"region": {"startLine": finding.line, "startColumn": finding.column}},
-                        "logicalLocations": [{"fullyQualifiedName": finding.field}],
-                    }
-                ],
-            }
-            for row, finding in _findings(rows)
-        ],
+        "invocations": [invocation],
+        "results": results,
     }
     schema = "https://json.schemastore.org/sarif-2.1.0.json"
     yield json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
+def _location(row: FileResult, finding: FileFinding) -> dict[str, object]:
+    region = {"startLine": finding.line, "startColumn": finding.column}
+    return {
+        "physicalLocation": {**_artifact(row), "region": region},
+        "logicalLocations": [{"fullyQualifiedName": finding.field}],
+    }
+
+
 def _artifact(row: FileResult) -> dict[str, object]:
-    path: Path = row.path
-    uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    uri = row.path.as_uri() if row.path.is_absolute() else quote(row.path.as_posix())
     return {"artifactLocation": {"uri": uri}}
 
 

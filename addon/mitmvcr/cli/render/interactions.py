@@ -8,44 +8,45 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from mitmvcr.cli.render import terminal
-from mitmvcr.compare.assembled import AssembledAnswer, AssembledMessage, Usage, read_answer, read_model
+from mitmvcr.compare.assembled import AssembledMessage, Usage, read_answer, read_model
 from mitmvcr.http.go_rules import first_value
 from mitmvcr.http.sse import is_stream
-from mitmvcr.model import Interaction, Values
+from mitmvcr.model import Interaction, Request, Response, Values
 from mitmvcr.text import count, printable
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What stands in an interaction's line."""
+    """What stands in an interaction's line, by the names that it has in JSON; sizes are of bodies."""
 
     id: int
     method: str
     url: str
-    code: int
-    model: str
-    usage: Usage | None
-    duration: int
-    request_size: int
-    size: int
+    status: int
+    model: str | None
+    tokens: Usage | None
+    duration_ns: int
+    request_bytes: int
+    bytes: int
     streamed: bool
 
     @classmethod
     def of(cls, interaction: Interaction, number: int) -> Summary:
         """What an interaction's line says, as the interaction stands; `number` is what it goes by."""
-        content_type = _content_type(interaction.response.headers)
-        answer = read_answer(interaction.response.body, content_type)
+        request, response = interaction.request, interaction.response
+        content_type = _content_type(response.headers)
+        answer = read_answer(response.body, content_type)
         return cls(
             number,
-            interaction.request.method,
-            interaction.request.url,
-            interaction.response.code,
-            read_model(interaction.request.body) or answer.model,
+            request.method,
+            request.url,
+            response.code,
+            read_model(request.body) or answer.model or None,
             answer.usage,
-            interaction.response.duration,
-            len(interaction.request.body),
-            len(interaction.response.body),
-            is_stream(interaction.response.body, content_type),
+            response.duration,
+            len(request.body),
+            len(response.body),
+            is_stream(response.body, content_type),
         )
 
     def cells(self) -> tuple[str, ...]:
@@ -54,41 +55,25 @@ class Summary:
             str(self.id),
             printable(self.method),
             printable(self.url),
-            str(self.code),
-            printable(self.model) or "-",
-            _tokens(self.usage),
-            _seconds(self.duration),
-            f"{self.size:,}",
+            str(self.status),
+            printable(self.model or "") or "-",
+            _tokens(self.tokens),
+            _seconds(self.duration_ns),
+            f"{self.bytes:,}",
             "stream" if self.streamed else "-",
         )
-
-    def document(self) -> dict[str, object]:
-        """The line as JSON has it."""
-        return {
-            "id": self.id,
-            "method": self.method,
-            "url": self.url,
-            "status": self.code,
-            "model": self.model or None,
-            "tokens": asdict(self.usage) if self.usage else None,
-            "duration_ns": self.duration,
-            "request_bytes": self.request_size,
-            "bytes": self.size,
-            "streamed": self.streamed,
-        }
 
 
 def document(interaction: Interaction, number: int) -> dict[str, object]:
     """One interaction for programs: what its line has, its headers and bodies, and what its answer says."""
     answer = read_answer(interaction.response.body, _content_type(interaction.response.headers))
     return {
-        **Summary.of(interaction, number).document(),
-        "request": {"headers": _plain(interaction.request.headers), **_body(interaction.request.body)},
+        **asdict(Summary.of(interaction, number)),
+        "request": _headers_and_body(interaction.request),
         "response": {
             "status": interaction.response.status,
             "proto": interaction.response.proto,
-            "headers": _plain(interaction.response.headers),
-            **_body(interaction.response.body),
+            **_headers_and_body(interaction.response),
         },
         "answer": {
             "messages": [asdict(message) for message in answer.messages],
@@ -98,15 +83,12 @@ def document(interaction: Interaction, number: int) -> dict[str, object]:
     }
 
 
-def _plain(headers: Values) -> dict[str, list[str]]:
-    return {name: list(values) for name, values in headers.items()}
-
-
-def _body(body: bytes) -> dict[str, object]:
+def _headers_and_body(message: Request | Response) -> dict[str, object]:
+    headers = {name: list(values) for name, values in message.headers.items()}
     try:
-        return {"body": body.decode()}
+        return {"headers": headers, "body": message.body.decode()}
     except UnicodeDecodeError:
-        return {"body_base64": base64.b64encode(body).decode()}
+        return {"headers": headers, "body_base64": base64.b64encode(message.body).decode()}
 
 
 def as_json(value: object) -> str:
@@ -136,10 +118,10 @@ class InteractionText:
         status_line += [_seconds(shown.response.duration)] if shown.response.duration else []
         yield self.style.bold(" " * len(prefix) + printable(", ".join(status_line)))
         yield from self._side("Response", shown.response.headers, shown.response.body)
-        if summary.usage:
+        if summary.tokens:
             yield ""
             yield self.style.bold("Usage")
-            details = summary.usage.details.items()
+            details = summary.tokens.details.items()
             # Every answer of OpenAI's names six details that are mostly 0.
             yield from (f"  {name}: {tokens:,}" for name, tokens in details if tokens or "." not in name)
         if note := _differences(self.original, shown):
@@ -164,21 +146,17 @@ class InteractionText:
         answer = read_answer(body, content_type)
         if answer.events is None or not answer.assembled or not (answer.messages or answer.error):
             return None
-        return [f"({answer.events} events, put together; --raw has them)", *self._spelled(answer)]
-
-    def _spelled(self, answer: AssembledAnswer) -> Iterator[str]:
+        lines = [f"({answer.events} events, put together; --raw has them)"]
         for message in answer.messages:
-            yield from self._message(message)
-        if answer.error:
-            yield from self._part("error", answer.error)
+            lines += self._message(message)
+        return [*lines, *self._part("error", answer.error)] if answer.error else lines
 
     def _message(self, message: AssembledMessage) -> Iterator[str]:
-        if message.reasoning:
-            yield from self._part("reasoning", message.reasoning)
-        if message.text:
-            yield from self._part(message.role or "text", message.text)
-        if message.refusal:
-            yield from self._part("refusal", message.refusal)
+        role = message.role or "text"
+        parts = (("reasoning", message.reasoning), (role, message.text), ("refusal", message.refusal))
+        for heading, text in parts:
+            if text:
+                yield from self._part(heading, text)
         for call in message.tool_calls:
             name = " ".join(filter(None, (call.name, call.id)))
             yield from self._part(f"tool call {name}", "\n".join(_pretty(call.arguments) or [call.arguments]))
@@ -214,21 +192,16 @@ def _pretty(text: str) -> list[str]:
 
 def _differences(original: Interaction, shown: Interaction) -> str:
     """What of the file is not shown as it stands there."""
-    left_out = sum(
-        len(before.headers.keys() - after.headers.keys())
-        for before, after in ((original.request, shown.request), (original.response, shown.response))
-    )
-    changed = [
-        name
-        for name, before, after in (
-            ("URL", original.request.url, shown.request.url),
-            ("request body", original.request.body, shown.request.body),
-            ("response body", original.response.body, shown.response.body),
-        )
-        if before != after
-    ]
+    sides = ((original.request, shown.request), (original.response, shown.response))
+    left_out = sum(len(before.headers.keys() - after.headers.keys()) for before, after in sides)
+    changes = {
+        "URL": original.request.url != shown.request.url,
+        "request body": original.request.body != shown.request.body,
+        "response body": original.response.body != shown.response.body,
+    }
+    places = " and the ".join(place for place, is_changed in changes.items() if is_changed)
     parts = [f"{count(left_out, 'header')} left out"] if left_out else []
-    parts += [f"secrets replaced in the {' and the '.join(changed)}"] if changed else []
+    parts += [f"secrets replaced in the {places}"] if places else []
     return f"Shown as it would be recorded: {', '.join(parts)}." if parts else ""
 
 

@@ -9,7 +9,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-from mitmvcr.text import wants_colour
+from mitmvcr.text import printable, wants_colour
+
+
+def say(line: str) -> None:
+    """A line of the command's own on standard error, at once."""
+    print(printable(f"mitmvcr: {line}"), file=sys.stderr, flush=True)
 
 
 class Style:
