@@ -43,7 +43,7 @@ def prose(rng: random.Random, size: int) -> str:
 
 
 def json_exchange(rng: random.Random) -> Interaction:
-    """A chat completion: 0.8 KB asked, 1.2 KB answered, as SDKs and servers send them."""
+    """A chat completion: a request of 0.8 KB, a response of 1.2 KB, as SDKs and servers send them."""
     request = {
         "model": "gpt-4o-mini",
         "messages": [
@@ -93,7 +93,7 @@ def json_exchange(rng: random.Random) -> Interaction:
 
 
 def stream_exchange(rng: random.Random) -> Interaction:
-    """The same as a stream of 7 events."""
+    """A chat completion as a stream of 7 events."""
     request = {"model": "o4-mini", "stream": True, "messages": [{"role": "user", "content": prose(rng, 120)}]}
     id_ = f"chatcmpl-{token(rng, 29)}"
     events = [
@@ -111,27 +111,27 @@ def stream_exchange(rng: random.Random) -> Interaction:
     return exchange(json.dumps(request).encode(), (body + "data: [DONE]\n\n").encode())
 
 
-def exchange(asked: bytes, answered: bytes) -> Interaction:
+def exchange(request_body: bytes, response_body: bytes) -> Interaction:
     return Interaction(
         Request(
             "POST",
             "https://api.openai.com/v1/chat/completions",
-            content_length=len(asked),
-            body=asked,
+            content_length=len(request_body),
+            body=request_body,
             headers=HEADERS,
         ),
-        Response(200, "200 OK", body=answered, headers={"Content-Type": ["application/json"]}),
+        Response(200, "200 OK", body=response_body, headers={"Content-Type": ["application/json"]}),
     )
 
 
 def emitted(interaction: Interaction) -> bytes:
     """The bytes of an entry, near enough to what the writer makes of it."""
     request, response = interaction.request, interaction.response
-    answered = response.body.replace(b"\n", b"\n      ")
+    body = response.body.replace(b"\n", b"\n      ")
     return b"- id: 0\n  request:\n    body: '%s'\n    url: %s\n  response:\n    body: |\n      %s\n" % (
         request.body.replace(b"'", b"''"),
         request.url.encode(),
-        answered,
+        body,
     )
 
 
@@ -165,19 +165,20 @@ def per_exchange(
     scrubber, seen = Scrubber(Policy()), memory(rng)
     scrubs, gates = [], []
     for _ in range(rounds):
-        ones = [make(rng) for _ in range(200)]
-        entries = [emitted(one) for one in ones]
+        interactions = [make(rng) for _ in range(200)]
+        entries = [emitted(interaction) for interaction in interactions]
         scrub = gate = 0.0
-        for one, entry in zip(ones, entries, strict=True):
+        for interaction, entry in zip(interactions, entries, strict=True):
             began = time.thread_time()
-            scrubber.interaction(one, seen)
+            scrubber.interaction(interaction, seen)
             between = time.thread_time()
-            scrubber.gate(entry, one, seen)
+            scrubber.gate(entry, interaction, seen)
             gate += time.thread_time() - between
             scrub += between - began
-        scrubs.append(scrub / len(ones))
-        gates.append(gate / len(ones))
-    size = sum(len(one.request.body) + len(one.response.body) for one in ones) // len(ones)
+        scrubs.append(scrub / len(interactions))
+        gates.append(gate / len(interactions))
+    sizes = [len(interaction.request.body) + len(interaction.response.body) for interaction in interactions]
+    size = sum(sizes) // len(sizes)
     yield "scrub", min(scrubs), size
     yield "gate", min(gates), size
     yield "both", min(map(sum, zip(scrubs, gates, strict=True))), size

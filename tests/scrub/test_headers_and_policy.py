@@ -9,7 +9,7 @@ import pytest
 
 from mitmvcr.model import Interaction, Request, Response
 from mitmvcr.scrub import PolicyError
-from mitmvcr.scrub.user_rules import FunctionError
+from mitmvcr.scrub.policy import FunctionError
 from tests.scrub.planting import exchange, memory, scrubber
 
 REQUEST = {

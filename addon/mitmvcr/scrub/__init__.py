@@ -1,6 +1,6 @@
 """What is a credential, where, and what takes its place: in a model and in a file's bytes; no network.
 
-policy        what the user adds to the defaults; user_rules compiles it
+policy        what the user adds to the defaults, and that compiled
 rules/        what secrets look like, and what names and words tell them
 detect/       text -> where secrets stand in it
 headers       which headers are kept, which carry credentials, and where in a value

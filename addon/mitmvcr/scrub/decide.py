@@ -17,8 +17,7 @@ from mitmvcr.scrub.headers import Fate, HeaderList, compile_headers, credential_
 from mitmvcr.scrub.memory import Memory
 from mitmvcr.scrub.parameters import SecretParameter, in_form, in_url, secret_parameter
 from mitmvcr.scrub.placeholders import MARK
-from mitmvcr.scrub.policy import Policy
-from mitmvcr.scrub.user_rules import Custom, compile_custom
+from mitmvcr.scrub.policy import Custom, Policy, compile_custom
 
 FORM = "application/x-www-form-urlencoded"
 """The media type of bodies that are read as forms."""
@@ -63,7 +62,7 @@ class Rules:
 
     def __init__(self, policy: Policy) -> None:
         self.custom: Custom = compile_custom(policy)
-        self.scanner = Scanner(finders=self.custom.finders)
+        self.scanner = Scanner(phrase_finders=self.custom.finders)
         self.request_headers, self.response_headers = compile_headers(policy.keep_headers)
         self.has_patterns = bool(policy.redact or policy.keep_headers)
         self.shortest = 1 if policy.redact else _SHORTEST
@@ -113,16 +112,12 @@ class Decisions:
     def parameter(self, name: str, value: bytes, field: str) -> list[Change]:
         """In the value of a query's or a form's parameter that stands by itself, decoded."""
         kind = secret_parameter(name, value)
-        by_name = []
-        if kind and not MARK.search(value):
-            by_name.append(self._change(0, len(value), kind, value, "secret-parameter"))
+        by_name = self._whole(value, kind, "secret-parameter") if kind else []
         return self._decided(value, by_name, field, name)
 
     def cookie(self, value: bytes, field: str) -> list[Change]:
         """In the value of a cookie that stands by itself."""
-        by_name = []
-        if len(value) >= _SHORTEST and not MARK.search(value):
-            by_name.append(self._change(0, len(value), "cookie", value, "denied-header"))
+        by_name = self._whole(value, "cookie", "denied-header") if len(value) >= _SHORTEST else []
         return self._decided(value, by_name, field)
 
     def body(self, value: bytes, field: str, media_type: str) -> list[Change]:
@@ -136,20 +131,22 @@ class Decisions:
 
     def stream(self, value: bytes, field: str) -> list[Secret]:
         """What the events of a stream share, each of which is decided upon by itself."""
-        custom, watch = self._rules.custom, self._memory.watch
-        found = find_secrets(value, self._rules.scanner, watch, only_split=True)
-        return [secret for secret in found if not custom.allows(secret.rule, field)]
+        found = self._secrets(value, only_split=True)
+        return [secret for secret in found if not self._rules.custom.allows(secret.rule, field)]
 
     def packed(self, body: bytes, field: str) -> Iterator[Secret]:
         """What a body's archives hold, which stays; raises PackedError for one that can't be read."""
         for member in members(body):
-            for secret in find_secrets(member, self._rules.scanner, self._memory.watch):
+            for secret in self._secrets(member):
                 if not self._rules.custom.allows(secret.rule, field):
                     yield secret
 
     def replacement(self, secret: Secret) -> bytes:
         """What takes a secret's place."""
         return secret.written(self._memory.replacement(secret.kind, secret.value))
+
+    def _secrets(self, text: bytes, *, only_split: bool = False) -> list[Secret]:
+        return find_secrets(text, self._rules.scanner, self._memory.watch, only_split=only_split)
 
     def _decided(self, value: bytes, by_name: Iterable[Change], field: str, key: str = "") -> list[Change]:
         changes = [*by_name]
@@ -160,7 +157,11 @@ class Decisions:
     def _allowed(self, changes: list[Change], field: str) -> list[Change]:
         """The changes but for those that the user wants not to be made."""
         custom = self._rules.custom
-        return [one for one in changes if not custom.allows(one.rule, field)] if custom.allow else changes
+        return (
+            [change for change in changes if not custom.allows(change.rule, field)]
+            if custom.allow
+            else changes
+        )
 
     def _found(self, value: bytes, key: str, by_name: Sequence[Change]) -> Iterator[Change]:
         """What looks like a secret, and does not lie in what a name tells already."""
@@ -169,19 +170,19 @@ class Decisions:
             # The structure's own quotes and names count as they would in the body that it stands for.
             front = json.dumps(key).encode() + b': "'
             text, shift = front + value + b'"', len(front)
-        for secret in find_secrets(text, self._rules.scanner, self._memory.watch):
+        for secret in self._secrets(text):
             is_first = True
             for start, end in secret.spans:
                 left, right = max(start - shift, 0), min(end - shift, len(value))
-                if left < right and not any(one.start < right and left < one.end for one in by_name):
+                if left < right and not any(named.start < right and left < named.end for named in by_name):
                     new = self.replacement(secret) if is_first else b""
                     yield Change(left, right, new, secret.rule, secret.kind, secret.value)
                     is_first = False
 
     def _parameters(self, value: bytes, found: Iterable[SecretParameter]) -> Iterator[Change]:
-        for one in found:
-            if not MARK.search(value, one.start, one.end):
-                yield self._change(one.start, one.end, one.kind, one.value, "secret-parameter")
+        for secret in found:
+            if not MARK.search(value, secret.start, secret.end):
+                yield self._change(secret.start, secret.end, secret.kind, secret.value, "secret-parameter")
 
     def _by_path(self, body: bytes) -> Iterator[Change]:
         for leaf in self._rules.custom.by_path(body):
@@ -189,6 +190,9 @@ class Decisions:
             mark = self._memory.replacement("custom", text)
             new = mark if leaf.is_string else b'"%s"' % mark
             yield Change(leaf.start, leaf.end, new, "custom-path", "custom", text)
+
+    def _whole(self, value: bytes, kind: str, rule: str) -> list[Change]:
+        return [] if MARK.search(value) else [self._change(0, len(value), kind, value, rule)]
 
     def _change(self, start: int, end: int, kind: str, value: bytes, rule: str) -> Change:
         return Change(start, end, self._memory.replacement(kind, value), rule, kind, value)

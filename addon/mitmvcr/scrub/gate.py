@@ -10,10 +10,10 @@ from mitmvcr.http.content_coding import actual_coding, stated_coding
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Values
 from mitmvcr.scrub.detect.archives import PackedError, members, unpacked
-from mitmvcr.scrub.detect.readings import unescaped, unfolded
+from mitmvcr.scrub.detect.readings import unfolded
 from mitmvcr.scrub.detect.scan import Scanner
-from mitmvcr.scrub.detect.search import Secret, find_secrets, is_clear
-from mitmvcr.scrub.detect.seen_values import Watch, squeeze
+from mitmvcr.scrub.detect.search import find_secrets, is_clear
+from mitmvcr.scrub.detect.seen_values import Watch
 from mitmvcr.scrub.headers import HeaderList, secret_spans
 from mitmvcr.scrub.placeholders import is_fact
 
@@ -57,23 +57,14 @@ def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watc
         line = text.count(b"\n", 0, start) + 1
         place = f"line {line} of the entry"
         findings.setdefault((secret.rule, field), GateFinding(secret.rule, field, place, mask(secret.value)))
-    for value, kind in _squeezed(text, watch):
+    for value, kind in watch.folded(text):
         field = _field_of(value, interaction)
         rule = f"tracked-{kind}"
-        if not any(known == rule for known, _ in findings):
+        if not any(found_rule == rule for found_rule, _ in findings):
             findings[rule, field] = GateFinding(rule, field, "quoted or folded", mask(value))
     for finding in _body_findings(text, interaction, scanner, watch):
         findings.setdefault((finding.rule, finding.field), finding)
     return list(findings.values())
-
-
-def _squeezed(text: bytes, watch: Watch) -> Iterator[tuple[bytes, str]]:
-    if not watch.has_folding:
-        return
-    yield from watch.in_squeezed(squeeze(text))
-    plain = unescaped(text)
-    if plain:
-        yield from watch.in_squeezed(squeeze(plain.text))
 
 
 def _body_findings(
@@ -93,7 +84,9 @@ def _body_findings(
             if not is_clear(body, scanner, watch):
                 only_split = not coding and _is_shown(body, text)
                 for secret in find_secrets(body, scanner, watch, only_split=only_split):
-                    yield GateFinding(secret.rule, field, _place(secret), mask(secret.value))
+                    split = f", split over {len(secret.spans)} events" if len(secret.spans) > 1 else ""
+                    place = f"byte {secret.spans[0][0]} of the body{split}"
+                    yield GateFinding(secret.rule, field, place, mask(secret.value))
             for member in members(body):
                 for secret in find_secrets(member, scanner, watch):
                     yield GateFinding(secret.rule, field, "in an archive", mask(secret.value))
@@ -116,7 +109,7 @@ def _is_shown(body: bytes, text: bytes) -> bool:
 
 
 def _stands(line: bytes, text: bytes) -> bool:
-    """As `line in text`, without the preparations that the search for a long needle makes."""
+    """Whether the text has the line; `in` would first make preparations for a needle of such a length."""
     at = text.find(line[:48])
     return at >= 0 and text.startswith(line, at)
 
@@ -124,11 +117,6 @@ def _stands(line: bytes, text: bytes) -> bool:
 def _blanks(text: bytes, at: int) -> int:
     line = text[at : at + 256]
     return len(line) - len(line.lstrip(b" "))
-
-
-def _place(secret: Secret) -> str:
-    split = f", split over {len(secret.spans)} events" if len(secret.spans) > 1 else ""
-    return f"byte {secret.spans[0][0]} of the body{split}"
 
 
 def header_findings(headers: Values, allowed: HeaderList, side: str) -> Iterator[GateFinding]:
@@ -157,7 +145,7 @@ def _field_of(sample: bytes, interaction: Interaction) -> str:
         ("response.headers", response.headers),
         ("request.form", request.form),
     ):
-        for name, those in values.items():
-            if any(text in value for value in those):
+        for name, given in values.items():
+            if any(text in value for value in given):
                 return f"{side}.{name}"
     return "interaction"

@@ -6,48 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 
 from mitmvcr.scrub.placeholders import MARK, is_fact, is_placeholder, is_redacted
 from mitmvcr.scrub.policy import PolicyError
 from mitmvcr.scrub.rules.phrases import decode_base64
+from mitmvcr.scrub.rules.tables import rows
 
-KEEP_REQUEST = frozenset({"accept", "content-type", "user-agent", "openai-beta"})
-"""Request headers that are kept by default, in lower case (design, section 12)."""
-
-KEEP_RESPONSE = frozenset(
-    {
-        "content-type",
-        "retry-after",
-        "retry-after-ms",
-        "x-should-retry",
-        "openai-version",
-        "openai-model",
-        "location",
-        "operation-location",
-    }
-)
-"""Response headers that are kept by default, in lower case (design, section 12)."""
-
-URL_HEADERS = frozenset({"location", "operation-location", "content-location", "referer", "link"})
-"""Headers whose value is a URL."""
-
-_CREDENTIALS = {
-    "authorization": "token",
-    "api-key": "token",
-    "proxy-authorization": "password",
-    "cookie": "cookie",
-    "set-cookie": "cookie",
-    "openai-organization": "org",
-    "openai-project": "project",
-}
-# Anywhere in a name: `x-goog-api-key`, `x-session-id`, `x-client-secret`.
-_CREDENTIAL_WORD = re.compile(r"token|secret|session|credential|key")
-# Those that only sound so. Counts of tokens, in every provider's rate limits; Azure's name of a model's
-# deployment; CORS; caches' and requests' own names (SDKs make a new Idempotency-Key for each request).
-_HARMLESS_NAME = re.compile(
-    r".*ratelimit.*|.*-token-count|azureml-model-session|access-control-.*|sec-websocket-key|surrogate-key"
-    r"|(?:x-)?cache-key|(?:x-)?idempotency-key|x-stainless-.*"
-)
 # A scheme without which a value is judged, also where nothing stands behind it.
 _JUDGED_SCHEME = re.compile(rb"(?:bearer|token|apikey|key)(?:[ \t]+|\Z)", re.IGNORECASE)
 # The word in front of a credential, which stays: `Bearer `, `Basic `.
@@ -56,10 +21,36 @@ _SCHEME = re.compile(rb"[A-Za-z]+[ \t]+(?=\S)")
 _COOKIE = re.compile(rb"(?:^|;)[ \t]*+(?:[^=;]*+=)?([^;]*)")
 
 
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What headers.toml says of names."""
+
+    keep_request: frozenset[str]
+    keep_response: frozenset[str]
+    urls: frozenset[str]
+    kinds: Mapping[str, str]
+    credential_word: re.Pattern[str]
+    harmless: re.Pattern[str]
+
+
+@cache
+def _names() -> _Names:
+    table = rows("headers")
+    return _Names(
+        frozenset(table["keep"]["request"].split()),
+        frozenset(table["keep"]["response"].split()),
+        frozenset(table["urls"]["names"].split()),
+        {name: kind for kind, names in table["credentials"].items() for name in names.split()},
+        re.compile("|".join(table["words"]["words"].split())),
+        re.compile("|".join(table["words"]["harmless"])),
+    )
+
+
 def named_kind(name: str) -> str | None:
     """What kind of credential a header of this (lower-case) name carries; None if it carries none."""
-    kind = _CREDENTIALS.get(name)
-    if kind is None and _CREDENTIAL_WORD.search(name) and not _HARMLESS_NAME.fullmatch(name):
+    names = _names()
+    kind = names.kinds.get(name)
+    if kind is None and names.credential_word.search(name) and not names.harmless.fullmatch(name):
         return "token"
     return kind
 
@@ -138,15 +129,14 @@ class Verdict:
 class HeaderPlan:
     """What becomes of a message's headers, by their names as they are spelled.
 
-    `credentials` are those that carry some, with the kind. `is_plain` says that all others than `kept` are
-    dropped and no kept one is a URL, `as_they_are` also that there are no others.
+    `credentials` are the names of those that carry some, with the kind. `is_plain` says that all but
+    `kept_names` are dropped and none of these is a URL.
     """
 
     verdicts: Mapping[str, Verdict]
     credentials: tuple[tuple[str, str], ...]
-    kept: tuple[str, ...]
+    kept_names: tuple[str, ...]
     is_plain: bool
-    as_they_are: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +150,9 @@ class HeaderList:
     def verdict(self, name: str) -> Verdict:
         """What becomes of one header, and whether its value is a credential or a URL."""
         name = name.lower()
-        if name in self.redact:
-            fate = Fate.REDACT
-        elif name in self.keep:
-            fate = Fate.KEEP
-        else:
-            fate = Fate.DROP
-        return Verdict(fate, named_kind(name), name in URL_HEADERS)
+        fate = Fate.KEEP if name in self.keep else Fate.DROP
+        fate = Fate.REDACT if name in self.redact else fate
+        return Verdict(fate, named_kind(name), name in _names().urls)
 
     def plan(self, names: Iterable[str]) -> HeaderPlan:
         """The plan for headers of these names: one program's requests have the same ones over and over."""
@@ -183,7 +169,7 @@ _PLANS = 256
 
 
 def _plan(verdicts: Mapping[str, Verdict]) -> HeaderPlan:
-    kept = tuple([name for name, verdict in verdicts.items() if verdict.fate is Fate.KEEP])
+    kept_names = tuple([name for name, verdict in verdicts.items() if verdict.fate is Fate.KEEP])
     is_plain = not any(
         verdict.fate is Fate.REDACT
         or (verdict.fate is Fate.KEEP and verdict.is_url)
@@ -191,7 +177,7 @@ def _plan(verdicts: Mapping[str, Verdict]) -> HeaderPlan:
         for name, verdict in verdicts.items()
     )
     carriers = tuple([(name, verdict.kind) for name, verdict in verdicts.items() if verdict.kind])
-    return HeaderPlan(verdicts, carriers, kept, is_plain, is_plain and len(kept) == len(verdicts))
+    return HeaderPlan(verdicts, carriers, kept_names, is_plain)
 
 
 def compile_headers(entries: Iterable[str]) -> tuple[HeaderList, HeaderList]:
@@ -216,6 +202,6 @@ def compile_headers(entries: Iterable[str]) -> tuple[HeaderList, HeaderList]:
         else:
             keep.add(name)
     return (
-        HeaderList(KEEP_REQUEST | keep, frozenset(redact)),
-        HeaderList(KEEP_RESPONSE | keep, frozenset(redact)),
+        HeaderList(_names().keep_request | keep, frozenset(redact)),
+        HeaderList(_names().keep_response | keep, frozenset(redact)),
     )

@@ -148,10 +148,10 @@ def _not_in_source(cassette: Cassette) -> Iterator[Interaction]:
 def _texts(cassette: Cassette) -> Iterator[bytes]:
     if cassette.source is not None:
         yield cassette.source.data
-    for one in _not_in_source(cassette):
-        yield one.request.body
-        yield one.response.body
-        yield from strings([one.request.url, one.request.headers, one.response.headers, one.request.form])
+    for interaction in _not_in_source(cassette):
+        request, response = interaction.request, interaction.response
+        yield from strings([request.body, response.body, request.url])
+        yield from strings([request.headers, response.headers, request.form])
 
 
 def strings(node: Node | Sequence[Node]) -> Iterator[bytes]:

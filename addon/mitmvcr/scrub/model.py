@@ -44,10 +44,9 @@ class Scrubber:
 
     def remember_exchange(self, interaction: Interaction, memory: Memory) -> None:
         """Look out for the credentials in an exchange's headers and URL."""
-        request, response = interaction.request, interaction.response
-        _remember(request.headers, self._request_headers, memory)
-        memory.track_url(_encoded(request.url))
-        _remember(response.headers, self._response_headers, memory)
+        self.remember_credentials(interaction.request, memory)
+        memory.track_url(_encoded(interaction.request.url))
+        _remember(interaction.response.headers, self._response_headers, memory)
 
     def remember_credentials(self, request: Request, memory: Memory) -> None:
         """Look out for the credentials in a request's headers."""
@@ -56,22 +55,21 @@ class Scrubber:
     def request(self, request: Request, memory: Memory) -> Request:
         """The request without secrets; the same object if it had none."""
         self.remember_credentials(request, memory)
-        request = _decoded_request(request)
-        cleaner = _Cleaner(self._rules, memory)
-        cleaner.look_over(self._request_texts(request))
+        request = _decoded(request)
+        cleaner = _Cleaner(self._rules, memory, self._request_texts(request))
         return self._message(request, "request", cleaner)
 
     def requests(self, requests: Sequence[Request], memory: Memory) -> list[Request]:
-        """Each as `request` has it; they are read all at once, which takes a fraction of the time."""
-        # A credential that one tells is looked for in those behind it; a user's pattern may look around.
-        if not self.policy.redact and not any(self.may_hold_credentials(one.headers) for one in requests):
-            decoded = [_decoded_request(one) for one in requests]
-            cleaner = _Cleaner(self._rules, memory)
-            texts = dict.fromkeys(text for one in decoded for text in self._request_texts(one))
-            cleaner.look_over([piece for text in texts for piece in (text, _APART)])
+        """The requests without secrets; they are read all at once, which takes a fraction of the time."""
+        # A credential that a request tells is looked for in those behind; a user's pattern may look around.
+        tells = any(self.may_hold_credentials(request.headers) for request in requests)
+        if not self.policy.redact and not tells:
+            decoded = [_decoded(request) for request in requests]
+            texts = dict.fromkeys(text for request in decoded for text in self._request_texts(request))
+            cleaner = _Cleaner(self._rules, memory, [piece for text in texts for piece in (text, _APART)])
             if cleaner.nothing_there:
-                return [self._message(one, "request", cleaner) for one in decoded]
-        return [self.request(one, memory) for one in requests]
+                return [self._message(request, "request", cleaner) for request in decoded]
+        return [self.request(request, memory) for request in requests]
 
     def interaction(self, interaction: Interaction, memory: Memory) -> Interaction:
         """The interaction without secrets; the same object if it had none. Raises FunctionError."""
@@ -79,15 +77,9 @@ class Scrubber:
         if self._rules.custom.functions:
             interaction = self._rules.custom.applied(interaction)
             self.remember_exchange(interaction, memory)
-        request, response = _decoded_request(interaction.request), _decoded_response(interaction.response)
-        cleaner = _Cleaner(self._rules, memory)
-        cleaner.look_over(
-            [
-                *self._request_texts(request),
-                *_message_texts(response, self._response_headers),
-                *_keyed_texts(interaction.extra),
-            ]
-        )
+        request, response = _decoded(interaction.request), _decoded(interaction.response)
+        texts = [*self._request_texts(request), *_message_texts(response, self._response_headers)]
+        cleaner = _Cleaner(self._rules, memory, [*texts, *_keyed_texts(interaction.extra)])
         request = self._message(request, "request", cleaner)
         response = self._message(response, "response", cleaner)
         extra = cleaner.node(interaction.extra, "extra")
@@ -100,14 +92,27 @@ class Scrubber:
         findings = examine(data, interaction, self._rules.scanner, memory.watch)
         findings += header_findings(interaction.request.headers, self._request_headers, "request")
         findings += header_findings(interaction.response.headers, self._response_headers, "response")
-        return [one for one in findings if not self._rules.custom.allows(one.rule, one.field)]
+        allows = self._rules.custom.allows
+        return [finding for finding in findings if not allows(finding.rule, finding.field)]
 
     def _message(self, message: Message, side: str, cleaner: _Cleaner) -> Message:
-        allowed = self._rules.headers(side)
+        """The message with what changed; itself if nothing did."""
         if cleaner.nothing_there and self._has_only_texts(message):
-            headers = cleaner.headers(message.headers, allowed, side)
+            headers = cleaner.headers(message.headers, side)
             return message if headers is message.headers else replace(message, headers=headers)
-        return _cleaned(message, side, allowed, cleaner)
+        body = cleaner.body(message.body, f"{side}.body", _media_type(message.headers))
+        changes: dict[str, Any] = {"body": body}
+        if isinstance(message, Request):
+            changes["url"] = cleaner.url(message.url, "request.url")
+            changes["request_uri"] = cleaner.url(message.request_uri, "request.request_uri")
+            changes["form"] = cleaner.form(message.form, "request.form")
+        changes["headers"] = cleaner.headers(message.headers, side)
+        changes["trailer"] = cleaner.headers(message.trailer, side)
+        changes["extra"] = cleaner.node(message.extra, f"{side}.extra")
+        if body is not message.body and message.content_length == len(message.body):
+            changes["content_length"] = len(body)
+        real = {name: value for name, value in changes.items() if value is not getattr(message, name)}
+        return replace(message, **real) if real else message
 
     def _has_only_texts(self, message: Request | Response) -> bool:
         """Whether nothing but headers is taken out for where it stands, as parameters and paths may be."""
@@ -129,14 +134,12 @@ class Scrubber:
 class _Cleaner:
     """Cleans the parts of one interaction; each method returns what it was given if it found nothing."""
 
-    __slots__ = ("_decisions", "nothing_there")
+    __slots__ = ("_decisions", "_rules", "nothing_there")
 
-    def __init__(self, rules: Rules, memory: Memory) -> None:
+    def __init__(self, rules: Rules, memory: Memory, texts: Sequence[bytes]) -> None:
+        """Reads all `texts` at once; if nothing is there, none of them is read again by itself."""
+        self._rules = rules
         self._decisions = Decisions(rules, memory)
-        self.nothing_there = False
-
-    def look_over(self, texts: Sequence[bytes]) -> None:
-        """Read all texts at once; if nothing is there, none of them is read again by itself."""
         self._decisions.look_over(texts)
         self.nothing_there = self._decisions.by_name_only
 
@@ -146,16 +149,17 @@ class _Cleaner:
     def url(self, text: str, field: str) -> str:
         return _clean_text(text, lambda value: self._decisions.url(value, field))
 
-    def headers(self, headers: Values, allowed: HeaderList, side: str) -> Values:
+    def headers(self, headers: Values, side: str) -> Values:
         """Those that may stay.
 
         A Content-Encoding does only over a body that can't be decoded: by it the gate refuses that.
         """
         if not headers:
             return headers
-        plan = allowed.plan(headers)
+        plan = self._rules.headers(side).plan(headers)
         if self.nothing_there and plan.is_plain:
-            return headers if plan.as_they_are else {name: headers[name] for name in plan.kept}
+            keeps_all = len(plan.kept_names) == len(headers)
+            return headers if keeps_all else {name: headers[name] for name in plan.kept_names}
         out: dict[str, Sequence[str]] = {}
         for name, values in headers.items():
             if plan.verdicts[name].fate is not Fate.DROP or name.lower() == "content-encoding":
@@ -177,7 +181,7 @@ class _Cleaner:
             def decide(value: bytes, name: str = name) -> list[Change]:
                 return self._decisions.parameter(name, value, field)
 
-            out.setdefault(self._text(name, field), []).extend(_clean_text(one, decide) for one in values)
+            out.setdefault(self._text(name, field), []).extend(_clean_text(text, decide) for text in values)
         same = len(out) == len(form) and all(list(form.get(name, ())) == out[name] for name in out)
         return form if same else out
 
@@ -246,7 +250,7 @@ def _message_texts(message: Request | Response, allowed: HeaderList) -> list[byt
     """The texts of a message that stay in it."""
     headers = message.headers
     texts = [message.body]
-    texts += [_encoded(value) for name in allowed.plan(headers).kept for value in headers[name]]
+    texts += [_encoded(value) for name in allowed.plan(headers).kept_names for value in headers[name]]
     for values in (message.trailer, message.extra):
         if values:
             texts += _keyed_texts(values)
@@ -260,54 +264,19 @@ def _media_type(headers: Values) -> str:
     return ""
 
 
-def _without_coding(headers: Values) -> Values:
-    return {name: values for name, values in headers.items() if name.lower() != "content-encoding"}
-
-
-def _decoded(body: bytes, coding: str) -> bytes | None:
-    """The body without its coding; None if it can't be read."""
+def _decoded(message: Message) -> Message:
+    """The message with its body decoded and without Content-Encoding; itself if it can't be decoded."""
+    coding = stated_coding(message.headers)
+    if not coding:
+        return message
     try:
-        return unpacked(body, coding)
+        body = unpacked(message.body, coding)
     except PackedError:
-        return None
-
-
-def _decoded_request(request: Request) -> Request:
-    coding = stated_coding(request.headers)
-    plain = _decoded(request.body, coding) if coding else None
-    if plain is None:
-        return request
-    length = len(plain) if request.content_length == len(request.body) else request.content_length
-    return replace(request, body=plain, content_length=length, headers=_without_coding(request.headers))
-
-
-def _decoded_response(response: Response) -> Response:
-    coding = stated_coding(response.headers)
-    plain = _decoded(response.body, coding) if coding else None
-    if plain is None:
-        return response
-    headers = _without_coding(response.headers)
-    if plain == response.body:
-        return replace(response, headers=headers)
-    return replace(response, body=plain, headers=headers, content_length=-1, uncompressed=True)
-
-
-def _cleaned(message: Message, side: str, allowed: HeaderList, cleaner: _Cleaner) -> Message:
-    """The message with what changed; itself if nothing did."""
-    body = cleaner.body(message.body, f"{side}.body", _media_type(message.headers))
-    changes: dict[str, Any] = {"body": body}
+        return message
+    headers = {name: values for name, values in message.headers.items() if name.lower() != "content-encoding"}
     if isinstance(message, Request):
-        changes |= {
-            "url": cleaner.url(message.url, "request.url"),
-            "request_uri": cleaner.url(message.request_uri, "request.request_uri"),
-            "form": cleaner.form(message.form, "request.form"),
-        }
-    changes |= {
-        "headers": cleaner.headers(message.headers, allowed, side),
-        "trailer": cleaner.headers(message.trailer, allowed, side),
-        "extra": cleaner.node(message.extra, f"{side}.extra"),
-    }
-    if body is not message.body and message.content_length == len(message.body):
-        changes["content_length"] = len(body)
-    real = {name: value for name, value in changes.items() if value is not getattr(message, name)}
-    return replace(message, **real) if real else message
+        length = len(body) if message.content_length == len(message.body) else message.content_length
+        return replace(message, body=body, content_length=length, headers=headers)
+    if body == message.body:
+        return replace(message, headers=headers)
+    return replace(message, body=body, headers=headers, content_length=-1, uncompressed=True)

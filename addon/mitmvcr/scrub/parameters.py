@@ -5,21 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import unquote_to_bytes
 
-_KINDS = {
-    **dict.fromkeys(("sig", "signature", "x-amz-signature", "x-goog-signature"), "sigtoken"),
-    **dict.fromkeys(("api-key", "api_key", "apikey", "key", "x-api-key", "authorization"), "token"),
-    **dict.fromkeys(("subscription-key", "ocp-apim-subscription-key", "code"), "token"),
-    **dict.fromkeys(("x-amz-credential", "x-goog-credential", "awsaccesskeyid"), "awstoken"),
-    **dict.fromkeys(("token", "access_token", "refresh_token", "id_token", "auth_token"), "token"),
-    **dict.fromkeys(("x-amz-security-token", "access-token", "session_token", "device_code"), "token"),
-    **dict.fromkeys(("client_secret", "secret", "client_assertion", "assertion"), "token"),
-    **dict.fromkeys(("password", "passwd", "pwd", "passphrase", "pass"), "password"),
-}
-_COMMON = frozenset({"key", "token", "code", "pass", "signature", "secret"})
-"""Names that other things have too (a cursor's, a sort key's): only long values count."""
+from mitmvcr.scrub.rules.tables import rows
+
 _SHORTEST_COMMON = 12
+"""The shortest value (in bytes or characters) that counts where a name is of other things too."""
 
 # What begins a URL's query or fragment; a URL without a host may begin with a pair.
 _QUERY = re.compile(rb"[?#&]")
@@ -40,13 +32,19 @@ class SecretParameter:
     value: bytes
 
 
+@cache
+def _names() -> dict[str, tuple[str, int]]:
+    """By name: the kind of secret, and the shortest value that counts."""
+    table = rows("parameters").items()
+    names = {name: (kind, 1) for kind, row in table for name in row["names"].split()}
+    common = {name: (kind, _SHORTEST_COMMON) for kind, row in table for name in row.get("common", "").split()}
+    return names | common
+
+
 def secret_parameter(name: str, value: str | bytes) -> str | None:
     """The kind of secret that a parameter's value is; None if it is none."""
-    lower = name.lower()
-    kind = _KINDS.get(lower)
-    if kind is None or not value or (lower in _COMMON and len(value) < _SHORTEST_COMMON):
-        return None
-    return kind
+    kind, shortest = _names().get(name.lower(), (None, 0))
+    return kind if len(value) >= shortest else None
 
 
 def in_url(url: bytes) -> Iterator[SecretParameter]:

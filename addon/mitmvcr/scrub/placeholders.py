@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import pairwise
+
+from mitmvcr.scrub.rules.tables import compiled, rows
 
 MARK = re.compile(rb"REDACTED-([a-z][a-z0-9]*)-([0-9]+)")
 """Our own replacement: its kind and its number in the cassette."""
@@ -11,13 +14,14 @@ MARK = re.compile(rb"REDACTED-([a-z][a-z0-9]*)-([0-9]+)")
 _LONGEST = 64
 """Longer values (in bytes) are not taken for placeholders of words or masks."""
 
-# What test suites make their keys of. A random value stays random when these are taken out of it.
-_WORDS = re.compile(
-    rb"(?i)anthropic|azure|openai|(?:pass)?word|api|key|token|secret|bearer|org|proj(?:ect)?|svcacct|admin|"
-    rb"test(?:ing)?|fake|dummy|mock|stub|example|sample|placeholder|redacted|filtered|hidden|changeme|insert|"
-    rb"your|this|that|the|for|only|with|not|real|actual|valid|invalid|wrong|bad|unused|some|any|my|is|an|"
-    rb"here|foo|bar|baz|qux|sk|[^A-Za-z0-9]+"
-)
+
+@cache
+def _patterns() -> dict[str, re.Pattern[bytes]]:
+    """Of `dummy` words, `fact`s and `redacted` values."""
+    table = rows("placeholders")
+    return {name: compiled("|".join(row["any_of"]), any_case=True) for name, row in table.items()}
+
+
 _FEW = 3
 _STEADY = 0.8
 
@@ -28,33 +32,20 @@ def is_dummy(value: bytes) -> bool:
     `sk-xxxx…`, `sk-test-1234567890`, `<your key>`. Of values of 16 random letters and digits less than one
     in 10^11 is: four of five neighbours would have to follow each other.
     """
-    rest = _WORDS.sub(b"", value).lower()
+    rest = _patterns()["dummy"].sub(b"", value).lower()
     if len(rest) <= _FEW:
         return True
-    steps = sum(_follows(one, two) for one, two in pairwise(rest))
+    steps = sum(_follows(left, right) for left, right in pairwise(rest))
     return steps >= _STEADY * (len(rest) - 1)
 
 
 _ROUND = frozenset([b"90", b"9a", b"0a", b"z0", b"z1", b"za", b"f0", b"f1", b"01", b"0f"])
 
 
-def _follows(one: int, two: int) -> bool:
-    return two - one in (0, 1) or bytes((one, two)) in _ROUND
+def _follows(left: int, right: int) -> bool:
+    return right - left in (0, 1) or bytes((left, right)) in _ROUND
 
 
-# A number, a time span (`1m30s`), a date, a flag; masks without letters; names of variables and templates
-# (`${KEY}`, `{{key}}`, `<key>`, `$KEY`).
-_FACT = re.compile(
-    rb"[-+]?[0-9.,]{1,20}|(?:[0-9.]+(?:ms|[smhd])){1,4}|[0-9T:.Z+-]{1,32}|true|false|yes|no|none|null|n/a"
-    rb"|[\s*.xX#<>\[\](){}_-]*+|\$?\{[^{}]{0,64}\}|\{\{[^{}]{0,64}\}\}|<[^<>]{0,64}>|\$[A-Z_]{1,64}",
-    re.IGNORECASE,
-)
-# Words of other tools and of authors, anywhere in a short value: `FILTERED`, `sk-fake`, `your-key`, `xxx`.
-_REDACTED = re.compile(
-    rb"redacted|filtered|removed|scrubbed|masked|hidden|saniti[sz]ed|anonymi[sz]ed|censored|dummy|fake|mock"
-    rb"|placeholder|example|invalid|changeme|your[-_ ]|not[-_ ]?(?:needed|used|required)|xxx|\*\*\*",
-    re.IGNORECASE,
-)
 # 16 letters and digits in a row, a digit among them: too random for such a word to make it harmless.
 _RANDOM = re.compile(rb"(?=[A-Za-z]{0,15}[0-9])[A-Za-z0-9]{16}")
 # Up to five words of one case each, a short number behind: `test-key`, `my_key_12`; no `aB3dE5`.
@@ -65,14 +56,16 @@ _PLAIN_WORDS = re.compile(
 
 def is_fact(value: bytes) -> bool:
     """Whether a value is a count, a time, a flag, a mask or a variable's name: never anybody's secret."""
-    return len(value) <= _LONGEST and _FACT.fullmatch(value) is not None
+    return len(value) <= _LONGEST and _patterns()["fact"].fullmatch(value) is not None
 
 
 def is_redacted(value: bytes) -> bool:
     """Whether another tool, or the author, has put a word or a mask in a secret's place."""
     if len(value) > _LONGEST:
         return False
-    return (_REDACTED.search(value) is not None and not _RANDOM.search(value)) or not value.strip(b"*.xX# ")
+    return (
+        _patterns()["redacted"].search(value) is not None and not _RANDOM.search(value)
+    ) or not value.strip(b"*.xX# ")
 
 
 def is_placeholder(value: bytes, kind: str) -> bool:

@@ -17,7 +17,7 @@ from mitmvcr.scrub.detect.readings import joined, joined_texts, unescaped, wide
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.search import are_clear, find_secrets, is_clear
 from mitmvcr.scrub.detect.seen_values import Watch
-from mitmvcr.scrub.rules.shapes import RULES
+from mitmvcr.scrub.rules.shapes import shape_rules
 from tests.scrub.planting import KINDS
 
 RANDOM = random.Random(5)
@@ -115,7 +115,7 @@ def test_what_one_scanner_has_read_is_not_clear_for_another() -> None:
     secret = KINDS["openai-plain"](RANDOM).encode()
     body = b'{"said":"' + b"x " * 400 + secret + b'"}' * 2
     known = watch()
-    assert are_clear([body], Scanner([rule for rule in RULES if rule.name == "groq-key"], ()), known)
+    assert are_clear([body], Scanner([rule for rule in shape_rules() if rule.name == "groq-key"], ()), known)
     assert not is_clear(body, SCANNER, known)
     assert find_secrets(body, SCANNER, known)
 
@@ -134,7 +134,7 @@ def test_text_in_which_something_was_found_is_never_clear() -> None:
 
 
 def test_no_shape_has_what_texts_are_split_at() -> None:
-    for rule in RULES:
+    for rule in shape_rules():
         literal = rule.literals[0].encode()
         for found in (rule.pattern.fullmatch(literal + b"{"), rule.pattern.fullmatch(b"{" + literal)):
             assert found is None, rule.name

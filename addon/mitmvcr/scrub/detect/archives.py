@@ -9,15 +9,10 @@ import re
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 from mitmvcr.errors import MitmvcrError, TooLargeError
 from mitmvcr.http.content_coding import MAGIC, actual_coding, coding_of, decode_body
 from mitmvcr.http.multipart import body_parts
-
-if TYPE_CHECKING:
-    from bz2 import BZ2Decompressor
-    from lzma import LZMADecompressor
 
 LIMIT = 64 * 1024 * 1024
 """Bytes that a body, with all that is packed in it, is unpacked to at most."""
@@ -62,9 +57,9 @@ def has_archives(body: bytes) -> bool:
     return any(_ARCHIVE.match(part) for part in _parts(body))
 
 
-# How archives begin; tar's sign stands 257 bytes behind the beginning.
+# How archives and bzip2's and xz's files begin; tar's sign stands 257 bytes behind the beginning.
 _ARCHIVE = re.compile(
-    rb"(?P<zip>PK\x03\x04)|(?P<bzip2>BZh[1-9]1AY&SY)|(?P<xz>\xfd7zXZ\0)|(?P<other>7z\xbc\xaf\x27\x1c|Rar!\x1a\x07)"
+    rb"(?P<zip>PK\x03\x04)|(?P<compressed>BZh[1-9]1AY&SY|\xfd7zXZ\0)|(?P<other>7z\xbc\xaf\x27\x1c|Rar!\x1a\x07)"
     rb"|(?P<coding>" + b"|".join(map(re.escape, MAGIC)) + rb")|(?P<tar>.{257}ustar)",
     re.DOTALL,
 )
@@ -139,24 +134,16 @@ def _coded(data: bytes, budget: _Budget) -> Iterator[bytes]:
     yield budget.take(unpacked(data, coding, budget.left), coding)
 
 
-def _bzip2(data: bytes, budget: _Budget) -> Iterator[bytes]:
+def _compressed(data: bytes, budget: _Budget) -> Iterator[bytes]:
     import bz2  # noqa: PLC0415 - as above
-
-    return _decompressed(bz2.BZ2Decompressor(), OSError, data, budget)
-
-
-def _xz(data: bytes, budget: _Budget) -> Iterator[bytes]:
     import lzma  # noqa: PLC0415 - as above
 
-    return _decompressed(lzma.LZMADecompressor(memlimit=_XZ_MEMORY), lzma.LZMAError, data, budget)
-
-
-def _decompressed(
-    tool: BZ2Decompressor | LZMADecompressor, failure: type[Exception], data: bytes, budget: _Budget
-) -> Iterator[bytes]:
+    tool: bz2.BZ2Decompressor | lzma.LZMADecompressor = (
+        bz2.BZ2Decompressor() if data.startswith(b"BZ") else lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+    )
     try:
         plain = tool.decompress(data, max_length=budget.left + 1)
-    except failure as error:
+    except (OSError, lzma.LZMAError) as error:
         raise PackedError(f"compressed data that can't be read ({error})") from None
     budget.take(plain, "compressed data")
     if not tool.eof or tool.unused_data:
@@ -168,4 +155,4 @@ def _unknown(_data: bytes, _budget: _Budget) -> Iterator[bytes]:
     raise PackedError("an archive of 7-Zip or RAR, which can't be looked into")
 
 
-_READERS = {"zip": _zip, "tar": _tar, "coding": _coded, "bzip2": _bzip2, "xz": _xz, "other": _unknown}
+_READERS = {"zip": _zip, "tar": _tar, "coding": _coded, "compressed": _compressed, "other": _unknown}

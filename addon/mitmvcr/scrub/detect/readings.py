@@ -1,14 +1,12 @@
-"""Other readings of a text in which a secret may hide: unescaped, or joined over a stream's events.
-
-A view is a text and the way back from places in it to places in the bytes it was made from.
-"""
+"""Other readings of a text in which a secret may hide: unescaped, or joined over a stream's events."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from mitmvcr.scrub.detect.json_leaves import leaves
 from mitmvcr.scrub.detect.tokens import Span
@@ -22,22 +20,43 @@ _BACKSLASHED = re.compile(rb"\\(?:u00[2-7]|/|x[2-7])")
 
 
 @dataclass(frozen=True, slots=True)
-class Unescaped:
-    """A text without JSON's, YAML's and URLs' escapes of ASCII, nested ones included."""
+class View:
+    """A text in which secrets may hide, and what gives the places in the bytes for places in it.
+
+    Several where they are apart there. `is_wide`: the bytes are UTF-16.
+    """
 
     text: bytes
-    _places: Sequence[int]
-    _shrunk: Sequence[int]
-
-    def spans(self, start: int, end: int) -> list[Span]:
-        return [(self._back(start), self._back(end))]
-
-    def _back(self, at: int) -> int:
-        return at + self._shrunk[bisect_left(self._places, at)]
+    spans: Callable[[int, int], list[Span]]
+    is_wide: bool = False
 
 
-def unescaped(data: bytes) -> Unescaped | None:
-    """The text without escapes; None if it has none that could hide a secret."""
+def whole_views(data: bytes) -> Iterator[View]:
+    """The text itself, unescaped, and its stretches of UTF-16."""
+    yield View(data, lambda start, end: [(start, end)])
+    plain = unescaped(data)
+    if plain:
+        yield plain
+    yield from wide(data)
+
+
+def split_views(data: bytes) -> Iterator[View]:
+    """What a stream's events make up together, as it is and unescaped."""
+    for view in joined(data):
+        yield view
+        plain = unescaped(view.text)
+        if plain:
+            yield _through(plain, view)
+
+
+def _through(inner: View, outer: View) -> View:
+    return View(
+        inner.text, lambda *span: [back for place in inner.spans(*span) for back in outer.spans(*place)]
+    )
+
+
+def unescaped(data: bytes) -> View | None:
+    """The text without JSON's, YAML's and URLs' escapes of ASCII, also nested ones; None if it has none."""
     if b"%" not in data and not _BACKSLASHED.search(data):
         return None
     pieces: list[bytes] = []
@@ -53,31 +72,26 @@ def unescaped(data: bytes) -> Unescaped | None:
     if not places:
         return None
     pieces.append(data[at:])
-    return Unescaped(b"".join(pieces), places, shrunk)
+
+    def back(place: int) -> int:
+        return place + shrunk[bisect_left(places, place)]
+
+    return View(b"".join(pieces), lambda start, end: [(back(start), back(end))])
 
 
 # 12 ASCII characters or more, each with a zero byte behind it; the last one's may be cut off.
 _WIDE = re.compile(rb"(?:[\t\n\r -~]\0){12,}[ -~]?")
 
 
-@dataclass(frozen=True, slots=True)
-class Wide:
-    """A stretch of UTF-16's ASCII, of either byte order: each character and the zero byte behind it."""
-
-    text: bytes
-    _at: int
-    _size: int
-
-    def spans(self, start: int, end: int) -> list[Span]:
-        return [(self._at + 2 * start, self._at + min(2 * end, self._size))]
+def wide(data: bytes) -> Iterator[View]:
+    """The stretches of UTF-16's ASCII in a text, of either byte order, each by itself."""
+    for found in _WIDE.finditer(data) if b"\0" in data else ():
+        yield _wide(found.group(), found.start())
 
 
-def wide(data: bytes) -> Iterator[Wide]:
-    """The stretches of UTF-16 in a text, each by itself."""
-    if b"\0" in data:
-        for found in _WIDE.finditer(data):
-            stretch = found.group()
-            yield Wide(stretch[::2], found.start(), len(stretch))
+def _wide(stretch: bytes, at: int) -> View:
+    size = len(stretch)
+    return View(stretch[::2], lambda start, end: [(at + 2 * start, at + min(2 * end, size))], is_wide=True)
 
 
 # A backslash at the line's end, the indentation below, and the backslash that keeps a blank.
@@ -90,27 +104,6 @@ def unfolded(data: bytes) -> bytes:
     A blank that begins the next line has a backslash in front; that of an escape as `\"` stays.
     """
     return _FOLD.sub(b"", data) if b"\\" in data else data
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """What a stream's events say one after the other, without the frames around it."""
-
-    text: bytes
-    _at: Sequence[int]
-    _origins: Sequence[int]
-
-    def spans(self, start: int, end: int) -> list[Span]:
-        out = []
-        number = bisect_right(self._at, start) - 1
-        while start < end:
-            stop = min(end, self._at[number + 1]) if number + 1 < len(self._at) else end
-            origin = self._origins[number] + start - self._at[number]
-            if stop > start:
-                out.append((origin, origin + stop - start))
-            start = stop
-            number += 1
-        return out
 
 
 _DELTA = re.compile(
@@ -128,7 +121,7 @@ _PLAIN_FIRST = re.compile(rb"data:[ \t]?+((?![\[{])[^\r\n]+)")
 _PLAIN = re.compile(rb"\n" + _PLAIN_FIRST.pattern)
 
 
-def joined(data: bytes) -> Iterator[Joined]:
+def joined(data: bytes) -> Iterator[View]:
     """The texts that a stream's events make up together, each by itself."""
     names: dict[bytes, list[Span]] = {}
     for found in _DELTA.finditer(data):
@@ -147,9 +140,9 @@ def joined(data: bytes) -> Iterator[Joined]:
 
 
 def joined_texts(data: bytes) -> Iterable[bytes]:
-    """The same texts alone, which is quicker."""
+    """The texts of `joined` without their places, which is quicker."""
     if _SECOND.search(data):
-        return [one.text for one in joined(data)]
+        return [view.text for view in joined(data)]
     first = _PLAIN_FIRST.match(data)
     names: dict[bytes, list[bytes]] = {b"": [first[1]] if first else []}
     names[b""] += _PLAIN.findall(data)
@@ -191,13 +184,19 @@ def _crowded(data: bytes, start: int, end: int, pieces: Sequence[Span]) -> Itera
             yield key, (leaf.start, leaf.end)
 
 
-def _join(data: bytes, fragments: Sequence[Span]) -> Joined:
-    pieces, at, origins = [], [], []
-    size = 0
-    for start, end in fragments:
-        if end > start:
-            pieces.append(data[start:end])
-            at.append(size)
-            origins.append(start)
-            size += end - start
-    return Joined(b"".join(pieces), at, origins)
+def _join(data: bytes, fragments: Sequence[Span]) -> View:
+    fragments = [span for span in fragments if span[0] < span[1]]
+    # Where each begins in the text, and at last where that ends.
+    starts = [0, *accumulate(end - start for start, end in fragments)]
+
+    def spans(start: int, end: int) -> list[Span]:
+        first, last = bisect_right(starts, start) - 1, bisect_left(starts, end)
+        places = []
+        for at, (origin, _), stop in zip(
+            starts[first:last], fragments[first:last], starts[first + 1 : last + 1], strict=True
+        ):
+            left = max(start, at)
+            places.append((origin + left - at, origin + min(end, stop) - at))
+        return places
+
+    return View(b"".join(data[start:end] for start, end in fragments), spans)

@@ -8,14 +8,15 @@ so the cost is linear.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from mitmvcr.scrub.detect.tokens import BASE64, BLOB, BREAK, SHORTEST, Span, blobs, token_runs
 from mitmvcr.scrub.placeholders import MARK, is_dummy
 from mitmvcr.scrub.rules.detection import Detection, entropy
-from mitmvcr.scrub.rules.names import GENERIC, is_no_word, looks_random, named_kinds
-from mitmvcr.scrub.rules.phrases import ALWAYS, Guarded, decode_base64
-from mitmvcr.scrub.rules.shapes import RULES, Rule
+from mitmvcr.scrub.rules.names import is_no_word, named_kinds
+from mitmvcr.scrub.rules.phrases import Guarded, decode_base64, finders
+from mitmvcr.scrub.rules.shapes import Rule, shape_rules
 
 KEPT_IDS = (
     b"call_", b"resp_", b"chatcmpl-", b"msg_", b"rs_", b"file-", b"batch_", b"ft:", b"asst_", b"thread_",
@@ -49,11 +50,6 @@ def _trie(words: Iterable[str]) -> bytes:
     return render(tree).encode()
 
 
-def _shortest_start(text: str, words: Container[str]) -> str:
-    """The shortest of the words that a text, one of them, begins with."""
-    return next(text[:size] for size in range(1, len(text) + 1) if text[:size] in words)
-
-
 class _Literals:
     """The literals of some rules in one pattern, and the rules that each place of it may stand for."""
 
@@ -71,10 +67,14 @@ class _Literals:
             parts.append(rb"(?:(?<![A-Za-z0-9_])|(?<=\\[nrtbf]))" + _trie(bounded))
         self.pattern = re.compile(b"|".join(parts))
         by_letter: dict[int, list[tuple[bytes, Rule]]] = {}
-        for text, those in texts.items():
-            by_letter.setdefault(ord(text[0]), []).extend((text.encode(), rule) for rule in those)
+        for text, fitting in texts.items():
+            by_letter.setdefault(ord(text[0]), []).extend((text.encode(), rule) for rule in fitting)
         # The trie stops at the shortest of literals that begin alike; all that fit are tried there.
-        stops = {_shortest_start(text, words).encode() for words in (bounded, free) for text in words}
+        stops = {
+            next(text[:size] for size in range(1, len(text) + 1) if text[:size] in words).encode()
+            for words in (bounded, free)
+            for text in words
+        }
         self.rules = {
             stop: [
                 (text, rule)
@@ -86,31 +86,39 @@ class _Literals:
 
 
 class Scanner:
-    """A table of rules, compiled. Immutable but for a cache of what short runs were found to be."""
+    """Rules, all of `shapes` by default, and finders, compiled.
 
-    def __init__(self, rules: Sequence[Rule] = RULES, finders: Sequence[Guarded] = ALWAYS) -> None:
-        self._finders = tuple(finders)
-        self._words = [words[0] if words else b"" for words, _ in finders]
-        self._literals = _Literals(rules)
-        self._telling_literals = _Literals(rules, shortest=_TELLING)
-        self._telling_words = [
-            text.encode()
-            for rule in rules
-            for text in rule.literals
-            if text.isalnum() and len(text) >= _TELLING
-        ]
+    Immutable but for a cache of what short runs were found to be.
+    """
+
+    def __init__(
+        self, rules: Sequence[Rule] | None = None, phrase_finders: Sequence[Guarded] | None = None
+    ) -> None:
+        self._rules = shape_rules() if rules is None else rules
+        self._finders = finders() if phrase_finders is None else tuple(phrase_finders)
+        self._words = [words[0] if words else b"" for words, _ in self._finders]
+        self._literals = _Literals(self._rules)
         # By hash, so that no secret is kept.
-        self._known: dict[int, int] = {}
+        self._states: dict[int, int] = {}
+
+    @cached_property
+    def _telling_literals(self) -> _Literals:
+        return _Literals(self._rules, shortest=_TELLING)
+
+    @cached_property
+    def _telling_words(self) -> list[bytes]:
+        texts = [text for rule in self._rules for text in rule.literals]
+        return [text.encode() for text in texts if text.isalnum() and len(text) >= _TELLING]
 
     def in_runs(self, data: bytes, spans: Sequence[Span], runs: Sequence[bytes]) -> list[Detection]:
         """The secrets that token runs tell, in no order; some may overlap. `spans` are the runs' places."""
         hits: list[Detection] = []
-        known = self._known
+        states = self._states
         for (start, end), run in zip(spans, runs, strict=True):
             if end - start >= BLOB:
                 self._look_around_blobs(data, start, end, hits)
                 continue
-            state = known.get(hash(run)) if end - start <= _CACHED else self._state(run)
+            state = states.get(hash(run)) if end - start <= _CACHED else self._state(run)
             if state is None:
                 state = self._remember(run)
             if state or (start and data[start - 1] == _BACKSLASH):
@@ -137,7 +145,7 @@ class Scanner:
 
         But a backslash: then its first letter is of an escape.
         """
-        return self._known.get(hash(run)) == 0
+        return self._states.get(hash(run)) == 0
 
     def _look_at(self, data: bytes, start: int, end: int, state: int, hits: list[Detection]) -> None:
         before = data[start - 1] if start else 0
@@ -169,9 +177,9 @@ class Scanner:
         if not run.strip(_NUMBER):
             # An embedding has thousands of floats; a name may say that a whole number is a secret.
             return _NAMED if run.isdigit() else 0
-        if len(self._known) >= _CACHE_SIZE:
-            self._known.clear()
-        state = self._known[hash(run)] = self._state(run)
+        if len(self._states) >= _CACHE_SIZE:
+            self._states.clear()
+        state = self._states[hash(run)] = self._state(run)
         return state
 
     def _state(self, run: bytes) -> int:
@@ -277,7 +285,7 @@ def _find_named(data: bytes, start: int, hits: list[Detection]) -> None:
         value = found.group()
         if (kind.entropy and entropy(value) < kind.entropy) or _ID.match(value):
             continue
-        if not (looks_random(value) if kind is GENERIC else is_no_word(value)) or is_dummy(value):
+        if not kind.accept(value) or is_dummy(value):
             continue
         hits.append(Detection(start, found.end(), kind.name, kind.kind, value))
     if data[start - 1] == _BLANK:
@@ -316,8 +324,5 @@ def _in_blob(data: bytes, hit: Detection) -> bool:
 
 
 def _without_replacements(hits: list[Detection]) -> list[Detection]:
-    return [hit for hit in hits if not _is_replacement(hit.value)] if hits else hits
-
-
-def _is_replacement(value: bytes) -> bool:
-    return b"REDACTED-" in value and len(MARK.sub(b"", value)) < SHORTEST
+    """Without those that are one of our replacements, with less than a token beside it."""
+    return [hit for hit in hits if b"REDACTED-" not in hit.value or len(MARK.sub(b"", hit.value)) >= SHORTEST]

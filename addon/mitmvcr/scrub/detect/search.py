@@ -1,4 +1,4 @@
-"""Everything that finds secrets in a text, put together: looks, tracked values, hidden readings."""
+"""Text -> its secrets with their places: by looks, by seen values, in all readings; replaces nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mitmvcr.http.sse import has_events
-from mitmvcr.scrub.detect.readings import Joined, Unescaped, joined, joined_texts, unescaped, wide
+from mitmvcr.scrub.detect.readings import joined_texts, split_views, unescaped, whole_views, wide
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.seen_values import Clear, Watch
 from mitmvcr.scrub.detect.tokens import BREAK, ESCAPED_RUN, Span, token_runs
@@ -25,6 +25,10 @@ class Secret:
     kind: str
     value: bytes
     is_wide: bool = False
+
+    @property
+    def size(self) -> int:
+        return sum(end - start for start, end in self.spans)
 
     def written(self, replacement: bytes) -> bytes:
         """A replacement as it is to stand in the secret's place."""
@@ -44,24 +48,18 @@ def find_secrets(data: bytes, scanner: Scanner, watch: Watch, *, only_split: boo
     in_one_place = not only_split and _has_whole(data, scanner, watch, clear)
     if not in_one_place and not (has_events(data) and _has_split(data, scanner, watch, clear)):
         return []
-    found = []
-    if not only_split:
-        found += [_secret(hit, [(hit.start, hit.end)]) for hit in _hits(data, scanner, watch)]
-        plain = unescaped(data)
-        if plain:
-            found += [_secret(h, plain.spans(h.start, h.end)) for h in _hits(plain.text, scanner, watch)]
-        for stretch in wide(data):
-            found += [
-                _secret(h, stretch.spans(h.start, h.end), is_wide=True)
-                for h in _hits(stretch.text, scanner, watch)
-            ]
+    views = [] if only_split else [*whole_views(data)]
     if has_events(data):
-        for view in _split_views(data):
-            found += [_secret(h, view.spans(h.start, h.end)) for h in _hits(view.text, scanner, watch)]
+        views += split_views(data)
+    found = [
+        Secret(tuple(view.spans(hit.start, hit.end)), hit.rule, hit.kind, hit.value, view.is_wide)
+        for view in views
+        for hit in _hits(view.text, scanner, watch)
+    ]
     if not found:
         return found
     if _PROTECTED in data:
-        found = [one for one in found if one.rule.startswith("tracked-") or not _is_protected(data, one)]
+        found = [hit for hit in found if hit.rule.startswith("tracked-") or not _is_protected(data, hit)]
     return _disjoint(found)
 
 
@@ -79,7 +77,7 @@ def are_clear(texts: Sequence[bytes], scanner: Scanner, watch: Watch) -> bool:
 
 def is_clear(text: bytes, scanner: Scanner, watch: Watch) -> bool:
     """Whether a text, the very object, was just found to have none, with all that is looked out for now."""
-    return any(text is known for known in watch.clear(scanner).texts)
+    return any(text is clear for clear in watch.clear(scanner).texts)
 
 
 _BETWEEN = b"\n\x01"
@@ -92,11 +90,11 @@ def _has_whole(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> boo
     plain = unescaped(data)
     if plain and _has_any(plain.text, scanner, watch, clear):
         return True
-    return b"\0" in data and any(_has_any(one.text, scanner, watch, clear) for one in wide(data))
+    return b"\0" in data and any(_has_any(view.text, scanner, watch, clear) for view in wide(data))
 
 
 def _has_split(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
-    """The same for those that a stream's events share."""
+    """Whether there may be secrets that a stream's events share; never a wrong no."""
     for text in joined_texts(data):
         if _has_any(text, scanner, watch, clear):
             return True
@@ -122,7 +120,7 @@ def _has_any(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
         runs = [text[start:end] for start, end in spans]
         by_hash = dict(zip(map(hash, runs), runs, strict=True))
         new = by_hash.keys() - clear.untracked
-        if watch.suspects([by_hash[one] for one in new]) or scanner.in_runs(text, spans, runs):
+        if watch.suspects([by_hash[number] for number in new]) or scanner.in_runs(text, spans, runs):
             return True
         clear.remember_runs(new, [run for run in runs if scanner.says_nothing(run)])
     has_words = scanner.has_words(text)
@@ -145,30 +143,6 @@ def _hits(data: bytes, scanner: Scanner, watch: Watch) -> Iterator[Detection]:
     yield from scanner.phrases(data)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stacked:
-    """A view of a view."""
-
-    text: bytes
-    _inner: Unescaped
-    _outer: Joined | Unescaped
-
-    def spans(self, start: int, end: int) -> list[Span]:
-        return [back for inner in self._inner.spans(start, end) for back in self._outer.spans(*inner)]
-
-
-def _split_views(data: bytes) -> Iterator[Joined | _Stacked]:
-    for text in joined(data):
-        yield text
-        inner = unescaped(text.text)
-        if inner:
-            yield _Stacked(inner.text, inner, text)
-
-
-def _secret(hit: Detection, spans: list[Span], *, is_wide: bool = False) -> Secret:
-    return Secret(tuple(spans), hit.rule, hit.kind, hit.value, is_wide)
-
-
 def _is_protected(data: bytes, secret: Secret) -> bool:
     """Whether it lies in the value of an `encrypted_content`, which later requests send back."""
     start, end = secret.spans[0]
@@ -184,13 +158,15 @@ def _disjoint(found: Sequence[Secret]) -> list[Secret]:
     """Without overlaps, the longer ones first in their right; what sticks out of one stays a secret."""
     out: list[Secret] = []
     taken: list[Span] = []  # in order, not overlapping
-    for secret in sorted(found, key=lambda one: (-sum(e - s for s, e in one.spans), one.spans)):
+    for secret in sorted(
+        found, key=lambda secret: (-sum(end - start for start, end in secret.spans), secret.spans)
+    ):
         spans = [part for span in secret.spans for part in _without(span, taken)]
         if spans:
             out.append(replace(secret, spans=tuple(spans)))
             for span in spans:
                 insort(taken, span)
-    return sorted(out, key=lambda one: one.spans)
+    return sorted(out, key=lambda secret: secret.spans)
 
 
 def _without(span: Span, taken: Sequence[Span]) -> list[Span]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote_from_bytes
 
+from mitmvcr.scrub.detect.readings import unescaped
 from mitmvcr.scrub.detect.tokens import SHORTEST, longest_token
-from mitmvcr.scrub.rules.detection import Detection
+from mitmvcr.scrub.rules.detection import Detection, places
 
 # Base64 of either alphabet, and with it hexadecimal.
 _CODED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
@@ -24,8 +25,8 @@ _LONGEST = 512
 _LARGEST = 1 << 20
 
 
-def squeeze(data: bytes) -> bytes:
-    """Without blanks, line ends, quotes and backslashes: however YAML folds and quotes, it is the same."""
+def _squeeze(data: bytes) -> bytes:
+    """Without blanks, line ends, quotes and backslashes: what YAML's folding and quoting change."""
     return data.translate(None, _SQUEEZED)
 
 
@@ -59,16 +60,8 @@ class Watch:
         self._anywhere: list[tuple[bytes, _Forms]] = []
         self._clear = Clear(None)
 
-    def __contains__(self, value: bytes) -> bool:
-        return value in self._forms
-
     def __len__(self) -> int:
         return len(self._forms)
-
-    @property
-    def has_folding(self) -> bool:
-        """Whether there are values that YAML may fold or quote, so that they must be squeezed to be found."""
-        return any(forms.squeezed for forms in self._forms.values())
 
     def kind(self, value: bytes) -> str | None:
         """The kind of a value that is looked out for."""
@@ -81,13 +74,13 @@ class Watch:
         With `most` it counts among its kind's last seen values, of which no more than those are looked out
         for; without, it is never forgotten. A value keeps the kind and the right that it was first given.
         """
-        known = self._forms.get(value)
-        if known is None:
+        forms = self._forms.get(value)
+        if forms is None:
             self._insert(_forms(value, kind))
-        elif value not in self._recent.get(known.kind, ()):
+        elif value not in self._recent.get(forms.kind, ()):
             return
         else:
-            kind = known.kind
+            kind = forms.kind
         if most:
             self._refresh(value, kind, most)
 
@@ -148,11 +141,16 @@ class Watch:
         """Where a value, or a form of it, stands that has no long run of token characters."""
         return [hit for probe, forms in self._anywhere if probe in data for hit in _hits(data, forms)]
 
-    def in_squeezed(self, data: bytes) -> Iterator[tuple[bytes, str]]:
-        """The values with blanks or quotes that stand in squeezed text, however quoted and folded."""
-        for forms in self._forms.values():
-            if forms.squeezed and forms.squeezed in data:
-                yield forms.value, forms.kind
+    def folded(self, text: bytes) -> Iterator[tuple[bytes, str]]:
+        """The values with blanks or quotes that stand in a text, however YAML quotes and folds them."""
+        folding = [forms for forms in self._forms.values() if forms.squeezed]
+        if not folding:
+            return
+        plain = unescaped(text)
+        for data in map(_squeeze, [text, plain.text] if plain else [text]):
+            for forms in folding:
+                if forms.squeezed in data:
+                    yield forms.value, forms.kind
 
 
 def _size(probe: tuple[bytes, _Forms]) -> int:
@@ -180,37 +178,30 @@ class Clear:
         _remember(self.runs, harmless)
 
     def remember_pieces(self, pieces: Iterable[bytes]) -> None:
-        _remember(self.pieces, [one for one in pieces if len(one) <= _LONGEST])
+        _remember(self.pieces, [piece for piece in pieces if len(piece) <= _LONGEST])
 
     def remember_texts(self, texts: Iterable[bytes]) -> None:
-        self.texts = [one for one in texts if _LONGEST < len(one) <= _LARGEST]
+        self.texts = [text for text in texts if _LONGEST < len(text) <= _LARGEST]
 
 
-Known = TypeVar("Known", bytes, int)
+Item = TypeVar("Item", bytes, int)
 
 
-def _remember(known: set[Known], more: Iterable[Known]) -> None:
-    if len(known) > _REMEMBERED:
-        known.clear()
-    known.update(more)
+def _remember(items: set[Item], more: Iterable[Item]) -> None:
+    if len(items) > _REMEMBERED:
+        items.clear()
+    items.update(more)
 
 
 def _hits(data: bytes, forms: _Forms) -> Iterator[Detection]:
     rule = f"tracked-{forms.kind}"
     for text in forms.plain:
-        for at in _places(data, text):
+        for at in places(data, text):
             yield Detection(at, at + len(text), rule, forms.kind, forms.value)
     for text in forms.coded:
-        for at in _places(data, text):
+        for at in places(data, text):
             start, end = _run_around(data, at)
             yield Detection(start, end, rule, "encoded", data[start:end])
-
-
-def _places(data: bytes, text: bytes) -> Iterator[int]:
-    at = data.find(text)
-    while at >= 0:
-        yield at
-        at = data.find(text, at + len(text))
 
 
 def _run_around(data: bytes, at: int) -> tuple[int, int]:
@@ -226,7 +217,7 @@ def _run_around(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _forms(value: bytes, kind: str) -> _Forms:
-    squeezed = squeeze(value)
+    squeezed = _squeeze(value)
     plain, coded = _plain_forms(value), _coded_forms(value)
     in_runs, anywhere = [], []
     # A long run of the value is in each of its plain forms.

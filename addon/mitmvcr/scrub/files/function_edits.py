@@ -10,7 +10,7 @@ from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Request, Response, Values
 from mitmvcr.scrub.files.finder import Finder, MessageEdits
 from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role
-from mitmvcr.scrub.user_rules import Custom, FunctionError
+from mitmvcr.scrub.policy import Custom, FunctionError
 
 
 def look(data: bytes, found: Sequence[FileMessage], rules: Custom, finder: Finder) -> list[MessageEdits]:

@@ -1,7 +1,10 @@
 """What secrets look like: tables and patterns; which texts are read with them is `detect`'s.
 
-shapes     kinds with a prefix or shape of their own
-names      kinds that only the name in front tells
-phrases    secrets behind fixed words: `sig=`, `Authorization:`, PEM; mail addresses and home folders
-detection  what a rule has found, and how random it is
+shapes     kinds with a prefix or shape of their own (shapes.toml)
+names      kinds that only the name in front tells (names.toml)
+phrases    secrets behind fixed words: `sig=`, `Authorization:`; mail addresses (phrases.toml)
+tables     reads those files, and compiles a pattern when it is first needed
+detection  what a rule has found, how random it is, and where words stand
+
+headers.toml, parameters.toml and placeholders.toml are read by the modules of those names above.
 """
