@@ -14,8 +14,8 @@ from mitmproxy.tls import TlsData
 
 from mitmvcr.config.settings import Engine, Mode, Settings
 from mitmvcr.proxy.patches import gate
-from mitmvcr.serving.access_log import log as access_lines
-from mitmvcr.serving.cassette_selection import CassetteChoice
+from mitmvcr.serving.outcomes import access_lines
+from mitmvcr.serving.request_head import CassetteChoice
 from mitmvcr.serving.responder import Responder
 
 if TYPE_CHECKING:

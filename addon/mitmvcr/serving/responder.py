@@ -7,24 +7,29 @@ bytes of answers, all within bounds.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
 from mitmvcr.config.settings import Mode
 from mitmvcr.control import api as control_api
 from mitmvcr.errors import SettingsError
-from mitmvcr.model import Request
+from mitmvcr.misses.explain import Miss
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving import request_parser
 from mitmvcr.serving.bounded import Bounded
-from mitmvcr.serving.cassette_selection import DEFAULT, CassetteChoice, choose, control_path, proxy_user
 from mitmvcr.serving.outcomes import Outcomes, body_too_large, whole_request
-from mitmvcr.serving.request_head import RequestHead
+from mitmvcr.serving.request_head import (
+    DEFAULT,
+    CassetteChoice,
+    RequestHead,
+    choose,
+    control_path,
+    proxy_user,
+)
 from mitmvcr.serving.request_parser import DEFAULT_PORTS, ParsedHead, Shape
 from mitmvcr.serving.response_bytes import assembled
-from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
+from mitmvcr.sessions.open_cassette import OpenCassette
 
 _ROUTES = 64
 _HEADS = 512 << 10
@@ -110,28 +115,20 @@ class _CassetteCache:
         most_keys = max(_KEYS, len(cassette.interactions))
         return cls(most_keys, max(_ANSWERS, int(_ANSWERS_EACH * cassette.size)))
 
-    def key(self, seen: bytes, find: Callable[[], bytes]) -> bytes:
-        """What the request of this digest is looked up by."""
-        key = self.keys.get(seen)
-        if key is None:
-            key = find()
-            if len(self.keys) >= self.most_keys:
-                self.keys.clear()
-            self.keys[seen] = key
-        return key
+    def add_key(self, request: bytes, key: bytes) -> None:
+        """Keep what the request of this digest is looked up by."""
+        if len(self.keys) >= self.most_keys:
+            self.keys.clear()
+        self.keys[request] = key
 
-    def answer(self, play: Play, routed: RoutedHead) -> _ReadyAnswer:
-        """The bytes of a recording for this client."""
-        answer = self.answers.get((play.number, *routed.variant))
-        return answer or self._add(play, routed)
-
-    def _add(self, play: Play, routed: RoutedHead) -> _ReadyAnswer:
-        head, interaction = routed.head, play.interaction
+    def add_answer(self, cassette: OpenCassette, number: int, routed: RoutedHead) -> _ReadyAnswer:
+        """Make and keep the bytes of a recording for this client."""
+        head, interaction = routed.head, cassette.interactions[number]
         response = served_response.replayed(interaction.response, head.method, head.http_version)
-        answer = _ReadyAnswer(interaction.id, play.wait, assembled(response, head))
+        answer = _ReadyAnswer(interaction.id, cassette.wait(interaction), assembled(response, head))
         if self.size + len(answer.data) > self.limit:
             self._let_half_go()
-        self.answers[play.number, *routed.variant] = answer
+        self.answers[number, *routed.variant] = answer
         self.size += len(answer.data)
         return answer
 
@@ -196,41 +193,41 @@ class Responder:
         if routed.control is not None:
             body += b" " * (size - len(body) and 1)  # one that is too large stays so
             return 0.0, assembled(outcomes.control(head, routed.control, body), head)
-        limit = outcomes.max_body()
-        cache: _CassetteCache | None = None
-
-        def request() -> Request:
-            return whole_request(head, body, limit)
-
-        def look_up(cassette: OpenCassette) -> Verdict:
-            if size > limit:
-                raise body_too_large("request", limit, size)
-            nonlocal cache
-            cache = cached = self._cache(cassette)
-            seen = hashlib.blake2b(body, key=routed.digest, digest_size=16).digest()
-            return cassette.verdict(
-                routed.choice.session, request, lambda: cached.key(seen, lambda: cassette.key(request()))
-            )
-
-        outcome = outcomes.decide(routed.line, outcomes.open(routed.choice), look_up)
-        if isinstance(outcome, ServedResponse):
-            return 0.0, assembled(outcome, head)
-        if isinstance(outcome, Forward):
-            raise SettingsError("this process replays, but its cassette sends requests upstream")
-        ready = (cache or self._cache(outcome.cassette)).answer(outcome, routed)
+        ready = outcomes.decide(
+            routed.line,
+            outcomes.open(routed.choice),
+            lambda cassette: self._look_up(cassette, routed, body, size),
+        )
+        if isinstance(ready, ServedResponse):
+            return 0.0, assembled(ready, head)
         outcomes.replayed(routed.line, ready.id)
         return ready.wait, ready.data
 
-    def failed(self, head: RequestHead, error: Exception) -> bytes:
-        """The answer when something in here is broken."""
-        return assembled(self.outcomes.failed(head.line, error), head)
-
-    def _cache(self, cassette: OpenCassette) -> _CassetteCache:
+    def _look_up(
+        self, cassette: OpenCassette, routed: RoutedHead, body: bytes, size: int
+    ) -> _ReadyAnswer | Miss:
+        """What the cassette answers; raises TooLargeError."""
+        head, session, limit = routed.head, routed.choice.session, self.outcomes.max_body()
+        if size > limit:
+            raise body_too_large("request", limit, size)
         cache = self._caches.get(cassette)
         if cache is None:
             cache = self._caches[cassette] = _CassetteCache.of(cassette)
             self.outcomes.show_notes()
-        return cache
+        digest = hashlib.blake2b(body, key=routed.digest, digest_size=16).digest()
+        key = cache.keys.get(digest)
+        if key is None:
+            cassette.is_used = True
+            key = cassette.key(whole_request(head, body, limit))
+            cache.add_key(digest, key)
+        number = cassette.play(key, session)
+        if number is None:
+            return cassette.miss(whole_request(head, body, limit), key, session)
+        return cache.answers.get((number, *routed.variant)) or cache.add_answer(cassette, number, routed)
+
+    def failed(self, head: RequestHead, error: Exception) -> bytes:
+        """The answer when something in here is broken."""
+        return assembled(self.outcomes.failed(head.line, error), head)
 
 
 def _routed(route: Route, parsed: ParsedHead, shape: Shape) -> RoutedHead:

@@ -6,7 +6,7 @@ Whatever serves requests asks `answer` (or `key` and `play`), and tells `record`
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from mitmvcr.config.settings import CassetteSettings, Mode, Settings
@@ -184,18 +184,14 @@ class OpenCassette:
 
     def answer(self, request: Request, session: str) -> Verdict:
         """What to do with a request of this session."""
-        return self.verdict(session, lambda: request, lambda: self.key(request))
-
-    def verdict(self, session: str, request: Callable[[], Request], key: Callable[[], bytes]) -> Verdict:
-        """What to do with a request of this session, which is made, as is its key, where it is needed."""
         self.is_used = True
         if not self.replays:
             return Forward(record=self.records)
-        wanted = key()
-        number = self.play(wanted, session)
+        key = self.key(request)
+        number = self.play(key, session)
         if number is not None:
             return Play(self, number)
-        return Forward(record=True) if self.records else self.miss(request(), wanted, session)
+        return Forward(record=True) if self.records else self.miss(request, key, session)
 
     def play(self, key: bytes, session: str) -> int | None:
         """The number of the interaction that answers a request of this key, None if none is left."""

@@ -18,8 +18,7 @@ from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 
 from mitmvcr.replay import served_response
 from mitmvcr.serving import request_parser
-from mitmvcr.serving.cassette_selection import CassetteChoice
-from mitmvcr.serving.request_head import RequestHead
+from mitmvcr.serving.request_head import CassetteChoice, RequestHead
 from mitmvcr.serving.request_parser import HeadError, NotOursError
 from mitmvcr.serving.responder import Responder, Route, RoutedHead
 from mitmvcr.serving.response_bytes import assembled

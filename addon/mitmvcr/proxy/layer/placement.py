@@ -17,7 +17,7 @@ from mitmproxy.tls import TlsData
 from mitmvcr.proxy.layer.http1_layer import ReplayLayer
 from mitmvcr.proxy.patches.client_tls import Handshakes, HostTlsLayer, Tunnel
 from mitmvcr.proxy.patches.socket_bypass import shorten, unsent
-from mitmvcr.serving.cassette_selection import DEFAULT, CassetteChoice
+from mitmvcr.serving.request_head import DEFAULT, CassetteChoice
 from mitmvcr.serving.responder import Responder, Route
 
 _HTTP1 = (None, b"", b"http/1.1", b"http/1.0")
