@@ -99,25 +99,19 @@ class _ReadyAnswer:
     data: bytes
 
 
-@dataclass(slots=True)
 class _CassetteCache:
-    """What is found out of one open cassette's requests and answers; `size` and `limit` are in bytes."""
+    """What is found out of one open cassette's requests and answers; `size` is the answers', in bytes."""
 
-    most_keys: int
-    limit: int
-    keys: dict[bytes, bytes] = field(default_factory=dict)
-    answers: dict[tuple[object, ...], _ReadyAnswer] = field(default_factory=dict)
-    size: int = 0
-
-    @classmethod
-    def of(cls, cassette: OpenCassette) -> _CassetteCache:
-        """Nothing is found out yet."""
-        most_keys = max(_KEYS, len(cassette.interactions))
-        return cls(most_keys, max(_ANSWERS, int(_ANSWERS_EACH * cassette.size)))
+    def __init__(self, cassette: OpenCassette) -> None:
+        self.keys: dict[bytes, bytes] = {}
+        self.answers: dict[tuple[object, ...], _ReadyAnswer] = {}
+        self.size = 0
+        self._most_keys = max(_KEYS, len(cassette.interactions))
+        self._most_bytes = max(_ANSWERS, int(_ANSWERS_EACH * cassette.size))
 
     def add_key(self, request: bytes, key: bytes) -> None:
         """Keep what the request of this digest is looked up by."""
-        if len(self.keys) >= self.most_keys:
+        if len(self.keys) >= self._most_keys:
             self.keys.clear()
         self.keys[request] = key
 
@@ -126,7 +120,7 @@ class _CassetteCache:
         head, interaction = routed.head, cassette.interactions[number]
         response = served_response.replayed(interaction.response, head.method, head.http_version)
         answer = _ReadyAnswer(interaction.id, cassette.wait(interaction), assembled(response, head))
-        if self.size + len(answer.data) > self.limit:
+        if self.size + len(answer.data) > self._most_bytes:
             self._let_half_go()
         self.answers[number, *routed.variant] = answer
         self.size += len(answer.data)
@@ -148,11 +142,10 @@ class Responder:
 
     def route(self, route: Route) -> Route:
         """An equal route, with the heads that came on it in other connections."""
-        found = self._routes.get(route)
-        if found is None:
-            found = route
+        equal = self._routes.get(route)
+        if equal is None:
             self._routes.add(route, route)
-        return found
+        return equal or route
 
     def read(self, route: Route, raw: bytes) -> tuple[RoutedHead, int | None]:
         """What a head says on this route, and the length of its body; raises HeadError and NotOursError."""
@@ -212,7 +205,7 @@ class Responder:
             raise body_too_large("request", limit, size)
         cache = self._caches.get(cassette)
         if cache is None:
-            cache = self._caches[cassette] = _CassetteCache.of(cassette)
+            cache = self._caches[cassette] = _CassetteCache(cassette)
             self.outcomes.show_notes()
         digest = hashlib.blake2b(body, key=routed.digest, digest_size=16).digest()
         key = cache.keys.get(digest)
