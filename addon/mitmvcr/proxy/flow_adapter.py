@@ -21,7 +21,7 @@ from mitmvcr.serving.request_head import (
     choose,
     proxy_user,
 )
-from mitmvcr.serving.response_bytes import Fields, fields_for, led_here
+from mitmvcr.serving.response_bytes import Fields, fields_for, with_own_urls
 
 _REQUEST_LINE = re.compile(rb"[A-Z]+ [^\r\n]* HTTP/1\.[01]\r\n")
 _HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
@@ -45,9 +45,9 @@ class ClientAuthorities:
         if not _REQUEST_LINE.match(data):
             return
         head, end, _ = data.partition(b"\r\n\r\n")
-        found = _HOST.search(head + b"\r\n")
-        if found or end:
-            self._hosts[client.id] = found[1].decode("utf-8", "surrogateescape") if found else ""
+        host = _HOST.search(head + b"\r\n")
+        if host or end:
+            self._hosts[client.id] = host[1].decode("utf-8", "surrogateescape") if host else ""
 
     def forget(self, client: Client) -> None:
         """The connection is gone."""
@@ -178,6 +178,6 @@ def reframe(request: http.Request, response: http.Response, head: RequestHead) -
     ):
         headers["Transfer-Encoding"] = "chunked"
     fields: Fields = list(pairs(headers))
-    led = led_here(head, fields)
-    if led is not fields:
-        response.headers = _headers(led)
+    own = with_own_urls(head, fields)
+    if own is not fields:
+        response.headers = _headers(own)

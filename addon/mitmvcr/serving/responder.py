@@ -66,7 +66,7 @@ class Route:
         default_factory=lambda: Bounded(_HEADS), compare=False, repr=False
     )
 
-    def known_as(self, authority: str | None) -> Route:
+    def with_authority(self, authority: str | None) -> Route:
         """The route of a connection whose client calls this proxy so; no head has come on it."""
         return replace(self, authority=authority, heads=Bounded(_HEADS))
 

@@ -50,10 +50,10 @@ async def _run(self: AddonManager, event: hooks.Hook) -> None:
 
 def listeners(chain: list[Any], name: str) -> list[Any]:
     """The addons but those of mitmproxy's own that neither have the hook nor lead to others."""
-    found = _listeners.get(name)
-    if found is None or found[0] != chain:
-        found = _listeners[name] = list(chain), [addon for addon in chain if _may_have(addon, name)]
-    return found[1]
+    listening = _listeners.get(name)
+    if listening is None or listening[0] != chain:
+        listening = _listeners[name] = list(chain), [addon for addon in chain if _may_have(addon, name)]
+    return listening[1]
 
 
 def _may_have(addon: object, name: str) -> bool:
