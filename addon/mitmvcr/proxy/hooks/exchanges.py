@@ -66,7 +66,9 @@ class Exchange:
         request, cassette = self.flow.request, self.cassette
         length = flow_adapter.length_of(request)
         fits = length is not None and length <= self.limit
-        if isinstance(cassette, CassetteError):
+        if self.control is not None:
+            request.stream = False
+        elif isinstance(cassette, CassetteError):
             request.stream = False if fits else Hold(self.limit)
         elif cassette.replays and not (cassette.records and length and not fits):
             go_on = self._go_on if cassette.records else None
@@ -249,15 +251,14 @@ class Exchanges:
     def begin(self, flow: http.HTTPFlow, head: RequestHead, choice: CassetteChoice) -> None:
         """A request's headers came: it is ours to record or answer, or goes on unseen."""
         outcomes, control = self._outcomes, control_path(head)
-        if control is None and not (head.is_reverse or outcomes.is_served_host(head.host)):
-            return
+        cassette: OpenCassette | CassetteError
         if control is not None:
-            flow.request.stream = False
-            unused = CassetteError("the control API has no cassette")
-            self._open[flow.id] = Exchange(flow, head, control, unused, "", 0)
+            cassette = CassetteError("the control API has no cassette")
+        elif head.is_reverse or outcomes.is_served_host(head.host):
+            cassette = outcomes.open(choice)
+        else:
             return
-        cassette = outcomes.open(choice)
-        exchange = Exchange(flow, head, None, cassette, choice.session, outcomes.max_body())
+        exchange = Exchange(flow, head, control, cassette, choice.session, outcomes.max_body())
         self._open[flow.id] = exchange
         exchange.begin()
         outcomes.show_notes()
