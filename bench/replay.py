@@ -147,9 +147,9 @@ def _start(folder: Path, here: set[int], stack: contextlib.ExitStack) -> list[Se
             if count <= peer.largest
         ]
     servers = []
-    for one in started:
+    for server in started:
         try:
-            servers.append(one.result())
+            servers.append(server.result())
         except AbsentError as error:
             print(error)
     return servers
@@ -164,8 +164,8 @@ def _warm(server: Server, seconds: float) -> None:
         until = time.perf_counter() + seconds / 2
         while time.perf_counter() < until:
             burst(connections, asked, size, 100, lambda: 0.0)
-        for one in connections:
-            one.close()
+        for connection in connections:
+            connection.close()
 
 
 class Cell:
@@ -201,21 +201,21 @@ class Cell:
 
     def close(self) -> None:
         """Close its connections."""
-        for one in self._connections:
-            one.close()
+        for connection in self._connections:
+            connection.close()
 
 
 def _asked(server: Server, kind: Kind) -> list[Asked]:
     """What is asked over and over, from all over the cassette."""
-    mine = [one for one in exchanges(server.recordings) if one.kind == kind]
-    return [one.on_the_wire(server.paths[kind]) for one in mine[:: max(1, len(mine) // _SOME)]]
+    mine = [exchange for exchange in exchanges(server.recordings) if exchange.kind == kind]
+    return [exchange.on_the_wire(server.paths[kind]) for exchange in mine[:: max(1, len(mine) // _SOME)]]
 
 
 def _at_random(server: Server, kind: Kind) -> Iterator[Asked]:
     """All that there is, in no order, and each once."""
-    mine = [one for one in exchanges(server.recordings) if one.kind == kind]
+    mine = [exchange for exchange in exchanges(server.recordings) if exchange.kind == kind]
     random.Random(0).shuffle(mine)
-    return (one.on_the_wire(server.paths[kind]) for one in mine)
+    return (exchange.on_the_wire(server.paths[kind]) for exchange in mine)
 
 
 def _measured(workload: Workload, servers: Sequence[Server], effort: Effort) -> Found:
@@ -240,11 +240,11 @@ def _contenders(workload: Workload, servers: Sequence[Server]) -> Iterator[tuple
 
 def _lines(found: Mapping[Workload, Found], products: Mapping[str, str]) -> Iterator[Line]:
     """One for each contender at each workload; the ratio is the median of those within each round."""
-    for workload, those in found.items():
-        for who, figures in those.items():
+    for workload, contenders in found.items():
+        for who, figures in contenders.items():
             spreads = {name: Spread.of(values) for name, values in figures.items()}
             if who != OURS:
-                times = zip(figures[CPU], those[OURS][CPU], strict=True)
+                times = zip(figures[CPU], contenders[OURS][CPU], strict=True)
                 spreads[TIMES] = Spread.of([theirs / ours for theirs, ours in times])
             yield Line(workload.title, who, products[who.partition(", ")[0]], spreads)
 
@@ -252,15 +252,15 @@ def _lines(found: Mapping[Workload, Found], products: Mapping[str, str]) -> Iter
 def _goals(found: Mapping[Workload, Found]) -> Iterator[Result]:
     """What there is a goal for, where its peer is there."""
     for workload, figure, who, named, limit in _GOALS:
-        those = found[workload]
-        others = [name for name in (HOVERFLY, WIREMOCK, AIMOCK) if name in those]
+        contenders = found[workload]
+        others = [name for name in (HOVERFLY, WIREMOCK, AIMOCK) if name in contenders]
         peer = named
         if named == _BEST and others:
-            peer = min(others, key=lambda name: statistics.median(those[name][figure]))
-        if who in those and peer in those:
+            peer = min(others, key=lambda name: statistics.median(contenders[name][figure]))
+        if who in contenders and peer in contenders:
             what = f"{workload.title}: {figure}, {'' if who == OURS else f'{who}, '}beside {peer}"
             goal = Goal(limit, "ratio")
-            yield Result.of(what, "µs", those[who][figure], those[peer][figure], goal)
+            yield Result.of(what, "µs", contenders[who][figure], contenders[peer][figure], goal)
 
 
 def _memory(folder: Path, servers: Sequence[Server]) -> Iterator[Result]:

@@ -115,8 +115,8 @@ def _streams(root: Path, upstream: Upstream, rounds: int) -> dict[str, dict[str,
         clients = {_DIRECT: Client(upstream.url), _BARE: Client(bare.reverse), "ours": Client(ours)}
         for client in clients.values():
             delays(client)
-        short = in_turn(rounds * 4, {name: partial(firsts, one) for name, one in clients.items()})
-        long = in_turn(rounds, {name: partial(delays, one) for name, one in clients.items()})
+        short = in_turn(rounds * 4, {name: partial(firsts, client) for name, client in clients.items()})
+        long = in_turn(rounds, {name: partial(delays, client) for name, client in clients.items()})
     return {name: short[name] | long[name] for name in clients}
 
 

@@ -97,11 +97,11 @@ def _write_flows(interactions: Sequence[Interaction], path: Path) -> None:
     """What mitmproxy's own replay reads."""
     with path.open("wb") as file:
         writer = io.FlowWriter(file)  # type: ignore[no-untyped-call]
-        for one in interactions:
-            asked, told = one.request, one.response
+        for interaction in interactions:
+            recorded, response = interaction.request, interaction.response
             headers = Headers(content_type="application/json")
-            request = HTTPRequest.make(asked.method, asked.url, asked.body, headers)
-            flow = tflow.tflow(req=request, resp=Response.make(told.code, told.body, headers))
+            request = HTTPRequest.make(recorded.method, recorded.url, recorded.body, headers)
+            flow = tflow.tflow(req=request, resp=Response.make(response.code, response.body, headers))
             writer.add(flow)
 
 
@@ -130,8 +130,8 @@ def start(root: Path, upstream: str, arguments: Sequence[str], ask: Ask, host: s
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port: int = one.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port: int = unused.getsockname()[1]
         return port
 
 

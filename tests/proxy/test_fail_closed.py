@@ -107,7 +107,7 @@ def test_answer_of_another_addon_is_left_alone(start: Start, tmp_path: Path, ups
 
 _BROKEN_HOOK = """
 from mitmvcr.proxy import addon, options
-from mitmvcr.proxy.client_authority import ClientAuthorities
+from mitmvcr.proxy.flow_adapter import ClientAuthorities
 from mitmvcr.proxy.engine_selection import EngineSelection
 from mitmvcr.proxy import flow_adapter
 

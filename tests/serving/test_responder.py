@@ -11,8 +11,7 @@ import pytest
 
 from mitmvcr.model import Interaction
 from mitmvcr.serving import responder
-from mitmvcr.serving.access_log import AccessLog, log
-from mitmvcr.serving.outcomes import Outcomes
+from mitmvcr.serving.outcomes import Outcomes, access_lines
 from mitmvcr.serving.request_parser import HeadError, ParsedHead, Shape, parse, shape_of
 from mitmvcr.serving.responder import Responder, Route
 from tests import build
@@ -29,7 +28,7 @@ def test_answers_are_right_whatever_is_kept_of_them(
     monkeypatch.setattr(responder, "_ANSWERS", bound)
     monkeypatch.setattr(responder, "_ANSWERS_EACH", 0)
     monkeypatch.setattr(responder, "_KEYS", 8)
-    monkeypatch.setattr(log, "disabled", True)  # its lines need an event loop
+    monkeypatch.setattr(access_lines, "disabled", True)  # its lines need an event loop
     build.write(
         tmp_path / "default.yaml",
         *(
@@ -40,7 +39,7 @@ def test_answers_are_right_whatever_is_kept_of_them(
         ),
     )
     table = build.sessions(tmp_path, mode="replay", repeat="any")
-    made = Responder(Outcomes(lambda: table, AccessLog()))
+    made = Responder(Outcomes(lambda: table))
     route = made.route(Route("http", "127.0.0.1", 9, is_reverse=True))
     kept = 0
     for _ in range(3):
@@ -112,7 +111,7 @@ def _read(raw: bytes) -> ParsedHead | None:
 
 def test_heads_that_differ_in_their_length_alone_are_read_once() -> None:
     table = build.sessions(Path(), mode="replay")
-    made = Responder(Outcomes(lambda: table, AccessLog()))
+    made = Responder(Outcomes(lambda: table))
     route = made.route(Route("http", "127.0.0.1", 9, is_reverse=True))
 
     def asked(line: str) -> bytes:
@@ -131,7 +130,7 @@ def test_heads_that_differ_in_their_length_alone_are_read_once() -> None:
 
 def test_heads_take_no_more_than_their_bytes_and_those_in_use_are_remembered() -> None:
     table = build.sessions(Path(), mode="replay")
-    made = Responder(Outcomes(lambda: table, AccessLog()))
+    made = Responder(Outcomes(lambda: table))
     route = made.route(Route("http", "127.0.0.1", 9, is_reverse=True))
 
     def head(name: str, size: int) -> bytes:

@@ -26,17 +26,15 @@ from mitmproxy.tls import TlsData
 from mitmvcr.config.settings import Engine, Mode
 from mitmvcr.errors import MitmvcrError, SettingsError
 from mitmvcr.proxy import flow_adapter, log_privacy, options
-from mitmvcr.proxy.client_authority import ClientAuthorities
 from mitmvcr.proxy.engine_selection import EngineSelection, watchers
 from mitmvcr.proxy.exit_status import end_quietly, fail_at_exit
 from mitmvcr.proxy.fail_closed import Subject, guard, refuse_connection
-from mitmvcr.proxy.hooks.exchanges import Exchanges
-from mitmvcr.proxy.hooks.write_queue import WriteQueue
+from mitmvcr.proxy.flow_adapter import ClientAuthorities
+from mitmvcr.proxy.hooks.exchanges import Exchanges, WriteQueue
 from mitmvcr.proxy.patches import gate
 from mitmvcr.reports import terminal_summary
-from mitmvcr.serving.access_log import AccessLog
-from mitmvcr.serving.cassette_selection import CassetteChoice
 from mitmvcr.serving.outcomes import Outcomes
+from mitmvcr.serving.request_head import CassetteChoice
 from mitmvcr.serving.responder import Responder
 from mitmvcr.sessions.table import Sessions
 
@@ -57,8 +55,7 @@ class VCR:
         self._table: Sessions | None = None
         self._tunnels: dict[str, CassetteChoice] = {}
         self._authorities = ClientAuthorities()
-        self._access_log = AccessLog()
-        self._outcomes = Outcomes(self._sessions, self._access_log)
+        self._outcomes = Outcomes(self._sessions)
         self._write_queue = WriteQueue(self._outcomes)
         self._exchanges = Exchanges(self._outcomes, self._write_queue)
         self._engines = EngineSelection(Responder(self._outcomes), self._tunnels)
@@ -117,7 +114,7 @@ class VCR:
         self._running = True
         gc.freeze()
         self._engines.addons_changed()
-        self._access_log.come_first()
+        self._outcomes.access_log.come_first()
         self._engines.quieten()
         if self._sessions().settings.engine is Engine.LAYER and (why := watchers()):
             print(f"mitmvcr: vcr_engine is 'layer', but {why}: {_INSTEAD}", file=sys.stderr, flush=True)
@@ -128,7 +125,7 @@ class VCR:
         """End what is open, say what came of it, and make the exit status fit, whatever fails on the way."""
         end_quietly()
         self._engines.addons_changed()
-        for step in (self._exchanges.end_all, self._access_log.flush):
+        for step in (self._exchanges.end_all, self._outcomes.access_log.flush):
             with _going_on(self._outcomes.fail):
                 step()
         table = self._table

@@ -34,9 +34,9 @@ def prepare(confdir: Path) -> Authority:
     try:
         if not whole.exists():
             CertStore.create_store(confdir, _BASENAME, _KEY_SIZE)
-        found = Cert.from_pem(whole.read_bytes())
+        authority = Cert.from_pem(whole.read_bytes())
         if not certificate.exists():
-            certificate.write_bytes(found.to_pem())
+            certificate.write_bytes(authority.to_pem())
     except OSError as error:
         raise MitmvcrError(
             f"{error.filename}: the certificate authority can't be made or read: {error.strerror}; "
@@ -44,9 +44,9 @@ def prepare(confdir: Path) -> Authority:
         ) from None
     except ValueError as error:
         raise MitmvcrError(f"{whole}: this is no certificate authority ({error}); {remedy}") from None
-    if found.notafter < dt.datetime.now(dt.UTC):
+    if authority.notafter < dt.datetime.now(dt.UTC):
         raise MitmvcrError(
-            f"{whole}: the certificate authority expired on {found.notafter:%Y-%m-%d}; {remedy}"
+            f"{whole}: the certificate authority expired on {authority.notafter:%Y-%m-%d}; {remedy}"
         )
-    parsed = crypto.load_certificate(crypto.FILETYPE_PEM, found.to_pem())
+    parsed = crypto.load_certificate(crypto.FILETYPE_PEM, authority.to_pem())
     return Authority(certificate, f"{parsed.subject_name_hash():08x}")

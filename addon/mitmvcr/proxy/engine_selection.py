@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mitmproxy import ctx
@@ -14,8 +14,8 @@ from mitmproxy.tls import TlsData
 
 from mitmvcr.config.settings import Engine, Mode, Settings
 from mitmvcr.proxy.patches import gate
-from mitmvcr.serving.access_log import log as access_lines
-from mitmvcr.serving.cassette_selection import CassetteChoice
+from mitmvcr.serving.outcomes import access_lines
+from mitmvcr.serving.request_head import CassetteChoice
 from mitmvcr.serving.responder import Responder
 
 if TYPE_CHECKING:
@@ -77,7 +77,9 @@ def watchers() -> str:
 
 
 def _hook_of_others(hooks: Sequence[str]) -> str:
-    for addon in _others():
+    for addon in traverse(ctx.master.addons.chain):  # type: ignore[no-untyped-call]
+        if type(addon).__module__.startswith(_MITMPROXYS):
+            continue
         for hook in hooks:
             if callable(getattr(addon, hook, None)):
                 name = getattr(addon, "__name__", type(addon).__name__)
@@ -85,23 +87,16 @@ def _hook_of_others(hooks: Sequence[str]) -> str:
     return ""
 
 
-def _handlers() -> Iterator[logging.Handler]:
-    """Who shows lines, or keeps them."""
-    return (handler for handler in logging.getLogger().handlers if not isinstance(handler, LegacyLogEvents))
-
-
-def _others() -> Iterator[object]:
-    for addon in traverse(ctx.master.addons.chain):  # type: ignore[no-untyped-call]
-        if not type(addon).__module__.startswith(_MITMPROXYS):
-            yield addon
-
-
 class EngineSelection:
     """Puts our layer where it can serve; asks once who watches, and again when options change."""
 
     def __init__(self, responder: Responder, choices: dict[str, CassetteChoice]) -> None:
         self._settings: Callable[[], Settings] = lambda: responder.outcomes.sessions().settings
-        self._placement = _placement(responder, choices)
+        self._placement: Placement | None = None
+        if not gate.refusal():
+            from mitmvcr.proxy.layer.placement import Placement  # noqa: PLC0415 - another mitmproxy may not have it
+
+            self._placement = Placement(responder, choices)
         self._is_layer_on: bool | None = None
         self._speaks_tls = False
         self._is_log_heard: bool | None = None
@@ -128,45 +123,32 @@ class EngineSelection:
         """Options may have changed, and with them the CA."""
         self.addons_changed()
         if self._placement is not None:
-            self._placement.options_changed()
+            self._placement.handshakes.forget()
 
     def _has_layer(self) -> bool:
         if self._is_layer_on is None:
-            self._is_layer_on = is_wanted(self._settings()) and not watchers()
+            settings = self._settings()
+            is_wanted = settings.mode is Mode.REPLAY and settings.engine is not Engine.HOOKS
+            self._is_layer_on = is_wanted and not watchers()
             self._speaks_tls = self._is_layer_on and not _hook_of_others(_TUNNEL_HOOKS)
-            quiet = self._is_layer_on and not any(handler.level <= logging.INFO for handler in _handlers())
-            access_lines.setLevel(logging.WARNING if quiet else logging.NOTSET)
+            is_shown = any(
+                handler.level <= logging.INFO and not isinstance(handler, LegacyLogEvents)
+                for handler in logging.getLogger().handlers
+            )
+            is_quiet = self._is_layer_on and not is_shown
+            access_lines.setLevel(logging.WARNING if is_quiet else logging.NOTSET)
         return self._is_layer_on
 
     def take(self, nextlayer: layer.NextLayer) -> None:
         """Our layer, if what the client begins with is its to serve; before, nothing is set."""
+        if nextlayer.layer is not None or self._placement is None:
+            return
         data: bytes = nextlayer.data_client()  # type: ignore[no-untyped-call]
-        placement = self._placement
-        if (
-            nextlayer.layer is not None
-            or not data[:1].isalpha()
-            or not self._has_layer()
-            or placement is None
-        ):
-            return
-        if _PRIOR_KNOWLEDGE.startswith(data[: len(_PRIOR_KNOWLEDGE)]):
-            return
-        nextlayer.layer = placement.place(nextlayer.context, speaks_tls=self._speaks_tls)
+        speaks_http1 = data[:1].isalpha() and not _PRIOR_KNOWLEDGE.startswith(data[: len(_PRIOR_KNOWLEDGE)])
+        if speaks_http1 and self._has_layer():
+            nextlayer.layer = self._placement.place(nextlayer.context, speaks_tls=self._speaks_tls)
 
     def start_tls(self, data: TlsData) -> None:
         """Speak TLS with the client of a recorded host, where mitmproxy's insides are known."""
         if self._placement is not None:
-            self._placement.start_tls(data)
-
-
-def _placement(responder: Responder, choices: dict[str, CassetteChoice]) -> Placement | None:
-    if gate.refusal():
-        return None
-    from mitmvcr.proxy.layer.placement import Placement  # noqa: PLC0415 - another mitmproxy may not have it all
-
-    return Placement(responder, choices)
-
-
-def is_wanted(settings: Settings) -> bool:
-    """Whether the settings let our layer serve."""
-    return settings.mode is Mode.REPLAY and settings.engine is not Engine.HOOKS
+            self._placement.handshakes.start(data)

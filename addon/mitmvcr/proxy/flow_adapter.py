@@ -1,24 +1,69 @@
-"""mitmproxy's messages to plain data and back: heads, answers, framing; decides nothing."""
+"""mitmproxy's messages to plain data and back: heads, who is asked, answers, framing; decides nothing."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from mitmproxy import http
+from mitmproxy.connection import Client
+from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from mitmvcr.http.go_rules import bodiless
 from mitmvcr.recording import capture
 from mitmvcr.replay.served_response import ServedResponse
-from mitmvcr.serving.cassette_selection import (
+from mitmvcr.serving.request_head import (
     CASSETTE_HEADER,
     PROXY_AUTHORIZATION,
     CassetteChoice,
+    RequestHead,
     choose,
     proxy_user,
 )
-from mitmvcr.serving.request_head import RequestHead
-from mitmvcr.serving.response_bytes import Fields, fields_for, led_here
+from mitmvcr.serving.response_bytes import Fields, fields_for, with_own_urls
+
+_REQUEST_LINE = re.compile(rb"[A-Z]+ [^\r\n]* HTTP/1\.[01]\r\n")
+_HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
+
+
+class ClientAuthorities:
+    """By which name each client of a reverse listener knows this proxy: no hook sees the Host that it sent.
+
+    It is that of its connection's first request, in HTTP/1: a browser has one connection for one name.
+    """
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, str] = {}
+
+    def look(self, layer: NextLayer) -> None:
+        """Read it off what the client has sent, before mitmproxy does."""
+        client = layer.context.client
+        if not isinstance(client.proxy_mode, ReverseMode):
+            return
+        data: bytes = layer.data_client()  # type: ignore[no-untyped-call]
+        if not _REQUEST_LINE.match(data):
+            return
+        head, end, _ = data.partition(b"\r\n\r\n")
+        host = _HOST.search(head + b"\r\n")
+        if host or end:
+            self._hosts[client.id] = host[1].decode("utf-8", "surrogateescape") if host else ""
+
+    def forget(self, client: Client) -> None:
+        """The connection is gone."""
+        self._hosts.pop(client.id, None)
+
+    def of(self, flow: http.HTTPFlow) -> str | None:
+        """What the client calls this proxy; empty if it gave no name, None if that was not seen.
+
+        Over TLS it is the server name, which a browser sends always. None speaks HTTP/2 without TLS.
+        """
+        client = flow.client_conn
+        if not isinstance(client.proxy_mode, ReverseMode):
+            return flow.request.host_header or flow.request.host
+        if client.tls or not flow.request.http_version.startswith("HTTP/1"):
+            return client.sni or ""
+        return self._hosts.get(client.id)
 
 
 def line(flow: http.HTTPFlow) -> str:
@@ -133,6 +178,6 @@ def reframe(request: http.Request, response: http.Response, head: RequestHead) -
     ):
         headers["Transfer-Encoding"] = "chunked"
     fields: Fields = list(pairs(headers))
-    led = led_here(head, fields)
-    if led is not fields:
-        response.headers = _headers(led)
+    own = with_own_urls(head, fields)
+    if own is not fields:
+        response.headers = _headers(own)

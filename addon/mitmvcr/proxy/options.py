@@ -31,8 +31,8 @@ def declare(loader: Loader) -> set[str]:
     given = {name: value for name, value in ctx.options.deferred.items() if name.startswith(PREFIX)}
     for name, value in given.items():
         if name.removeprefix(PREFIX) not in DEFAULTS:
-            known = ", ".join(PREFIX + known for known in DEFAULTS)
-            end(f"there is no option {name}; there are {known}")
+            names = ", ".join(PREFIX + option for option in DEFAULTS)
+            end(f"there is no option {name}; there are {names}")
         texts = getattr(value, "val", [value])
         if len(texts) != 1 or not isinstance(texts[0], str):
             end(f"{name} must be given once, with a text: --set {name}={DEFAULTS[name.removeprefix(PREFIX)]}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import sys
 from collections.abc import Callable
+from typing import TypeVar
 
 from mitmvcr.control import api as control_api
 from mitmvcr.errors import CassetteError, MitmvcrError, SettingsError, TooLargeError
@@ -16,22 +18,58 @@ from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.reports import terminal_summary
-from mitmvcr.serving.access_log import AccessLog
-from mitmvcr.serving.cassette_selection import CONTROL_HOST, CassetteChoice
-from mitmvcr.serving.request_head import RequestHead
-from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
+from mitmvcr.serving.request_head import CONTROL_HOST, CassetteChoice, RequestHead
+from mitmvcr.sessions.open_cassette import OpenCassette
 from mitmvcr.sessions.table import Sessions
 
 log = logging.getLogger(__name__)
+access_lines = logging.getLogger(f"{__name__}.access")
+"""The lines of requests that went well, and no others."""
+
+_LATE = 0.05
+"""Seconds that such a line may wait for others. One by one they cost more than the answers do."""
+
+Outcome = TypeVar("Outcome")
+
+
+class AccessLog:
+    """Lines that wait to be logged, in their order; a line of anybody else's is logged behind them."""
+
+    def __init__(self) -> None:
+        self._waiting: list[str] = []
+
+    def come_first(self) -> None:
+        """See to that order in all handlers that there are now."""
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(self._flushed)
+
+    def say(self, line: str) -> None:
+        """Have a line logged; needs the event loop to run."""
+        if not access_lines.isEnabledFor(logging.INFO):
+            return
+        self._waiting.append(line)
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_later(_LATE, self.flush)
+
+    def flush(self) -> None:
+        """Log what waits."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            access_lines.info("%s", "\n".join(waiting))
+
+    def _flushed(self, record: logging.LogRecord) -> bool:
+        if record.name != access_lines.name:
+            self.flush()
+        return True
 
 
 class Outcomes:
     """Decides for each request of a process; `sessions` raises SettingsError where there is no table."""
 
-    def __init__(self, sessions: Callable[[], Sessions], access_log: AccessLog) -> None:
+    def __init__(self, sessions: Callable[[], Sessions]) -> None:
         self.sessions = sessions
-        self.access_log = access_log
-        self._told_misses = 0
+        self.access_log = AccessLog()
+        self._miss_count = 0
 
     def is_served_host(self, host: str) -> bool:
         """Whether a host's traffic is recorded or answered here."""
@@ -60,29 +98,27 @@ class Outcomes:
         self,
         line: str,
         cassette: OpenCassette | CassetteError,
-        look_up: Callable[[OpenCassette], Verdict],
-    ) -> Play | Forward | ServedResponse:
-        """What to do with a request: replay a recording, send it upstream, or answer with an error.
+        look_up: Callable[[OpenCassette], Outcome | Miss],
+    ) -> Outcome | ServedResponse:
+        """What `look_up` finds for a request, or the error that it is answered with.
 
         `line` is the request in a log line. `look_up` may raise TooLargeError.
         """
         if isinstance(cassette, CassetteError):
             return self.refused(line, str(cassette))
         try:
-            verdict = look_up(cassette)
+            outcome = look_up(cassette)
         except TooLargeError as error:
-            if cassette.records:
-                return Forward(record=True)  # and its end will say why it isn't recorded
             return self._too_large(line, error)
-        return verdict if not isinstance(verdict, Miss) else self._missed(verdict)
+        return self._missed(outcome) if isinstance(outcome, Miss) else outcome
 
     def replayed(self, line: str, number: int) -> None:
         """Say that the interaction of this id answers."""
         self.access_log.say(f"{line}: replayed, interaction {number}")
 
     def _missed(self, miss: Miss) -> ServedResponse:
-        self._told_misses += 1
-        announcement = terminal_summary.announcement(miss, self._told_misses)
+        self._miss_count += 1
+        announcement = terminal_summary.announcement(miss, self._miss_count)
         if announcement:
             log.warning("%s", announcement)
         return served_response.miss(miss.message)

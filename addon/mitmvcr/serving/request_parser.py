@@ -157,14 +157,14 @@ def _host_and_port(authority: bytes) -> tuple[str, int]:
 
     It takes and refuses what mitmproxy does (`net.http.url.parse_authority`, 11.0 to 12.3).
     """
-    found = _AUTHORITY.match(authority.decode())
-    if found is None:
+    parts = _AUTHORITY.match(authority.decode())
+    if parts is None:
         raise ValueError("no host")
-    host = found[1].encode().decode("idna")
+    host = parts[1].encode().decode("idna")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     _check_host(host)
-    port = int(found[2] or 0)
+    port = int(parts[2] or 0)
     if port > 65535:
         raise ValueError("no port")
     return host, port

@@ -7,24 +7,29 @@ bytes of answers, all within bounds.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
 from mitmvcr.config.settings import Mode
 from mitmvcr.control import api as control_api
 from mitmvcr.errors import SettingsError
-from mitmvcr.model import Request
+from mitmvcr.misses.explain import Miss
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving import request_parser
 from mitmvcr.serving.bounded import Bounded
-from mitmvcr.serving.cassette_selection import DEFAULT, CassetteChoice, choose, control_path, proxy_user
 from mitmvcr.serving.outcomes import Outcomes, body_too_large, whole_request
-from mitmvcr.serving.request_head import RequestHead
+from mitmvcr.serving.request_head import (
+    DEFAULT,
+    CassetteChoice,
+    RequestHead,
+    choose,
+    control_path,
+    proxy_user,
+)
 from mitmvcr.serving.request_parser import DEFAULT_PORTS, ParsedHead, Shape
 from mitmvcr.serving.response_bytes import assembled
-from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
+from mitmvcr.sessions.open_cassette import OpenCassette, Play
 
 _ROUTES = 64
 _HEADS = 512 << 10
@@ -61,7 +66,7 @@ class Route:
         default_factory=lambda: Bounded(_HEADS), compare=False, repr=False
     )
 
-    def known_as(self, authority: str | None) -> Route:
+    def with_authority(self, authority: str | None) -> Route:
         """The route of a connection whose client calls this proxy so; no head has come on it."""
         return replace(self, authority=authority, heads=Bounded(_HEADS))
 
@@ -94,44 +99,30 @@ class _ReadyAnswer:
     data: bytes
 
 
-@dataclass(slots=True)
 class _CassetteCache:
-    """What is found out of one open cassette's requests and answers; `size` and `limit` are in bytes."""
+    """What is found out of one open cassette's requests and answers; `size` is the answers', in bytes."""
 
-    most_keys: int
-    limit: int
-    keys: dict[bytes, bytes] = field(default_factory=dict)
-    answers: dict[tuple[object, ...], _ReadyAnswer] = field(default_factory=dict)
-    size: int = 0
+    def __init__(self, cassette: OpenCassette) -> None:
+        self.keys: dict[bytes, bytes] = {}
+        self.answers: dict[tuple[object, ...], _ReadyAnswer] = {}
+        self.size = 0
+        self._most_keys = max(_KEYS, len(cassette.interactions))
+        self._most_bytes = max(_ANSWERS, int(_ANSWERS_EACH * cassette.size))
 
-    @classmethod
-    def of(cls, cassette: OpenCassette) -> _CassetteCache:
-        """Nothing is found out yet."""
-        most_keys = max(_KEYS, len(cassette.interactions))
-        return cls(most_keys, max(_ANSWERS, int(_ANSWERS_EACH * cassette.size)))
+    def add_key(self, request: bytes, key: bytes) -> None:
+        """Keep what the request of this digest is looked up by."""
+        if len(self.keys) >= self._most_keys:
+            self.keys.clear()
+        self.keys[request] = key
 
-    def key(self, seen: bytes, find: Callable[[], bytes]) -> bytes:
-        """What the request of this digest is looked up by."""
-        key = self.keys.get(seen)
-        if key is None:
-            key = find()
-            if len(self.keys) >= self.most_keys:
-                self.keys.clear()
-            self.keys[seen] = key
-        return key
-
-    def answer(self, play: Play, routed: RoutedHead) -> _ReadyAnswer:
-        """The bytes of a recording for this client."""
-        answer = self.answers.get((play.number, *routed.variant))
-        return answer or self._add(play, routed)
-
-    def _add(self, play: Play, routed: RoutedHead) -> _ReadyAnswer:
-        head, interaction = routed.head, play.interaction
+    def add_answer(self, cassette: OpenCassette, number: int, routed: RoutedHead) -> _ReadyAnswer:
+        """Make and keep the bytes of a recording for this client."""
+        head, interaction = routed.head, cassette.interactions[number]
         response = served_response.replayed(interaction.response, head.method, head.http_version)
-        answer = _ReadyAnswer(interaction.id, play.wait, assembled(response, head))
-        if self.size + len(answer.data) > self.limit:
+        answer = _ReadyAnswer(interaction.id, Play(cassette, number).wait, assembled(response, head))
+        if self.size + len(answer.data) > self._most_bytes:
             self._let_half_go()
-        self.answers[play.number, *routed.variant] = answer
+        self.answers[number, *routed.variant] = answer
         self.size += len(answer.data)
         return answer
 
@@ -151,11 +142,10 @@ class Responder:
 
     def route(self, route: Route) -> Route:
         """An equal route, with the heads that came on it in other connections."""
-        found = self._routes.get(route)
-        if found is None:
-            found = route
+        equal = self._routes.get(route)
+        if equal is None:
             self._routes.add(route, route)
-        return found
+        return equal or route
 
     def read(self, route: Route, raw: bytes) -> tuple[RoutedHead, int | None]:
         """What a head says on this route, and the length of its body; raises HeadError and NotOursError."""
@@ -196,41 +186,41 @@ class Responder:
         if routed.control is not None:
             body += b" " * (size - len(body) and 1)  # one that is too large stays so
             return 0.0, assembled(outcomes.control(head, routed.control, body), head)
-        limit = outcomes.max_body()
-        cache: _CassetteCache | None = None
-
-        def request() -> Request:
-            return whole_request(head, body, limit)
-
-        def look_up(cassette: OpenCassette) -> Verdict:
-            if size > limit:
-                raise body_too_large("request", limit, size)
-            nonlocal cache
-            cache = cached = self._cache(cassette)
-            seen = hashlib.blake2b(body, key=routed.digest, digest_size=16).digest()
-            return cassette.verdict(
-                routed.choice.session, request, lambda: cached.key(seen, lambda: cassette.key(request()))
-            )
-
-        outcome = outcomes.decide(routed.line, outcomes.open(routed.choice), look_up)
-        if isinstance(outcome, ServedResponse):
-            return 0.0, assembled(outcome, head)
-        if isinstance(outcome, Forward):
-            raise SettingsError("this process replays, but its cassette sends requests upstream")
-        ready = (cache or self._cache(outcome.cassette)).answer(outcome, routed)
+        ready = outcomes.decide(
+            routed.line,
+            outcomes.open(routed.choice),
+            lambda cassette: self._look_up(cassette, routed, body, size),
+        )
+        if isinstance(ready, ServedResponse):
+            return 0.0, assembled(ready, head)
         outcomes.replayed(routed.line, ready.id)
         return ready.wait, ready.data
+
+    def _look_up(
+        self, cassette: OpenCassette, routed: RoutedHead, body: bytes, size: int
+    ) -> _ReadyAnswer | Miss:
+        """What the cassette answers; raises TooLargeError."""
+        head, session, limit = routed.head, routed.choice.session, self.outcomes.max_body()
+        if size > limit:
+            raise body_too_large("request", limit, size)
+        cache = self._caches.get(cassette)
+        if cache is None:
+            cache = self._caches[cassette] = _CassetteCache(cassette)
+            self.outcomes.show_notes()
+        digest = hashlib.blake2b(body, key=routed.digest, digest_size=16).digest()
+        key = cache.keys.get(digest)
+        if key is None:
+            cassette.is_used = True
+            key = cassette.key(whole_request(head, body, limit))
+            cache.add_key(digest, key)
+        number = cassette.play(key, session)
+        if number is None:
+            return cassette.miss(whole_request(head, body, limit), key, session)
+        return cache.answers.get((number, *routed.variant)) or cache.add_answer(cassette, number, routed)
 
     def failed(self, head: RequestHead, error: Exception) -> bytes:
         """The answer when something in here is broken."""
         return assembled(self.outcomes.failed(head.line, error), head)
-
-    def _cache(self, cassette: OpenCassette) -> _CassetteCache:
-        cache = self._caches.get(cassette)
-        if cache is None:
-            cache = self._caches[cassette] = _CassetteCache.of(cassette)
-            self.outcomes.show_notes()
-        return cache
 
 
 def _routed(route: Route, parsed: ParsedHead, shape: Shape) -> RoutedHead:

@@ -30,7 +30,7 @@ def assembled(answer: ServedResponse, head: RequestHead) -> bytes:
 
 def fields_for(answer: ServedResponse, head: RequestHead) -> Fields:
     """An answer's header fields as this client gets them."""
-    fields = led_here(head, answer.headers)
+    fields = with_own_urls(head, answer.headers)
     if head.http_version == "HTTP/1.0" and (head.header("Connection") or "").lower() == "keep-alive":
         # Else such a client waits for the connection's end.
         fields = [
@@ -40,7 +40,7 @@ def fields_for(answer: ServedResponse, head: RequestHead) -> Fields:
     return fields
 
 
-def led_here(head: RequestHead, fields: Fields) -> Fields:
+def with_own_urls(head: RequestHead, fields: Fields) -> Fields:
     """Header fields with upstream's own URLs as ours, so that who follows one stays with us.
 
     Else a redirect, or what Azure tells to poll, leads past us to the live API. What is recorded is
@@ -54,11 +54,11 @@ def led_here(head: RequestHead, fields: Fields) -> Fields:
         ours = f"http://{head.authority}" if head.authority else ""
     upstream = head.origin
     return [
-        (name, _led(value, upstream, ours + head.prefix) if name.lower() in _LEADING else value)
+        (name, _own_url(value, upstream, ours + head.prefix) if name.lower() in _LEADING else value)
         for name, value in fields
     ]
 
 
-def _led(value: str, upstream: str, ours: str) -> str:
+def _own_url(value: str, upstream: str, ours: str) -> str:
     rest = value[len(upstream) :]
     return ours + rest if value.lower().startswith(upstream) and rest[:1] in ("", "/", "?", "#") else value

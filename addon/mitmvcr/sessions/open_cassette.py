@@ -6,7 +6,7 @@ Whatever serves requests asks `answer` or `verdict`, and tells `record` what end
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mitmvcr.config.settings import CassetteSettings, Mode, Settings
@@ -184,22 +184,25 @@ class OpenCassette:
 
     def answer(self, request: Request, session: str = "") -> Verdict:
         """What to do with a request of this session: independent ones each play it from the start."""
-        return self.verdict(session, lambda: request, lambda: self.key(request))
-
-    def verdict(self, session: str, request: Callable[[], Request], key: Callable[[], bytes]) -> Verdict:
-        """What to do with a request of this session, which is made, as is its key, where it is needed."""
         self.is_used = True
         if not self.replays:
             return Forward(record=self.records)
-        request_key = key()
-        player = self._player(session)
-        number = player.play(request_key)
+        key = self.key(request)
+        number = self.play(key, session)
+        if number is not None:
+            return Play(self, number)
+        return Forward(record=True) if self.records else self.miss(request, key, session)
+
+    def play(self, key: bytes, session: str) -> int | None:
+        """The number of the interaction that answers a request of this key, None if none is left."""
+        number = self._player(session).play(key)
         if number is not None:
             self.report.replayed += 1
-            return Play(self, number)
-        return Forward(record=True) if self.records else self._miss(request(), request_key, player)
+        return number
 
-    def _miss(self, request: Request, key: bytes, player: Player) -> Miss:
+    def miss(self, request: Request, key: bytes, session: str) -> Miss:
+        """What is said of a request of this key that nothing answers."""
+        player = self._player(session)
         self._cached.index(self.matcher, self._scrubber, self.memory, whole=True)
         scrubbed = self._scrubbed(request)
         keys = {self.matcher: key}

@@ -32,8 +32,7 @@ from mitmvcr.model import Interaction
 from mitmvcr.proxy.layer.http1_layer import ReplayLayer
 from mitmvcr.proxy.patches.client_tls import HostTlsLayer
 from mitmvcr.proxy.patches.socket_bypass import BypassProtocol
-from mitmvcr.serving.access_log import AccessLog, log
-from mitmvcr.serving.outcomes import Outcomes
+from mitmvcr.serving.outcomes import Outcomes, access_lines
 from mitmvcr.serving.responder import Responder, Route
 from tests import build
 from tests.conftest import Start
@@ -289,14 +288,14 @@ def responder(tmp_path_factory: pytest.TempPathFactory) -> Responder:
         ),
     )
     table = build.sessions(folder, mode="replay", repeat="any")
-    return Responder(Outcomes(lambda: table, AccessLog()))
+    return Responder(Outcomes(lambda: table))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def quiet() -> Iterator[None]:
-    log.disabled = True  # its lines need an event loop
+    access_lines.disabled = True  # its lines need an event loop
     yield
-    log.disabled = False
+    access_lines.disabled = False
 
 
 class _Served:

@@ -39,7 +39,7 @@ def main() -> None:
     except MitmvcrError as error:
         print(f"mitmvcr: {error}", file=sys.stderr, flush=True)
         sys.exit(1)
-    launcher_link.given.append(launcher_link.LauncherLink(order, ca))
+    launcher_link.pending.append(launcher_link.LauncherLink(order, ca))
     from mitmproxy.tools import main as mitmproxy  # noqa: PLC0415 - behind the checks
 
     script = Path(__file__).with_name("script.py")

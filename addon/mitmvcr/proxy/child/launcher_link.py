@@ -30,15 +30,15 @@ _IDLE = frozenset({"mitmproxy.addons.disable_h2c"})
 _TRIES = 5
 _READ = 64
 
-given: list[LauncherLink] = []
+pending: list[LauncherLink] = []
 """The order that `entrypoint` has for the script; a plain mitmdump has none."""
 
 
 def addons(vcr: VCR) -> list[object]:
     """What the script adds to the addon; where it is loaded anew because it was touched, nothing."""
     added: list[object] = []
-    while given:
-        link = given.pop()
+    while pending:
+        link = pending.pop()
         link.vcr = vcr
         added.append(link)
         if link.order.via:
@@ -174,8 +174,8 @@ class _TerminalHandler(logging.Handler):
 
 
 def _proxyserver() -> Proxyserver:
-    found: Proxyserver = ctx.master.addons.get("proxyserver")  # type: ignore[no-untyped-call]
-    return found
+    server: Proxyserver = ctx.master.addons.get("proxyserver")  # type: ignore[no-untyped-call]
+    return server
 
 
 def _port(server: ServerInstance[ProxyMode]) -> int:

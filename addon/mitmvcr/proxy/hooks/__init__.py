@@ -1,6 +1,5 @@
 """The engine that serves through mitmproxy's hooks, in every mode: records, replays, passes on.
 
-- exchanges: the exchanges under way, from a request's headers to an answer's end
+- exchanges: the exchanges under way, from a request's headers to the cassette's file
 - tee: bodies that are passed on and copied, or held
-- write_queue: what was recorded and waits to be written
 """

@@ -1,34 +1,37 @@
 """The exchanges under way: begun, answered or sent on, ended; what the addon's hooks for requests do.
 
 mitmproxy sends a request that streams live, whatever a hook answers: so one that a cassette may answer is
-held until it is whole, and all else is teed on its way.
+held until it is whole, and all else is teed on its way. What was recorded is written behind its answer.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 
 from mitmproxy import http
 
-from mitmvcr.errors import CassetteError, TooLargeError
+from mitmvcr.errors import CassetteError, MitmvcrError, TooLargeError
 from mitmvcr.model import Interaction, Request
 from mitmvcr.proxy import flow_adapter
 from mitmvcr.proxy.flow_adapter import line
 from mitmvcr.proxy.hooks.tee import Hold, Tee
-from mitmvcr.proxy.hooks.write_queue import EndedExchange, WriteQueue
 from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
-from mitmvcr.serving.cassette_selection import CassetteChoice, control_path
+from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving.outcomes import Outcomes, body_too_large, whole_request
-from mitmvcr.serving.request_head import RequestHead
+from mitmvcr.serving.request_head import CassetteChoice, RequestHead, control_path
 from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
 
 log = logging.getLogger(__name__)
 
 _SMALL = 64 << 10
 """Bytes of an upload, or of an error, that is not worth streaming: it goes on behind its last byte."""
+_MOST_WAITING = 16 << 20
+"""Bytes of recorded bodies that may wait to be written; with more than that, all of them are at once."""
 
 
 @dataclass(slots=True)
@@ -63,7 +66,9 @@ class Exchange:
         request, cassette = self.flow.request, self.cassette
         length = flow_adapter.length_of(request)
         fits = length is not None and length <= self.limit
-        if isinstance(cassette, CassetteError):
+        if self.control is not None:
+            request.stream = False
+        elif isinstance(cassette, CassetteError):
             request.stream = False if fits else Hold(self.limit)
         elif cassette.replays and not (cassette.records and length and not fits):
             go_on = self._go_on if cassette.records else None
@@ -101,9 +106,13 @@ class Exchange:
             self._sent = time.perf_counter_ns()
 
     def look_up(self, cassette: OpenCassette) -> Verdict:
-        """What the cassette says to the request, which is whole; raises TooLargeError."""
-        request = self.request()
-        return cassette.answer(request, self.session)
+        """What the cassette says to the request, which is whole; may raise TooLargeError."""
+        try:
+            return cassette.answer(self.request(), self.session)
+        except TooLargeError:
+            if cassette.records:
+                return Forward(record=True)  # and its end will say why it isn't recorded
+            raise
 
     def request(self) -> Request:
         """The request as it came, in the model's terms, with all of its headers; raises TooLargeError."""
@@ -182,6 +191,55 @@ def _is_complete(head: capture.ResponseHead, body: bytes) -> bool:
     return lengths == [str(len(body))]
 
 
+@dataclass(frozen=True, slots=True)
+class EndedExchange:
+    """An exchange that ended whole, its request in a log line, and the cassette that it is for."""
+
+    line: str
+    interaction: Interaction
+    cassette: OpenCassette
+
+
+class WriteQueue:
+    """The exchanges that wait to be written, in the order of their ends; needs the event loop to run.
+
+    An answer's end waits for the hook that is told of it. So an exchange is written in the loop's next turn,
+    a moment later; and before anything else is done with cassettes.
+    """
+
+    def __init__(self, outcomes: Outcomes) -> None:
+        self._outcomes = outcomes
+        self._waiting: deque[EndedExchange] = deque()
+        self._size = 0
+
+    def add(self, exchange: EndedExchange) -> None:
+        """Have it written soon."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._waiting.append(exchange)
+        self._size += len(exchange.interaction.request.body) + len(exchange.interaction.response.body)
+        if self._size > _MOST_WAITING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all that waits, or say why it isn't."""
+        while self._waiting:
+            self._write(self._waiting.popleft())
+        self._size = 0
+
+    def _write(self, exchange: EndedExchange) -> None:
+        try:
+            exchange.cassette.record(exchange.interaction)
+        except MitmvcrError as error:
+            self._outcomes.fail(error)
+            log.warning("%s: not recorded: %s", exchange.line, error)
+        except Exception as error:  # noqa: BLE001 - the client has its answer; the process says so and fails
+            self._outcomes.failed(exchange.line, error)
+        else:
+            path = exchange.cassette.location.path
+            self._outcomes.access_log.say(f"{exchange.line}: recorded in {path}")
+
+
 class Exchanges:
     """The open exchanges of a process, by flow."""
 
@@ -193,15 +251,14 @@ class Exchanges:
     def begin(self, flow: http.HTTPFlow, head: RequestHead, choice: CassetteChoice) -> None:
         """A request's headers came: it is ours to record or answer, or goes on unseen."""
         outcomes, control = self._outcomes, control_path(head)
-        if control is None and not (head.is_reverse or outcomes.is_served_host(head.host)):
-            return
+        cassette: OpenCassette | CassetteError
         if control is not None:
-            flow.request.stream = False
-            unused = CassetteError("the control API has no cassette")
-            self._open[flow.id] = Exchange(flow, head, control, unused, "", 0)
+            cassette = CassetteError("the control API has no cassette")
+        elif head.is_reverse or outcomes.is_served_host(head.host):
+            cassette = outcomes.open(choice)
+        else:
             return
-        cassette = outcomes.open(choice)
-        exchange = Exchange(flow, head, None, cassette, choice.session, outcomes.max_body())
+        exchange = Exchange(flow, head, control, cassette, choice.session, outcomes.max_body())
         self._open[flow.id] = exchange
         exchange.begin()
         outcomes.show_notes()
@@ -226,7 +283,9 @@ class Exchanges:
             self._write_queue.flush()
             document = outcomes.control(head, exchange.control, flow.request.raw_content or b"")
             return 0.0, flow_adapter.response(document, head)
-        wait, outcome = 0.0, outcomes.decide(line(flow), exchange.cassette, exchange.look_up)
+        wait = 0.0
+        outcome: Play | Forward | ServedResponse
+        outcome = outcomes.decide(line(flow), exchange.cassette, exchange.look_up)
         if isinstance(outcome, Forward):
             exchange.is_answered = False
             if outcome.record:

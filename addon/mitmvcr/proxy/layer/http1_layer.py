@@ -18,8 +18,7 @@ from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 
 from mitmvcr.replay import served_response
 from mitmvcr.serving import request_parser
-from mitmvcr.serving.cassette_selection import CassetteChoice
-from mitmvcr.serving.request_head import RequestHead
+from mitmvcr.serving.request_head import CassetteChoice, RequestHead
 from mitmvcr.serving.request_parser import HeadError, NotOursError
 from mitmvcr.serving.responder import Responder, Route, RoutedHead
 from mitmvcr.serving.response_bytes import assembled
@@ -139,10 +138,10 @@ class ReplayLayer(layer.Layer):
     def at_once(self, data: bytes) -> bytes | None:
         """The answer to one whole request whose head came before, None where it takes events."""
         end = data.find(request_parser.END) + len(request_parser.END)
-        found = self._responder.read_again(self._route, data[:end]) if self._is_idle else None
-        if found is None:
+        before = self._responder.read_again(self._route, data[:end]) if self._is_idle else None
+        if before is None:
             return None
-        routed, length = found
+        routed, length = before
         if length != len(data) - end or not self._responder.serves(routed):
             return None
         try:
@@ -266,7 +265,7 @@ class ReplayLayer(layer.Layer):
         except NotOursError:
             return self._stocks()
         if self._route.is_reverse and self._route.authority is None:
-            self._route = self._responder.route(self._route.known_as(routed.head.authority))
+            self._route = self._responder.route(self._route.with_authority(routed.head.authority))
         is_tunnel = routed.head.method == "CONNECT"
         if not self._responder.serves(routed) or (is_tunnel and self._stock is not HTTPMode.regular):
             return self._stocks()

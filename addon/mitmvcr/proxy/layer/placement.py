@@ -12,12 +12,11 @@ from mitmproxy.proxy import layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
-from mitmproxy.tls import TlsData
 
 from mitmvcr.proxy.layer.http1_layer import ReplayLayer
 from mitmvcr.proxy.patches.client_tls import Handshakes, HostTlsLayer, Tunnel
 from mitmvcr.proxy.patches.socket_bypass import shorten, unsent
-from mitmvcr.serving.cassette_selection import DEFAULT, CassetteChoice
+from mitmvcr.serving.request_head import DEFAULT, CassetteChoice
 from mitmvcr.serving.responder import Responder, Route
 
 _HTTP1 = (None, b"", b"http/1.1", b"http/1.0")
@@ -29,30 +28,22 @@ class Placement:
     def __init__(self, responder: Responder, choices: dict[str, CassetteChoice]) -> None:
         self._responder = responder
         self._choices = choices
-        self._handshakes = Handshakes()
-
-    def options_changed(self) -> None:
-        """Options that say how TLS is spoken may have changed."""
-        self._handshakes.forget()
-
-    def start_tls(self, data: TlsData) -> None:
-        """Speak TLS with a client in mitmproxy's place."""
-        self._handshakes.start(data)
+        self.handshakes = Handshakes()
 
     def place(self, context: Context, *, speaks_tls: bool) -> layer.Layer | None:
         """Our layer, None where it can't serve. `speaks_tls`: in its tunnels, too, past mitmproxy's hooks."""
-        found = self._route(context)
-        if found is None:
+        routed = self._route(context)
+        if routed is None:
             return None
-        route, stock = found
+        route, stock = routed
         tunnel = self._tunnel(context, speaks_tls=speaks_tls)
-        made = ReplayLayer(context, route, self._responder, stock=stock, tunnel=tunnel, unsent=unsent)
+        replay = ReplayLayer(context, route, self._responder, stock=stock, tunnel=tunnel, unsent=unsent)
         tls = next((outer for outer in context.layers if isinstance(outer, HostTlsLayer)), None)
         if tls is not None:
-            shorten(context.client, partial(tls.at_once, made.at_once))
+            shorten(context.client, partial(tls.at_once, replay.at_once))
         elif not context.client.tls:
-            shorten(context.client, made.at_once)
-        return made
+            shorten(context.client, replay.at_once)
+        return replay
 
     def _tunnel(self, context: Context, *, speaks_tls: bool) -> Callable[[CassetteChoice], layer.Layer]:
         def inside() -> layer.Layer:
@@ -61,7 +52,7 @@ class Placement:
         def opened(choice: CassetteChoice) -> layer.Layer:
             if choice is not DEFAULT:
                 self._choices[context.client.id] = choice
-            return Tunnel(context, self._handshakes, inside) if speaks_tls else layer.NextLayer(context)
+            return Tunnel(context, self.handshakes, inside) if speaks_tls else layer.NextLayer(context)
 
         return opened
 

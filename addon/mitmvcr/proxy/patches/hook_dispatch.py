@@ -1,9 +1,8 @@
-"""What mitmproxy does for each hook and each chunk where once is enough; what comes of it is the same.
+"""What mitmproxy does for each hook and each chunk where once is enough; changes nothing that comes of it.
 
 mitmproxy (11.0 to 12.3) asks each of its thirty addons for each hook, and for `update` behind each hook of a
-flow, which none of mitmdump's has: a third of what a request costs it. And for each chunk it looks through
-all headers for how the body is framed: a tenth of what a stream costs.
-No more than that is lost without it.
+flow, which none of mitmdump's has. And for each chunk it looks through all headers for how the body ends.
+Without it requests through hooks, and streams, take more CPU; no more than that is lost.
 """
 
 from __future__ import annotations
@@ -51,10 +50,10 @@ async def _run(self: AddonManager, event: hooks.Hook) -> None:
 
 def listeners(chain: list[Any], name: str) -> list[Any]:
     """The addons but those of mitmproxy's own that neither have the hook nor lead to others."""
-    found = _listeners.get(name)
-    if found is None or found[0] != chain:
-        found = _listeners[name] = list(chain), [addon for addon in chain if _may_have(addon, name)]
-    return found[1]
+    listening = _listeners.get(name)
+    if listening is None or listening[0] != chain:
+        listening = _listeners[name] = list(chain), [addon for addon in chain if _may_have(addon, name)]
+    return listening[1]
 
 
 def _may_have(addon: object, name: str) -> bool:

@@ -86,7 +86,7 @@ def send_without_trailers(self: Http1Server, event: HttpEvent) -> Commands:
 
 
 def send_framed(self: Http1Client, event: HttpEvent) -> Commands:
-    """The same towards upstream; and a body that HTTP/2 brought without a length needs chunks."""
+    """Keep HTTP/2's trailers from an upstream of HTTP/1; give a body without a length the chunks it needs."""
     if isinstance(event, RequestTrailers):
         return
     if isinstance(event, RequestHeaders) and not event.end_stream:

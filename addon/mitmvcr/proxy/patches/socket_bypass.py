@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from mitmproxy import ctx
 from mitmproxy.connection import Client
@@ -16,16 +16,6 @@ from mitmproxy.proxy.server import ConnectionHandler, TimeoutWatchdog
 
 AnswerAtOnce: TypeAlias = "Callable[[bytes], bytes | None]"
 """What came from a client -> what is sent for it, None where the same data must come as an event."""
-
-
-class _Streamed(Protocol):
-    """What asyncio's protocol for streams has, by its public names."""
-
-    def data_received(self, data: bytes) -> None: ...
-    def eof_received(self) -> bool | None: ...
-    def connection_lost(self, exc: Exception | None) -> None: ...
-    def pause_writing(self) -> None: ...
-    def resume_writing(self) -> None: ...
 
 
 class BypassProtocol(asyncio.Protocol):
@@ -39,7 +29,7 @@ class BypassProtocol(asyncio.Protocol):
         reader: asyncio.StreamReader,
         watchdog: TimeoutWatchdog,
     ) -> None:
-        self._stream = cast("_Streamed", transport.get_protocol())
+        self._stream = cast("asyncio.Protocol", transport.get_protocol())
         self._reader = reader
         self._write = transport.write
         self._watchdog = watchdog

@@ -11,10 +11,9 @@ import pytest
 from mitmvcr.config.settings import Mode, Settings
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.model import Interaction
-from mitmvcr.proxy.hooks import write_queue
-from mitmvcr.proxy.hooks.write_queue import EndedExchange, WriteQueue
+from mitmvcr.proxy.hooks import exchanges
+from mitmvcr.proxy.hooks.exchanges import EndedExchange, WriteQueue
 from mitmvcr.scrub import Policy, Scrubber
-from mitmvcr.serving.access_log import AccessLog
 from mitmvcr.serving.outcomes import Outcomes
 from mitmvcr.sessions.table import Sessions
 from tests import build
@@ -43,7 +42,7 @@ def test_exchanges_are_written_in_the_loops_next_turn_in_their_order(
     sessions: Sessions, tmp_path: Path
 ) -> None:
     async def ended() -> None:
-        waiting = WriteQueue(Outcomes(lambda: sessions, AccessLog()))
+        waiting = WriteQueue(Outcomes(lambda: sessions))
         for number in range(5):
             waiting.add(_recorded(sessions, f"said {number}"))
         assert not _prompts(tmp_path)
@@ -59,10 +58,10 @@ def test_exchanges_are_written_in_the_loops_next_turn_in_their_order(
 def test_more_than_may_wait_is_written_at_once(
     sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write_queue, "MOST", 300)
+    monkeypatch.setattr(exchanges, "_MOST_WAITING", 300)
 
     async def ended() -> None:
-        waiting = WriteQueue(Outcomes(lambda: sessions, AccessLog()))
+        waiting = WriteQueue(Outcomes(lambda: sessions))
         written = []
         for number in range(6):
             waiting.add(_recorded(sessions, f"said {number} {'x' * 50}"))
@@ -90,7 +89,7 @@ def test_what_can_not_be_written_is_a_failure_and_the_next_one_is_written(
     monkeypatch.setattr(cassette, "record", fails_once)
 
     async def ended() -> None:
-        waiting = WriteQueue(Outcomes(lambda: sessions, AccessLog()))
+        waiting = WriteQueue(Outcomes(lambda: sessions))
         for number in range(2):
             waiting.add(_recorded(sessions, f"said {number}"))
         waiting.flush()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr.serving.access_log import AccessLog, log
+from mitmvcr.serving.outcomes import AccessLog, access_lines
 from tests.conftest import Start
 from tests.proxy.layer.test_http1_layer import BASE, post, talk, tape
 
@@ -66,9 +66,9 @@ def test_a_line_of_somebody_elses_comes_behind_those_before_it(kept: Kept) -> No
 def test_where_nobody_listens_nothing_is_kept(kept: Kept) -> None:
     async def said() -> None:
         lines = AccessLog()
-        log.setLevel(logging.WARNING)
+        access_lines.setLevel(logging.WARNING)
         lines.say("one")
-        log.setLevel(logging.NOTSET)
+        access_lines.setLevel(logging.NOTSET)
         lines.flush()
 
     asyncio.run(said())
