@@ -14,6 +14,7 @@ import yaml
 
 from mitmvcr.errors import FormatError
 from mitmvcr.formats import recorded_http, yaml_json, yaml_to_json
+from mitmvcr.formats.collector import collector_off
 from mitmvcr.formats.yaml_json import Value
 from mitmvcr.http.go_rules import status_text
 from mitmvcr.model import Cassette, Interaction, Plain, Request, Response
@@ -34,6 +35,7 @@ class _EntryPlace:
         return f"{self.name}: {what}"
 
 
+@collector_off()
 def load(data: bytes) -> Cassette:
     """The cassette in these bytes (decompressed); raises FormatError that says where and why.
 
@@ -172,9 +174,10 @@ def _headers(value: Value, place: str, line: int | None) -> Iterable[tuple[str, 
     for name, given in yaml_json.mapping(yaml_json.as_plain_data(value, line), place, line).items():
         values = yaml_json.as_plain_data(given, line)
         items = values if isinstance(values, list) else [values]
+        field_place = f"{place}.{name}"
         yield (
             yaml_json.text(name, place, line),
-            [yaml_json.text(item, f"{place}.{name}", line) for item in items if not yaml_json.is_null(item)],
+            [yaml_json.text(item, field_place, line) for item in items if not yaml_json.is_null(item)],
         )
 
 

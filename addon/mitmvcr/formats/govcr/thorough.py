@@ -15,7 +15,16 @@ from mitmvcr.formats.govcr import values
 from mitmvcr.formats.govcr.quirks import Literals
 from mitmvcr.formats.govcr.read import TornError
 from mitmvcr.formats.govcr.values import ReadField
-from mitmvcr.formats.yaml_nodes import YamlFault, YamlList, YamlMapping, YamlNode, YamlReader, YamlScalar
+from mitmvcr.formats.yaml_nodes import (
+    YamlFault,
+    YamlList,
+    YamlMapping,
+    YamlNode,
+    YamlReader,
+    YamlScalar,
+    end_of,
+    start_of,
+)
 from mitmvcr.model import Cassette, Interaction, Node, Request, Response, Source
 
 NOT_BLOCK = -1
@@ -171,9 +180,8 @@ class _Document:
         if root is None:
             raise FormatError("is no cassette: there are only comments in the file")
         if not isinstance(root, YamlMapping):
-            raise YamlFault(
-                "is no cassette: no mapping with `version` and `interactions`", root.start, root.start
-            )
+            start = start_of(root)
+            raise YamlFault("is no cassette: no mapping with `version` and `interactions`", start, start)
         readers: dict[str, ReadField] = {
             "version": self._read_version,
             "interactions": self._read_interactions,
@@ -245,12 +253,12 @@ class _Document:
         if node.is_flow:
             for item in items:
                 self._read_entry(item)
-                self._pieces.append((self._offsets.byte(item.start), self._offsets.byte(item.end)))
+                self._pieces.append((self._offsets.byte(start_of(item)), self._offsets.byte(end_of(item))))
             return
         gap = node.start
         while (entry := self._next_entry(items, gap)) is not None:
             self._read_entry(entry)
-            gap = entry.end
+            gap = end_of(entry)
         end = self._offsets.byte(self._reader.end)
         self._end = places.line_start(self._data, end) if end < len(self._data) else end
 

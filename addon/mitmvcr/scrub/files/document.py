@@ -19,6 +19,8 @@ from mitmvcr.formats.yaml_nodes import (
     YamlNode,
     YamlReader,
     YamlScalar,
+    end_of,
+    start_of,
 )
 
 # Tuples: a frozen dataclass takes three times as long to make, and a file has many thousands.
@@ -139,7 +141,7 @@ class _Places:
     def node(self, node: YamlNode) -> PlacedNode:
         if type(node) is YamlScalar:
             return self._scalar(node)
-        start = self._byte(node.start)
+        start = self._byte(start_of(node))
         if isinstance(node, YamlList):
             return PlacedList(start, start, [self.node(item) for item in node.items])
         if isinstance(node, YamlMapping):
@@ -156,18 +158,18 @@ class _Places:
         return key
 
     def _scalar(self, node: YamlScalar) -> PlacedScalar:
-        start = self._byte(node.start)
+        start = self._byte(start_of(node))
         if node.tag or node.anchor:
             found = _PROPERTIES.match(self._data, start)
             start = found.end() if found else start
-        end = max(start, self._byte(node.end))
+        end = max(start, self._byte(end_of(node)))
         if node.tag not in _BINARY_TAGS:
-            return PlacedScalar(node.value.encode("utf-8", "surrogatepass"), start, end, node.style)
+            return PlacedScalar(node.value.encode("utf-8", "surrogatepass"), start, end, node.style or "")
         try:
             value = binascii.a2b_base64(node.value.encode())
         except ValueError:
             raise FormatError("a !!binary value that is not base64") from None
-        return PlacedScalar(value, start, end, node.style, is_binary=True)
+        return PlacedScalar(value, start, end, node.style or "", is_binary=True)
 
 
 def leaves(node: PlacedNode) -> Iterator[PlacedScalar]:
