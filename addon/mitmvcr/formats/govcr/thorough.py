@@ -12,6 +12,7 @@ from typing import Any
 from mitmvcr.errors import FormatError
 from mitmvcr.formats import places
 from mitmvcr.formats.govcr import values
+from mitmvcr.formats.govcr.fields import REQUEST, RESPONSE
 from mitmvcr.formats.govcr.quirks import Literals
 from mitmvcr.formats.govcr.read import TornError
 from mitmvcr.formats.govcr.values import ReadField
@@ -43,36 +44,8 @@ _DIRECTIVE = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*+(?:#[^\r\n]*+)?[\r\n])*+%"
 # Blanks and comments, which may stand between an entry and the next one's dash.
 _GAP = re.compile(rb"(?:[ \t\r\n]|#[^\r\n]*+)*+")
 
-_REQUEST: dict[str, ReadField] = {
-    "proto": values.string,
-    "proto_major": values.integer,
-    "proto_minor": values.integer,
-    "content_length": values.integer,
-    "transfer_encoding": values.strings,
-    "trailer": values.values,
-    "host": values.string,
-    "remote_addr": values.string,
-    "request_uri": values.string,
-    "body": values.body,
-    "form": values.values,
-    "headers": values.values,
-    "url": values.string,
-    "method": values.string,
-}
-_RESPONSE: dict[str, ReadField] = {
-    "proto": values.string,
-    "proto_major": values.integer,
-    "proto_minor": values.integer,
-    "transfer_encoding": values.strings,
-    "trailer": values.values,
-    "content_length": values.integer,
-    "uncompressed": values.boolean,
-    "body": values.body,
-    "headers": values.values,
-    "status": values.string,
-    "code": values.integer,
-    "duration": values.duration,
-}
+_REQUEST: dict[str, ReadField] = {name: getattr(values, kind) for name, kind in REQUEST.items()}
+_RESPONSE: dict[str, ReadField] = {name: getattr(values, kind) for name, kind in RESPONSE.items()}
 _ENTRY: dict[str, ReadField] = {
     "id": values.integer,
     "request": lambda node: values.record(node, _REQUEST),

@@ -153,7 +153,9 @@ class Finder:
             return
         leaf = part.leaf
         written = Written.of(leaf, self._data)
-        if written is None or any(one.rule == _FUNCTION or not _SAFE.fullmatch(one.new) for one in changes):
+        if written is None or any(
+            change.rule == _FUNCTION or not _SAFE.fullmatch(change.new) for change in changes
+        ):
             value = changed(leaf.value, changes)
             new = (rewritten_base64 if leaf.is_binary else rewritten)(leaf, self._data, value)
             self._replace(part, changes, new, result)
