@@ -48,7 +48,7 @@ def load(data: bytes) -> Cassette:
 
 
 def recover(data: bytes) -> tuple[Cassette, bytes]:
-    """The cassette without a torn last interaction, and the bytes of that, b"" if none is; raises FormatError.
+    """The cassette without a torn last interaction, and that one's bytes (or none); raises FormatError.
 
     An interaction is torn if the file ends before its `duration` does. Without a line break behind it, a
     duration is whole if it ends in `s`, as all do that go-vcr writes: `1m` may be half of `1m30s`.

@@ -98,6 +98,8 @@ class Finder:
         is_clear = self._decisions.by_name_only
         for part, is_alone in zip(parts, alone, strict=True):
             self._decisions.by_name_only = is_clear and not is_alone
+            if self._decisions.by_name_only and part.role is Role.TEXT:
+                continue  # nothing but its text could tell
             if part is message.body:
                 self._body(part, message, result)
             else:

@@ -83,7 +83,7 @@ _GOCCY_VALUE = re.compile(rb" {8}- \"?([^\n]*?)\"?\n")
 
 
 def messages_of_lines(data: bytes) -> list[FileMessage]:
-    """The messages of a file of go-vcr v4.0.5 that YAML readers refuse: its headers, and the whole as text."""
+    """The messages of a file of go-vcr v4.0.5 that YAML readers refuse: headers, and the whole as text."""
     rest = FileMessage("", [MessagePart(PlacedScalar(data, 0, len(data), BARE), "interaction")])
     sides = [(found.start(), found[1].decode()) for found in _GOCCY_SIDE.finditer(data)]
     found = []
