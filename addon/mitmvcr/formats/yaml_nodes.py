@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import yaml
 from yaml import CBaseLoader
@@ -60,7 +60,10 @@ class YamlMapping(NamedTuple):
 
 # Both stay libyaml's events: to make a tuple of each takes a quarter of the time of reading.
 YamlScalar: TypeAlias = yaml.ScalarEvent
-"""A single value: its text without quotes and folds; `style` is libyaml's: `'`, `"`, `|`, `>` or empty."""
+"""A single value: its text without quotes and folds; `style` is libyaml's: `'`, `"`, `|`, `>` or empty.
+
+Its marks are indices of characters, for `start_of` and `end_of` alone.
+"""
 YamlAlias: TypeAlias = yaml.AliasEvent
 """A place at which the node with this anchor stands once more."""
 YamlNode: TypeAlias = YamlScalar | YamlAlias | YamlList | YamlMapping
@@ -68,11 +71,15 @@ YamlNode: TypeAlias = YamlScalar | YamlAlias | YamlList | YamlMapping
 
 def start_of(node: YamlNode) -> int:
     """The index of a node's first character."""
+    if type(node) is YamlScalar:
+        return cast("int", node.start_mark)
     return node.start if isinstance(node, tuple) else node.start_mark.index  # type: ignore[union-attr]
 
 
 def end_of(node: YamlNode) -> int:
     """The index behind a node's last character."""
+    if type(node) is YamlScalar:
+        return cast("int", node.end_mark)
     return node.end if isinstance(node, tuple) else node.end_mark.index  # type: ignore[union-attr]
 
 
@@ -182,13 +189,17 @@ class YamlReader:
             raise FormatError(f"more than {self._limit:,} values in one file: split it")
         kind = type(event)
         if kind is YamlScalar:
+            # Marks and what libyaml says of tags take 160 bytes, and a file has millions of scalars.
+            event.start_mark = event.start_mark.index
+            event.end_mark = event.end_mark.index
+            event.implicit = None
             if (
                 self._literal is not None
                 and event.style == "|"
                 and event.tag is None
                 and event.anchor is None
             ):
-                event.value = self._literal(event.value, event.start_mark.index)
+                event.value = self._literal(event.value, event.start_mark)
             return event  # type: ignore[no-any-return]
         if kind is YamlAlias:
             return event  # type: ignore[no-any-return]
