@@ -12,6 +12,7 @@ yaml_nodes     YAML as nodes with their places: the one reader of YAML that is i
 yaml_json      YAML and JSON as plain data, for others' formats
 yaml_to_json   YAML's structure as the JSON that it stands for
 places         characters, bytes and lines of a file
+collector      Python's garbage collector, off while a file is read
 """
 
 from __future__ import annotations

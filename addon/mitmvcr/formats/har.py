@@ -61,24 +61,24 @@ class _EntryReader:
     mitmproxy: bool
 
     def entry(self, entry: dict[str, Value], place: str) -> tuple[Request, Response]:
-        asked = yaml_json.mapping(entry.get("request"), f"{place}: request")
-        answered = yaml_json.mapping(entry.get("response"), f"{place}: response")
-        url = yaml_json.text(asked.get("url"), f"{place}: request.url").partition("#")[0]
-        method = yaml_json.text(asked.get("method"), f"{place}: request.method")
-        code = yaml_json.integer(answered.get("status", 0), f"{place}: response.status")
+        request_entry = yaml_json.mapping(entry.get("request"), f"{place}: request")
+        response_entry = yaml_json.mapping(entry.get("response"), f"{place}: response")
+        url = yaml_json.text(request_entry.get("url"), f"{place}: request.url").partition("#")[0]
+        method = yaml_json.text(request_entry.get("method"), f"{place}: request.method")
+        code = yaml_json.integer(response_entry.get("status", 0), f"{place}: response.status")
         if not recorded_http.is_http(url) or not method or method == "CONNECT":
             raise recorded_http.NotServable(f"{method or 'no method'} {url[:80]!r} is no request over HTTP")
         if "_webSocketMessages" in entry or code == 101:
             raise recorded_http.NotServable("it is a WebSocket")
         if not 100 <= code <= 999:
             raise recorded_http.NotServable(f"it got no answer (its status is {code})")
-        request = self._request(method, url, asked, place)
-        response = self._response(method, code, answered, place)
+        request = self._request(method, url, request_entry, place)
+        response = self._response(method, code, response_entry, place)
         return request, replace(response, duration=_duration(entry.get("timings"), place))
 
-    def _request(self, method: str, url: str, asked: dict[str, Value], place: str) -> Request:
-        headers = recorded_http.headers(_headers(asked.get("headers"), f"{place}: request.headers"))
-        posted = asked.get("postData")
+    def _request(self, method: str, url: str, request_entry: dict[str, Value], place: str) -> Request:
+        headers = recorded_http.headers(_headers(request_entry.get("headers"), f"{place}: request.headers"))
+        posted = request_entry.get("postData")
         if posted is None:
             return recorded_http.request(method, url, headers, b"")
         data = yaml_json.mapping(posted, f"{place}: request.postData")
@@ -100,9 +100,9 @@ class _EntryReader:
             headers.setdefault("Content-Type", [media_type])
         return recorded_http.request(method, url, headers, body)
 
-    def _response(self, method: str, code: int, answered: dict[str, Value], place: str) -> Response:
-        headers = recorded_http.headers(_headers(answered.get("headers"), f"{place}: response.headers"))
-        given = answered.get("content")
+    def _response(self, method: str, code: int, response_entry: dict[str, Value], place: str) -> Response:
+        headers = recorded_http.headers(_headers(response_entry.get("headers"), f"{place}: response.headers"))
+        given = response_entry.get("content")
         content = {} if given is None else yaml_json.mapping(given, f"{place}: response.content")
         size = content.get("size")
         if content.get("text") is None and isinstance(size, int) and size > 0 and not bodiless(method, code):
@@ -115,9 +115,9 @@ class _EntryReader:
             body = self._encode(text, first_value(headers, "Content-Type") or media_type)
         if media_type and media_type != "x-unknown":  # Chrome's word for none
             headers.setdefault("Content-Type", [media_type])
-        reason = yaml_json.text(answered.get("statusText"), f"{place}: response.statusText")
+        reason = yaml_json.text(response_entry.get("statusText"), f"{place}: response.statusText")
         response = recorded_http.response(code, reason, headers, body)
-        version = yaml_json.text(answered.get("httpVersion"), f"{place}: response.httpVersion")
+        version = yaml_json.text(response_entry.get("httpVersion"), f"{place}: response.httpVersion")
         found = _HTTP_2_OR_3.fullmatch(version.strip())
         if found:
             return replace(response, proto=f"HTTP/{found[1]}.0", proto_major=int(found[1]), proto_minor=0)
@@ -200,16 +200,16 @@ def _entry(interaction: Interaction) -> dict[str, object]:
     return {
         "startedDateTime": _UNKNOWN_TIME,
         "time": wait,
-        "request": _asked(interaction.request),
-        "response": _answered(interaction.response),
+        "request": _request_entry(interaction.request),
+        "response": _response_entry(interaction.response),
         "cache": {},
         "timings": {"send": 0, "wait": wait, "receive": 0},
     }
 
 
-def _asked(request: Request) -> dict[str, object]:
+def _request_entry(request: Request) -> dict[str, object]:
     query = request.url.partition("#")[0].partition("?")[2]
-    asked: dict[str, object] = {
+    request_entry: dict[str, object] = {
         "method": request.method,
         "url": request.url,
         "httpVersion": request.proto,
@@ -226,11 +226,11 @@ def _asked(request: Request) -> dict[str, object]:
         content_type = first_value(request.headers, "Content-Type")
         # As mitmproxy has it: bytes that are not text stand as lone surrogates.
         text = request.body.decode("utf-8", "surrogateescape")
-        asked["postData"] = {"mimeType": content_type, "text": text, "params": []}
-    return asked
+        request_entry["postData"] = {"mimeType": content_type, "text": text, "params": []}
+    return request_entry
 
 
-def _answered(response: Response) -> dict[str, object]:
+def _response_entry(response: Response) -> dict[str, object]:
     content_type = first_value(response.headers, "Content-Type")
     content: dict[str, object] = {"size": len(response.body), "mimeType": content_type}
     text = _as_text(response.body, content_type)

@@ -80,25 +80,27 @@ def _load(record: dict[str, Value]) -> Cassette:
 
 
 def _interaction(record: dict[str, Value]) -> Interaction:
-    asked = yaml_json.mapping(record["request"], "request")
-    answered = yaml_json.mapping(record["response"], "response")
-    url = yaml_json.text(asked.get("url"), "request.url")
-    _check_servable(url, asked, answered)
-    request = _request(url, asked)
+    recorded_request = yaml_json.mapping(record["request"], "request")
+    recorded_response = yaml_json.mapping(record["response"], "response")
+    url = yaml_json.text(recorded_request.get("url"), "request.url")
+    _check_servable(url, recorded_request, recorded_response)
+    request = _request(url, recorded_request)
     path = urlsplit(request.url).path
-    return Interaction(request, _response(path, answered))
+    return Interaction(request, _response(path, recorded_response))
 
 
-def _check_servable(url: str, asked: dict[str, Value], answered: dict[str, Value]) -> None:
+def _check_servable(
+    url: str, recorded_request: dict[str, Value], recorded_response: dict[str, Value]
+) -> None:
     try:
         parts = urlsplit(url)
     except ValueError:
         raise FormatError(f"request.url is {url[:80]!r}, which is no URL") from None
-    endpoint = yaml_json.text(asked.get("endpoint"), "request.endpoint")
+    endpoint = yaml_json.text(recorded_request.get("endpoint"), "request.endpoint")
     path = parts.path.rstrip("/")
     if parts.scheme == "tool" or endpoint.startswith("/tools") or "/tool-runtime/" in path:
         raise recorded_http.NotServable(f"a call of a tool ({url[:80]}), not of OpenAI's API")
-    if "vertex" in parts.scheme or _type(answered.get("body")).startswith(("google.", "vertexai.")):
+    if "vertex" in parts.scheme or _type(recorded_response.get("body")).startswith(("google.", "vertexai.")):
         raise recorded_http.NotServable("a call through Google's own SDK (Vertex AI), not in OpenAI's API")
     if path.endswith("/interactions") or endpoint.endswith("/interactions"):
         raise recorded_http.NotServable("a call of Google's /interactions, not in OpenAI's API")
@@ -108,13 +110,13 @@ def _check_servable(url: str, asked: dict[str, Value], answered: dict[str, Value
         raise recorded_http.NotServable(f"its URL is {url[:80]!r}, which is not HTTP's")
 
 
-def _request(url: str, asked: dict[str, Value]) -> Request:
-    body = asked.get("body")
+def _request(url: str, recorded_request: dict[str, Value]) -> Request:
+    body = recorded_request.get("body")
     arguments = {} if body is None else yaml_json.mapping(body, "request.body")
-    headers = _request_headers(asked.get("headers"), arguments.get("extra_headers"))
+    headers = _request_headers(recorded_request.get("headers"), arguments.get("extra_headers"))
     # Recorders put the endpoint, /v1/…, behind a base URL that has the /v1 already.
     url = _with_query(url.replace("/v1/v1/", "/v1/"), arguments.get("extra_query"))
-    method = yaml_json.text(asked.get("method"), "request.method").upper() or "POST"
+    method = yaml_json.text(recorded_request.get("method"), "request.method").upper() or "POST"
     sent = {name: _plain(value) for name, value in arguments.items() if name not in _NOT_SENT}
     extra = arguments.get("extra_body")
     if extra is not None:
@@ -146,11 +148,11 @@ def _with_query(url: str, extra: Value) -> str:
     return f"{url}{'&' if '?' in url else '?'}{query}"
 
 
-def _response(path: str, answered: dict[str, Value]) -> Response:
-    if answered.get("is_exception"):
-        return _error(answered)
-    body = answered.get("body")
-    if answered.get("is_streaming"):
+def _response(path: str, recorded_response: dict[str, Value]) -> Response:
+    if recorded_response.get("is_exception"):
+        return _error(recorded_response)
+    body = recorded_response.get("body")
+    if recorded_response.get("is_streaming"):
         chunks = body if isinstance(body, list) else [body]
         if "/api/" in path:  # Ollama's own API streams lines of JSON
             lines = b"".join(_json(_plain(chunk)) + b"\n" for chunk in chunks)
@@ -161,10 +163,10 @@ def _response(path: str, answered: dict[str, Value]) -> Response:
     return _answer(200, "application/json", _json(_plain(body)))
 
 
-def _error(answered: dict[str, Value]) -> Response:
-    exception = answered.get("exception_data")
+def _error(recorded_response: dict[str, Value]) -> Response:
+    exception = recorded_response.get("exception_data")
     if not isinstance(exception, dict) or exception.get("status_code") is None:
-        what = answered.get("exception_message") or "no message"
+        what = recorded_response.get("exception_message") or "no message"
         raise recorded_http.NotServable(f"an exception that was no answer of the server ({str(what)[:80]})")
     code = yaml_json.integer(exception["status_code"], "response.exception_data.status_code")
     if not 100 <= code <= 999:

@@ -14,6 +14,7 @@ import yaml
 
 from mitmvcr.errors import FormatError
 from mitmvcr.formats import recorded_http, yaml_json, yaml_to_json
+from mitmvcr.formats.collector import collector_off
 from mitmvcr.formats.yaml_json import Value
 from mitmvcr.http.go_rules import status_text
 from mitmvcr.model import Cassette, Interaction, Plain, Request, Response
@@ -34,6 +35,7 @@ class _EntryPlace:
         return f"{self.name}: {what}"
 
 
+@collector_off()
 def load(data: bytes) -> Cassette:
     """The cassette in these bytes (decompressed); raises FormatError that says where and why.
 
@@ -105,14 +107,14 @@ class _InteractionReader:
     def add_pairs(self, requests: Sequence[yaml_json.Entry], responses: Sequence[yaml_json.Entry]) -> None:
         if len(requests) != len(responses):
             raise FormatError(f"{len(requests)} requests and {len(responses)} responses: they go in pairs")
-        for asked, answered in zip(requests, responses, strict=True):
-            place = _EntryPlace(f"interaction {asked.index}", asked.line)
-            self._add(asked.value, answered.value, place)
+        for request_entry, response_entry in zip(requests, responses, strict=True):
+            place = _EntryPlace(f"interaction {request_entry.index}", request_entry.line)
+            self._add(request_entry.value, response_entry.value, place)
 
-    def _add(self, asked: Value, answered: Value, place: _EntryPlace) -> None:
+    def _add(self, request_entry: Value, response_entry: Value, place: _EntryPlace) -> None:
         try:
-            request = _request(asked, place)
-            response = _response(answered, place)
+            request = _request(request_entry, place)
+            response = _response(response_entry, place)
         except recorded_http.NotServable as reason:
             line = f" (line {place.line})" if place.line else ""
             self.notes.append(f"{place.name}{line} is left out: {reason}")
@@ -172,9 +174,10 @@ def _headers(value: Value, place: str, line: int | None) -> Iterable[tuple[str, 
     for name, given in yaml_json.mapping(yaml_json.as_plain_data(value, line), place, line).items():
         values = yaml_json.as_plain_data(given, line)
         items = values if isinstance(values, list) else [values]
+        field_place = f"{place}.{name}"
         yield (
             yaml_json.text(name, place, line),
-            [yaml_json.text(item, f"{place}.{name}", line) for item in items if not yaml_json.is_null(item)],
+            [yaml_json.text(item, field_place, line) for item in items if not yaml_json.is_null(item)],
         )
 
 
@@ -211,7 +214,8 @@ def _text_body(text: str) -> bytes:
 def dump(cassette: Cassette) -> bytes:
     """The cassette as VCR.py's YAML serializer writes it; `losses` says what it can't hold."""
     interactions = [
-        {"request": _asked(i.request), "response": _answered(i.response)} for i in cassette.interactions
+        {"request": _dumped_request(i.request), "response": _dumped_response(i.response)}
+        for i in cassette.interactions
     ]
     document = {"interactions": interactions, "version": VERSION}
     # The pure data here needs no tag; VCR.py's own dumper writes the same bytes for it.
@@ -219,7 +223,7 @@ def dump(cassette: Cassette) -> bytes:
     return text.encode()
 
 
-def _asked(request: Request) -> dict[str, object]:
+def _dumped_request(request: Request) -> dict[str, object]:
     # VCR.py reads only the first value of a request's header (vcr/request.py, HeadersDict).
     headers = {
         _latin(name): [_latin(("; " if name == "Cookie" else ", ").join(values))]
@@ -234,7 +238,7 @@ def _asked(request: Request) -> dict[str, object]:
     }
 
 
-def _answered(response: Response) -> dict[str, object]:
+def _dumped_response(response: Response) -> dict[str, object]:
     return {
         "body": {"string": _written(response.body)},
         "headers": {_latin(name): [_latin(v) for v in values] for name, values in response.headers.items()},

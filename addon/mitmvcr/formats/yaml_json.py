@@ -27,6 +27,7 @@ from mitmvcr.formats.yaml_nodes import (
     YamlNode,
     YamlReader,
     YamlScalar,
+    start_of,
 )
 from mitmvcr.model import Plain
 
@@ -173,10 +174,13 @@ class _Composer:
             raise FormatError("the file is empty")
         if not isinstance(root, YamlMapping):
             what = "a list" if isinstance(root, YamlList) else "text"
-            raise FormatError(f"the document is {what}, not a mapping", self._line(root.start))
-        seen: set[str] = set()
+            raise self._error(f"the document is {what}, not a mapping", start_of(root))
+        names: set[str] = set()
         for key_node, node in root.pairs:
-            key = self._key(key_node, seen)
+            key = self._key(key_node)
+            if key in names:
+                raise self._twice(key, key_node)
+            names.add(key)
             if isinstance(node, YamlList) and not node.anchor and not node.tag:
                 yield Entry(key, [], line=self._next_line(node))
                 for index, item in enumerate(node.items):
@@ -185,29 +189,31 @@ class _Composer:
                 yield Entry(key, self._value(node), line=self._next_line(node))
         second = reader.second_document()
         if second is not None:
-            raise FormatError("a second document: a cassette is one", self._line(second))
+            raise self._error("a second document: a cassette is one", second)
 
     def _next_line(self, node: YamlNode) -> int:
         """The line, from 1, of a node that stands behind those for which this was asked before."""
-        at = self._offsets.byte(node.start)
+        at = self._offsets.byte(start_of(node))
         self._lines += self._data.count(b"\n", self._at, at)
         self._at = at
         return self._lines
 
-    def _line(self, index: int) -> int:
-        return line_number(self._data, Offsets(self._data).byte(index))
+    def _error(self, reason: str, index: int) -> FormatError:
+        return FormatError(reason, line_number(self._data, Offsets(self._data).byte(index)))
 
-    def _key(self, node: YamlNode, seen: set[str]) -> str:
+    def _twice(self, key: str, node: YamlNode) -> FormatError:
+        return self._error(f"the key {key!r} stands twice in one mapping: take one out", start_of(node))
+
+    def _key(self, node: YamlNode) -> str:
+        if type(node) is YamlScalar and node.tag is node.anchor is None:
+            self._weight += 1 + len(node.value)
+            return node.value
         name = self._value(node)
         if isinstance(name, Tagged | bytes):
-            name = as_plain_data(name, self._line(node.start))
+            name = as_plain_data(name, line_number(self._data, Offsets(self._data).byte(start_of(node))))
             name = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
         if not isinstance(name, str):
-            raise FormatError("a key that is not text", self._line(node.start))
-        if name in seen:
-            reason = f"the key {str(name)!r} stands twice in one mapping: take one out"
-            raise FormatError(reason, self._line(node.start))
-        seen.add(name)
+            raise self._error("a key that is not text", start_of(node))
         return str(name)
 
     def _value(self, node: YamlNode) -> Value:
@@ -225,44 +231,44 @@ class _Composer:
         return value
 
     def _scalar(self, node: YamlScalar) -> Value:
-        tag, value = node.tag, node.value
-        if tag in _AS_PLAIN or tag is None:
-            return Plain(value)
+        tag = node.tag
+        if tag is None or tag in _AS_PLAIN:
+            return Plain(node.value)
         if tag in _AS_TEXT:
-            return value
+            return node.value
         if tag in _AS_BYTES:
             try:
-                return binascii.a2b_base64(value)
+                return binascii.a2b_base64(node.value)
             except ValueError:
-                raise FormatError("a !!binary value that is not base64", self._line(node.start)) from None
-        return Tagged(tag, value)
+                raise self._error("a !!binary value that is not base64", start_of(node)) from None
+        return Tagged(tag, node.value)
 
     def _collection(self, node: YamlList | YamlMapping) -> Value:
         value: Value
         if isinstance(node, YamlList):
             value = [self._value(item) for item in node.items]
         else:
-            value = {}
-            seen: set[str] = set()
+            value = pairs = {}
             for key_node, inner in node.pairs:
-                key = self._key(key_node, seen)
-                if key == "<<" and isinstance(key_node, YamlScalar) and not key_node.style:
-                    reason = "a merge key ('<<'): write the keys out"
-                    raise FormatError(reason, self._line(key_node.start))
-                value[key] = self._value(inner)
+                key = self._key(key_node)
+                if key in pairs:
+                    raise self._twice(key, key_node)
+                if key == "<<" and type(key_node) is YamlScalar and not key_node.style:
+                    raise self._error("a merge key ('<<'): write the keys out", start_of(key_node))
+                pairs[key] = self._value(inner)
         return value if node.tag is None or node.tag in _AS_COLLECTION else Tagged(node.tag, value)
 
     def _alias(self, node: YamlAlias) -> Value:
         # VCR.py's dumper writes one for a list that stands at two places (PyYAML's ignore_aliases).
         if node.anchor not in self._anchors:
             reason = f"the alias *{node.anchor} stands for nothing, or for what it is in"
-            raise FormatError(reason, self._line(node.start))
+            raise self._error(reason, start_of(node))
         value, weight = self._anchors[node.anchor]
         self._weight += weight
         self._aliased += weight
         if self._aliased > MAX_ALIASED:
             reason = "aliases that stand for too much: write out what they stand for"
-            raise FormatError(reason, self._line(node.start))
+            raise self._error(reason, start_of(node))
         return value
 
 
@@ -310,6 +316,8 @@ def mapping(value: Value, place: str, line: int | None = None) -> dict[str, Valu
 
 def text(value: Value, place: str, line: int | None = None) -> str:
     """The value as text, a number in its own spelling, null as empty; raises FormatError."""
+    if type(value) is str and value.isascii():
+        return value  # nearly always
     match as_plain_data(value, line):
         case str() as same:
             return "" if is_null(same) else _utf8(same)

@@ -7,7 +7,8 @@ document. Here the values of the root mapping, and the items of lists there, are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import yaml
 from yaml import CBaseLoader
@@ -22,44 +23,22 @@ TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 NOT_TEXT = "is no text that YAML knows"
 
 # PyYAML's types say of an event's marks that they may be None, which libyaml's never are.
-ScalarEvent: type[Any] = yaml.ScalarEvent
-AliasEvent: type[Any] = yaml.AliasEvent
+StreamEndEvent: type[Any] = yaml.StreamEndEvent
 SequenceStartEvent: type[Any] = yaml.SequenceStartEvent
 SequenceEndEvent: type[Any] = yaml.SequenceEndEvent
 MappingStartEvent: type[Any] = yaml.MappingStartEvent
 MappingEndEvent: type[Any] = yaml.MappingEndEvent
-StreamEndEvent: type[Any] = yaml.StreamEndEvent
 
 _PATH_DEPTH = 6  # keys and numbers that an error names
 # From where libyaml reports an escape that is cut (`"\U0001F60`) to the end of the file.
 _MAX_LAG = 12
 
 
-# Tuples, since a frozen dataclass takes three times as long to make, and a file has millions of these.
-class YamlScalar(NamedTuple):
-    """A single value: its text without quotes and folds; `style` is libyaml's: `'`, `"`, `|`, `>` or empty.
+class YamlList(NamedTuple):
+    """A list, in brackets if `is_flow`. `end` is -1, not known yet, of the root and of one under its keys.
 
     Here and below `start` and `end` are indices of characters, as in libyaml's marks.
     """
-
-    value: str
-    style: str
-    tag: str | None
-    anchor: str | None
-    start: int
-    end: int
-
-
-class YamlAlias(NamedTuple):
-    """A place at which the node with this anchor stands once more."""
-
-    anchor: str
-    start: int
-    end: int
-
-
-class YamlList(NamedTuple):
-    """A list, in brackets if `is_flow`. `end` is -1, not known yet, of the root and of one under its keys."""
 
     items: Iterable[YamlNode]
     is_flow: bool
@@ -79,7 +58,29 @@ class YamlMapping(NamedTuple):
     end: int
 
 
+# Both stay libyaml's events: to make a tuple of each takes a quarter of the time of reading.
+YamlScalar: TypeAlias = yaml.ScalarEvent
+"""A single value: its text without quotes and folds; `style` is libyaml's: `'`, `"`, `|`, `>` or empty.
+
+Its marks are indices of characters, for `start_of` and `end_of` alone.
+"""
+YamlAlias: TypeAlias = yaml.AliasEvent
+"""A place at which the node with this anchor stands once more."""
 YamlNode: TypeAlias = YamlScalar | YamlAlias | YamlList | YamlMapping
+
+
+def start_of(node: YamlNode) -> int:
+    """The index of a node's first character."""
+    if type(node) is YamlScalar:
+        return cast("int", node.start_mark)
+    return node.start if isinstance(node, tuple) else node.start_mark.index  # type: ignore[union-attr]
+
+
+def end_of(node: YamlNode) -> int:
+    """The index behind a node's last character."""
+    if type(node) is YamlScalar:
+        return cast("int", node.end_mark)
+    return node.end if isinstance(node, tuple) else node.end_mark.index  # type: ignore[union-attr]
 
 
 class YamlFault(Exception):  # noqa: N818 - it never leaves what reads files, FormatError does
@@ -123,44 +124,48 @@ class YamlReader:
 
     def __init__(self, data: bytes, limit: int, literal: Callable[[str, int], str] | None = None) -> None:
         self._data = data
-        self._next_event: Callable[[], Any] = CBaseLoader(data).get_event
+        self._next: Callable[[], Any] = CBaseLoader(data).get_event
         self._limit = self._left = limit
         self._literal = literal
+        # Keys and numbers from what was asked for down to what is read now.
+        self._path: list[YamlNode | int] = []
         self.end = 0
 
     def root(self) -> YamlNode | None:
         """The document, None if there is none; its pairs or items are read as they are asked for."""
-        self._next()  # the stream's start
-        if type(self._next()) is StreamEndEvent:
-            return None
-        event = self._next()
-        if type(event) is MappingStartEvent:
-            return YamlMapping(self._pairs(), event.tag, event.anchor, event.start_mark.index, -1)
-        return self._lazy_list(event) if type(event) is SequenceStartEvent else self._node_of(event, 1)
+        with self._faults():
+            self._next()  # the stream's start
+            if type(self._next()) is StreamEndEvent:
+                return None
+            event = self._next()
+            if type(event) is MappingStartEvent:
+                return YamlMapping(self._pairs(), event.tag, event.anchor, event.start_mark.index, -1)
+            return self._lazy_list(event) if type(event) is SequenceStartEvent else self._node(event, 1)
 
     def second_document(self) -> int | None:
         """The index at which another document begins, when the root was read; None if none does."""
-        self._next()  # the document's end
-        event = self._next()
-        return None if type(event) is StreamEndEvent else event.start_mark.index
+        with self._faults():
+            self._next()  # the document's end
+            event = self._next()
+            return None if type(event) is StreamEndEvent else event.start_mark.index
 
     def spend(self, values: int) -> None:
         """Count so many values more, for what else is made of the file."""
         self._left -= values
 
     def _pairs(self) -> Iterator[tuple[YamlNode, YamlNode]]:
-        while type(event := self._next()) is not MappingEndEvent:
-            key = self._node_of(event, 2)
-            try:
+        with self._faults():
+            while type(event := self._next()) is not MappingEndEvent:
+                key = self._node(event, 2)
+                self._path.append(key)
                 event = self._next()
                 is_lazy = type(event) is SequenceStartEvent and event.tag is None and event.anchor is None
                 value = self._lazy_list(event) if is_lazy else self._node(event, 2)
-            except _ERRORS as error:
-                raise self._fault(error, _named(key)) from None
-            yield key, value
-            for _ in value.items if is_lazy and isinstance(value, YamlList) else ():
-                pass  # what was not asked for
-        self.end = event.end_mark.index
+                self._path.pop()
+                yield key, value
+                for _ in value.items if is_lazy and isinstance(value, YamlList) else ():
+                    pass  # what was not asked for
+            self.end = event.end_mark.index
 
     def _lazy_list(self, event: Any) -> YamlList:
         start = event.start_mark.index
@@ -168,16 +173,14 @@ class YamlReader:
 
     def _items(self) -> Iterator[YamlNode]:
         index = 0
-        while type(event := self._next()) is not SequenceEndEvent:
-            yield self._node_of(event, 3, f"[{index}]")
-            index += 1
-        self.end = event.start_mark.index
-
-    def _node_of(self, event: Any, depth: int, name: str = "") -> YamlNode:
-        try:
-            return self._node(event, depth)
-        except _ERRORS as error:
-            raise self._fault(error, name) from None
+        with self._faults():
+            while type(event := self._next()) is not SequenceEndEvent:
+                self._path.append(index)
+                item = self._node(event, 3)
+                self._path.pop()
+                yield item
+                index += 1
+            self.end = event.start_mark.index
 
     def _node(self, event: Any, depth: int) -> YamlNode:
         """The node that an event begins; raises libyaml's errors too."""
@@ -185,17 +188,25 @@ class YamlReader:
         if self._left < 0:
             raise FormatError(f"more than {self._limit:,} values in one file: split it")
         kind = type(event)
+        if kind is YamlScalar:
+            # Marks and what libyaml says of tags take 160 bytes, and a file has millions of scalars.
+            event.start_mark = event.start_mark.index
+            event.end_mark = event.end_mark.index
+            event.implicit = None
+            if (
+                self._literal is not None
+                and event.style == "|"
+                and event.tag is None
+                and event.anchor is None
+            ):
+                event.value = self._literal(event.value, event.start_mark)
+            return event  # type: ignore[no-any-return]
+        if kind is YamlAlias:
+            return event  # type: ignore[no-any-return]
         start = event.start_mark.index
-        if kind is ScalarEvent:
-            value, tag, anchor = event.value, event.tag, event.anchor
-            if self._literal is not None and event.style == "|" and tag is None and anchor is None:
-                value = self._literal(value, start)
-            return YamlScalar(value, event.style, tag, anchor, start, event.end_mark.index)
-        if kind is AliasEvent:
-            return YamlAlias(event.anchor, start, event.end_mark.index)
         if depth > MAX_DEPTH:
             raise YamlFault(TOO_DEEP, start, start)
-        next_event, node = self._next_event, self._node
+        next_event, node, path = self._next, self._node, self._path
         depth += 1
         if kind is SequenceStartEvent:
             items = []
@@ -205,31 +216,27 @@ class YamlReader:
         pairs = []
         while type(item := next_event()) is not MappingEndEvent:
             key = node(item, depth)
-            try:
-                pairs.append((key, node(next_event(), depth)))
-            except _ERRORS as error:
-                raise self._fault(error, _named(key)) from None
+            path.append(key)
+            pairs.append((key, node(next_event(), depth)))
+            path.pop()
         return YamlMapping(pairs, event.tag, event.anchor, start, item.end_mark.index)
 
-    def _next(self) -> Any:
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Turns what libyaml raises into a fault, and names the field that it is in."""
         try:
-            return self._next_event()
-        except _ERRORS as error:
-            raise self._fault(error) from None
+            yield
+        # A tag whose %-escapes are no UTF-8 is PyYAML's to stumble over.
+        except (YamlFault, yaml.YAMLError, UnicodeDecodeError) as error:
+            fault = error if isinstance(error, YamlFault) else self._libyaml_fault(error)
+            fault.path[:0] = filter(None, map(_name, self._path))
+            self._path.clear()
+            raise fault from None
 
-    def _fault(self, error: Exception, name: str = "") -> YamlFault:
-        """What a file's error is, with the name of the field in it added to its path."""
-        if isinstance(error, YamlFault):
-            fault = error
-        elif isinstance(error, ReaderError):
+    def _libyaml_fault(self, error: Exception) -> YamlFault:
+        if isinstance(error, ReaderError):
             at = error.position
-            fault = YamlFault(f"{NOT_TEXT}: {error.reason}", at, at, (error.reason,))
-        else:
-            fault = self._syntax_fault(error)
-        fault.path[:0] = [name] if name else []
-        return fault
-
-    def _syntax_fault(self, error: Exception) -> YamlFault:
+            return YamlFault(f"{NOT_TEXT}: {error.reason}", at, at, (error.reason,))
         mark, words = None, [str(error)]
         if isinstance(error, yaml.MarkedYAMLError):
             mark = error.problem_mark or error.context_mark
@@ -242,9 +249,7 @@ class YamlReader:
         return YamlFault(TOO_DEEP if is_too_deep else f"is no YAML: {', '.join(words)}", at, at, tuple(words))
 
 
-# A tag whose %-escapes are no UTF-8 is PyYAML's to stumble over.
-_ERRORS = (YamlFault, yaml.YAMLError, UnicodeDecodeError)
-
-
-def _named(key: YamlNode) -> str:
-    return f".{key.value[:60]}" if type(key) is YamlScalar else ""
+def _name(step: YamlNode | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step.value[:60]}" if type(step) is YamlScalar else ""

@@ -75,15 +75,15 @@ class Rules:
 class Decisions:
     """Decides for one cassette; `field` names a part as messages and `vcr_allow` do.
 
-    `by_name_only` decides by the names of headers and parameters and by the user's paths alone.
+    With `by_name_only` the names of headers and parameters and the user's paths alone are looked at.
     """
 
     __slots__ = ("_memory", "_rules", "by_name_only")
 
-    def __init__(self, rules: Rules, memory: Memory, *, by_name_only: bool = False) -> None:
+    def __init__(self, rules: Rules, memory: Memory) -> None:
         self._rules = rules
         self._memory = memory
-        self.by_name_only = by_name_only
+        self.by_name_only = False
 
     def look_over(self, texts: Sequence[bytes]) -> None:
         """Read all texts at once; if nothing is there, none of them is read again by itself."""

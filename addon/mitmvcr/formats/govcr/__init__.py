@@ -8,6 +8,7 @@ read      the bytes of a file -> the cassette that was meant: which reader has t
 fast      a file in a layout that go-vcr writes, its interactions made when they are asked for
 layouts   what an entry in one of those layouts says
 thorough  a file in any YAML, with each interaction's place
+fields    the fields of requests and responses, and what each holds
 values    YAML's nodes as the values of go-vcr's fields
 quirks    what some writers wrote so that readers don't get it back
 emit      an interaction or a file as go-vcr writes it
@@ -47,7 +48,7 @@ def load(data: bytes) -> Cassette:
 
 
 def recover(data: bytes) -> tuple[Cassette, bytes]:
-    """As `load`, but a torn last interaction is cut off, and its bytes are returned too, b"" if none is.
+    """The cassette without a torn last interaction, and that one's bytes (or none); raises FormatError.
 
     An interaction is torn if the file ends before its `duration` does. Without a line break behind it, a
     duration is whole if it ends in `s`, as all do that go-vcr writes: `1m` may be half of `1m30s`.

@@ -145,7 +145,7 @@ def _values(name: str, values: Values, at: _Block) -> str:
 def _mapping(
     name: str, pairs: tuple[tuple[str, tuple[str, ...]], ...], dialect: Dialect, column: int, shift: int
 ) -> str:
-    """The same, remembered: one program's requests have the same headers over and over."""
+    """The lines of a map of lists, remembered: one program's requests have the same headers over and over."""
     at = _block(dialect, column, shift)
     inner = _block(dialect, at.deeper, shift)
     before, text = _item(dialect, inner.dash, shift)

@@ -44,11 +44,11 @@ def read(data: bytes, read_alone: ReadAlone) -> Cassette | None:
         if not data.startswith(layout.start, at):
             return None  # at another column, or with another key first
         starts.append(at)
-        asked = layout.request.match(data, at)
-        answered = layout.response.match(data, asked.end()) if asked else None
-        if asked and answered and is_text(data[at : answered.end()]):
+        request = layout.request.match(data, at)
+        response = layout.response.match(data, request.end()) if request else None
+        if request and response and is_text(data[at : response.end()]):
             try:
-                url, headers, stands = layout.check(asked, answered)
+                url, headers, stands = layout.check(request, response)
             except OddError:
                 pass
             else:
@@ -56,18 +56,18 @@ def read(data: bytes, read_alone: ReadAlone) -> Cassette | None:
                 names |= headers.keys()
                 if not stands:
                     coded.append(len(starts) - 1)
-                at = answered.end()
+                at = response.end()
                 continue
         end = data.find(b"\n" + layout.start, at) + 1 or len(data)
         text = data[at:end]
         # A literal with this hint means one thing or another by what the rest of the file has.
-        one = None if b": |4" in text or len(odd) > _SOME + len(starts) // 8 else read_alone(HEAD + text)
-        if one is None:
+        alone = None if b": |4" in text or len(odd) > _SOME + len(starts) // 8 else read_alone(HEAD + text)
+        if alone is None:
             return None
-        odd[len(starts) - 1] = one
+        odd[len(starts) - 1] = alone
         coded.append(len(starts) - 1)
-        urls[one.request.url] = None
-        names |= one.request.headers.keys()
+        urls[alone.request.url] = None
+        names |= alone.request.headers.keys()
         at = end
     if not starts:
         return None
@@ -100,17 +100,17 @@ class Entries(Interactions):
         starts: Sequence[int],
         indent: int,
         odd: dict[int, Interaction],
-        told: tuple[Sequence[str], Collection[str]],
+        requests: tuple[Sequence[str], Collection[str]],
     ) -> None:
         """`starts` has one place more than there are entries: where the last one ends.
 
-        `told` is what `Interactions` says of all requests: their URLs and the names of their headers.
+        `requests` is what `Interactions` says of all requests: their URLs and the names of their headers.
         """
         self._data = data
         self._starts = starts
         self._indent = indent
         self._odd = odd
-        self.urls, self.request_headers = told
+        self.urls, self.request_headers = requests
         self._kept: dict[int, Interaction] = {}
         self._kept_size = 0
 
@@ -123,24 +123,24 @@ class Entries(Interactions):
     def __getitem__(self, index: slice) -> tuple[Interaction, ...]: ...
     def __getitem__(self, index: int | slice) -> Interaction | tuple[Interaction, ...]:
         if isinstance(index, slice):
-            return tuple(self[one] for one in range(*index.indices(len(self))))
+            return tuple(self[number] for number in range(*index.indices(len(self))))
         kept = self._kept.get(index)
         if kept is not None:
             return kept
         number = range(len(self))[index]
-        return self._odd.get(number) or self._kept.get(number) or self._made(number)
+        return self._odd.get(number) or self._kept.get(number) or self._make(number)
 
-    def _made(self, number: int) -> Interaction:
+    def _make(self, number: int) -> Interaction:
         start, end = self._starts[number], self._starts[number + 1]
         self._kept_size += end - start
         if self._kept_size > _KEPT:
             self._kept.clear()
             self._kept_size = end - start
         layout = layout_of(self._indent)
-        asked = layout.request.match(self._data, start) or _lost()
-        answered = layout.response.match(self._data, asked.end()) or _lost()
+        request = layout.request.match(self._data, start) or _lost()
+        response = layout.response.match(self._data, request.end()) or _lost()
         made = self._kept[number] = Interaction(
-            layout.asked(asked), layout.answered(answered), int(asked[1]), _NOTHING
+            layout.read_request(request), layout.read_response(response), int(request[1]), _NOTHING
         )
         return made
 
@@ -149,7 +149,7 @@ class Entries(Interactions):
         if known is not None:
             return known.request
         layout = layout_of(self._indent)
-        return layout.asked(layout.request.match(self._data, self._starts[number]) or _lost())
+        return layout.read_request(layout.request.match(self._data, self._starts[number]) or _lost())
 
     def __iter__(self) -> Iterator[Interaction]:
         return map(self.__getitem__, range(len(self)))
@@ -184,6 +184,6 @@ class Spans(Sequence[tuple[int, int]]):
     def __getitem__(self, index: slice) -> tuple[tuple[int, int], ...]: ...
     def __getitem__(self, index: int | slice) -> tuple[int, int] | tuple[tuple[int, int], ...]:
         if isinstance(index, slice):
-            return tuple(self[one] for one in range(*index.indices(len(self))))
+            return tuple(self[number] for number in range(*index.indices(len(self))))
         number = range(len(self))[index]
         return self._starts[number], self._starts[number + 1]

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from typing import Any, NoReturn, TypeAlias
 
 from mitmvcr.durations import parse_duration
+from mitmvcr.formats.govcr.scalars import ESCAPES
 from mitmvcr.model import Node, Request, Response
 
 # PyYAML refuses these, or takes them for line breaks or byte order marks.
@@ -48,7 +49,6 @@ _DOUBLE = re.compile(
 )
 # An escape that `_DOUBLE` let through.
 _ESCAPE = re.compile(r"\\(?:x(..)|u(....)|U(........)|(.))")
-_NAMED = dict(zip('0abtnvfre"\\N_LP', '\0\a\b\t\n\v\f\r\x1b"\\\x85\xa0\u2028\u2029', strict=True))
 _NOTHING: dict[str, Node] = {}
 # Base64 on one line; that it has whole groups of four is seen by its length.
 _BASE64 = re.compile(rb"[0-9A-Za-z+/]*+={0,2}")
@@ -116,10 +116,10 @@ class FileLayout:
         body = self._fields(body=rb"(%b|[^|\n][^\n]*+)" % literal)
         start = rb"%b- id: (%b)\n%b  request:\n" % (before, _INTEGER, before)
         uncompressed = rb"(?:%buncompressed: (true|false)\n)?" % self._key
-        asked = [start, proto, length, place, rb"(?:%b)?" % body, target, rb"%b  response:\n" % before]
-        answered = [proto, framing, length, uncompressed, body, outcome]
-        answered.append(self._fields(duration=b"(%b)" % _DURATION))
-        return re.compile(b"".join(asked)), re.compile(b"".join(answered))
+        request = [start, proto, length, place, rb"(?:%b)?" % body, target, rb"%b  response:\n" % before]
+        response = [proto, framing, length, uncompressed, body, outcome]
+        response.append(self._fields(duration=b"(%b)" % _DURATION))
+        return re.compile(b"".join(request)), re.compile(b"".join(response))
 
     def _fields(self, **values: bytes) -> bytes:
         return b"".join(b"%b%b: %b\n" % (self._key, name.encode(), values[name]) for name in values)
@@ -151,23 +151,23 @@ class FileLayout:
             _odd()
         return read
 
-    def check(self, asked: _Found, answered: _Found) -> tuple[str, _Values, bool]:
+    def check(self, request: _Found, response: _Found) -> tuple[str, _Values, bool]:
         """The request's URL and headers, and whether all stands there as it is.
 
         Raises OddError if a field of the entry isn't certain; what the expressions tell is already.
         """
-        _, asked_by, _, place, content, target = asked.groups()
-        answered_by, framing, _, _, answer, outcome, _ = answered.groups()
-        there, stands = self.target(target)
-        stands &= self.proto(asked_by)[1] & self.place(place)[1] & self.proto(answered_by)[1]
+        _, request_proto, _, place, content, target = request.groups()
+        response_proto, framing, _, _, answer, outcome, _ = response.groups()
+        target_values, stands = self.target(target)
+        stands &= self.proto(request_proto)[1] & self.place(place)[1] & self.proto(response_proto)[1]
         stands &= self.framing(framing)[1] & self.outcome(outcome)[1] & _stands(answer)
         if content:
             _check_body(content, self.pad)
             stands &= _stands(content)
         _check_body(answer, self.pad)
-        return there[1], there[3], stands
+        return target_values[1], target_values[3], stands
 
-    def asked(self, found: _Found) -> Request:
+    def read_request(self, found: _Found) -> Request:
         """The request of an entry that `check` has seen."""
         _, by, length, place, content, target = found.groups()
         proto, major, minor = self.proto(by)[0]
@@ -191,7 +191,7 @@ class FileLayout:
             _NOTHING,
         )
 
-    def answered(self, found: _Found) -> Response:
+    def read_response(self, found: _Found) -> Response:
         """The response of an entry that `check` has seen."""
         by, framing, length, uncompressed, content, outcome, duration = found.groups()
         proto, major, minor = self.proto(by)[0]
@@ -270,7 +270,7 @@ def _check_quotes(raw: bytes) -> None:
 
 def _unescape(found: re.Match[str]) -> str:
     if found[4]:
-        return _NAMED[found[4]]
+        return ESCAPES[found[4]]
     code = int(found[1] or found[2] or found[3], 16)
     if 0xD800 <= code < 0xE000 or code > 0x10FFFF:
         _odd()

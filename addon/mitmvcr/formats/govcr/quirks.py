@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
 
 from mitmvcr.durations import parse_duration
 from mitmvcr.formats import places
 from mitmvcr.formats.govcr.emit import HEAD
+from mitmvcr.formats.govcr.fields import REQUEST, RESPONSE
 from mitmvcr.model import Cassette, Interaction, Request, Response, Source
 
 # A literal without hint whose text begins with an empty line.
@@ -104,37 +106,8 @@ _ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))")
 _NAMED = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _NAMED |= {b'"': b'"', b"\\": b"\\"}
 
-# Name, how it is read, whether it is always there.
-_REQUEST = (
-    ("proto", "text", True),
-    ("proto_major", "integer", True),
-    ("proto_minor", "integer", True),
-    ("content_length", "integer", True),
-    ("transfer_encoding", "texts", False),
-    ("trailer", "values", False),
-    ("host", "text", True),
-    ("remote_addr", "text", False),
-    ("request_uri", "text", False),
-    ("body", "scalar", False),
-    ("form", "values", False),
-    ("headers", "values", False),
-    ("url", "text", True),
-    ("method", "text", True),
-)
-_RESPONSE = (
-    ("proto", "text", True),
-    ("proto_major", "integer", True),
-    ("proto_minor", "integer", True),
-    ("transfer_encoding", "texts", False),
-    ("trailer", "values", False),
-    ("content_length", "integer", True),
-    ("uncompressed", "boolean", False),
-    ("body", "scalar", True),
-    ("headers", "values", True),
-    ("status", "text", True),
-    ("code", "integer", True),
-    ("duration", "duration", True),
-)
+_OPTIONAL = frozenset({"transfer_encoding", "trailer", "remote_addr", "request_uri", "form", "uncompressed"})
+"""Fields that are left out where they are empty; of a request also its headers and body."""
 
 
 class _OtherError(Exception):
@@ -178,20 +151,20 @@ class _GoccyReader:
     def _entry(self) -> Interaction:
         id_ = int(self._match(_ID)[1])
         self._skip(b"  request:\n")
-        request = self._fields(_REQUEST)
+        request = self._fields(REQUEST, _OPTIONAL | {"body", "headers"})
         self._skip(b"  response:\n")
-        return Interaction(Request(**request), Response(**self._fields(_RESPONSE)), id_)
+        return Interaction(Request(**request), Response(**self._fields(RESPONSE, _OPTIONAL)), id_)
 
-    def _fields(self, fields: tuple[tuple[str, str, bool], ...]) -> dict[str, Any]:
-        found = {}
-        for name, kind, is_always in fields:
+    def _fields(self, fields: Mapping[str, str], optional: Collection[str]) -> dict[str, Any]:
+        values = {}
+        for name, kind in fields.items():
             if self._has(f"    {name}:".encode()):
-                found[name] = getattr(self, f"_{kind}")()
-            elif is_always:
+                values[name] = getattr(self, f"_{kind}")()
+            elif name not in optional:
                 _refuse()
-        return found
+        return values
 
-    def _text(self) -> str:
+    def _string(self) -> str:
         return self._scalar().decode("utf-8", "surrogateescape")
 
     def _integer(self) -> int:
@@ -203,11 +176,11 @@ class _GoccyReader:
 
     def _duration(self) -> int:
         try:
-            return parse_duration(self._text())
+            return parse_duration(self._string())
         except ValueError:
             _refuse()
 
-    def _texts(self, pad: bytes = b"    ") -> tuple[str, ...]:
+    def _strings(self, pad: bytes = b"    ") -> tuple[str, ...]:
         self._skip(b"\n")
         texts = []
         while self._has(pad + b"-"):
@@ -225,8 +198,11 @@ class _GoccyReader:
             if name in values:
                 _refuse()
             self._at = key.end() if key[2] else key.end() - 1
-            values[name] = () if key[2] else self._texts(b"      ")
+            values[name] = () if key[2] else self._strings(b"      ")
         return values or _refuse()
+
+    def _body(self) -> bytes:
+        return self._scalar()
 
     def _scalar(self, pad: bytes = b"      ") -> bytes:
         """A value behind its colon or dash; the lines of a literal are indented by `pad`."""

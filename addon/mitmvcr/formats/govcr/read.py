@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Iterator
-
 from mitmvcr.errors import FormatError
 from mitmvcr.formats import places
+from mitmvcr.formats.collector import collector_off
 from mitmvcr.formats.govcr import fast, quirks
 from mitmvcr.formats.govcr.emit import HEAD, emit_document
 from mitmvcr.formats.govcr.scalars import Dialect
@@ -36,7 +33,7 @@ class TornError(FormatError):
 def load(data: bytes) -> Cassette:
     """The cassette in the bytes; raises FormatError, a TornError if only the last interaction is bad."""
     try:
-        with _collector_off():
+        with collector_off():
             cassette = _read_with_end(data)
     except FormatError:
         meant = quirks.read(data)
@@ -63,18 +60,6 @@ def recover(data: bytes) -> tuple[Cassette, bytes]:
     except TornError as error:
         source = error.before.source
         return error.before, data[len(source.data) if source else 0 :]
-
-
-@contextlib.contextmanager
-def _collector_off() -> Iterator[None]:
-    """What is read has no cycles, and looking for them takes longer than the reading itself."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _read_alone(data: bytes) -> Interaction | None:

@@ -15,7 +15,15 @@ from mitmvcr.formats import places
 from mitmvcr.formats.govcr import emit
 from mitmvcr.formats.govcr.scalars import Dialect
 from mitmvcr.formats.govcr.thorough import NOT_BLOCK, read
-from mitmvcr.formats.yaml_nodes import YamlFault, YamlList, YamlMapping, YamlReader, YamlScalar
+from mitmvcr.formats.yaml_nodes import (
+    YamlFault,
+    YamlList,
+    YamlMapping,
+    YamlReader,
+    YamlScalar,
+    end_of,
+    start_of,
+)
 from mitmvcr.model import Cassette, Interaction, Request, Response, Source
 
 _ID = re.compile(rb" *- +id: +([0-9]+)[ \t]*(?:\r?\n|\Z)")
@@ -165,7 +173,7 @@ def _id_place(text: bytes) -> tuple[int, int] | None:
     for key, value in node.pairs if isinstance(node, YamlMapping) else ():
         if isinstance(key, YamlScalar) and key.value == "id":
             offsets = places.Offsets(text)
-            return offsets.byte(value.start), offsets.byte(value.end)
+            return offsets.byte(start_of(value)), offsets.byte(end_of(value))
     return None
 
 

@@ -38,6 +38,10 @@ class Dialect(enum.StrEnum):
         return 2 if self is Dialect.CHARM else 4
 
 
+ESCAPES = dict(zip('0abtnvfre"\\N_LP', '\0\a\b\t\n\v\f\r\x1b"\\\x85\xa0\u2028\u2029', strict=True))
+"""What YAML's escapes of one letter stand for, as far as go-yaml writes them."""
+
+
 class _Style(enum.Enum):
     PLAIN = enum.auto()
     SINGLE = enum.auto()
@@ -126,7 +130,7 @@ def _scalar(text: str, place: ScalarPlace) -> str:
 
 
 def body(raw: bytes, place: ScalarPlace) -> bytes:
-    """The same for a body, in bytes: text if it is UTF-8, else base64."""
+    """What stands behind a body's `key: `, in bytes: text if it is UTF-8, else base64."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -365,23 +369,7 @@ def _escaped() -> re.Pattern[str]:
     return re.compile(r"[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 
 
-_NAMED = {
-    "\0": "0",
-    "\a": "a",
-    "\b": "b",
-    "\t": "t",
-    "\n": "n",
-    "\v": "v",
-    "\f": "f",
-    "\r": "r",
-    "\x1b": "e",
-    '"': '"',
-    "\\": "\\",
-    "\x85": "N",
-    "\xa0": "_",
-    "\u2028": "L",
-    "\u2029": "P",
-}
+_NAMED = {character: name for name, character in ESCAPES.items()}
 
 
 def _escape(character: str) -> str:

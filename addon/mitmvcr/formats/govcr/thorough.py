@@ -12,10 +12,20 @@ from typing import Any
 from mitmvcr.errors import FormatError
 from mitmvcr.formats import places
 from mitmvcr.formats.govcr import values
+from mitmvcr.formats.govcr.fields import REQUEST, RESPONSE
 from mitmvcr.formats.govcr.quirks import Literals
 from mitmvcr.formats.govcr.read import TornError
 from mitmvcr.formats.govcr.values import ReadField
-from mitmvcr.formats.yaml_nodes import YamlFault, YamlList, YamlMapping, YamlNode, YamlReader, YamlScalar
+from mitmvcr.formats.yaml_nodes import (
+    YamlFault,
+    YamlList,
+    YamlMapping,
+    YamlNode,
+    YamlReader,
+    YamlScalar,
+    end_of,
+    start_of,
+)
 from mitmvcr.model import Cassette, Interaction, Node, Request, Response, Source
 
 NOT_BLOCK = -1
@@ -34,36 +44,8 @@ _DIRECTIVE = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*+(?:#[^\r\n]*+)?[\r\n])*+%"
 # Blanks and comments, which may stand between an entry and the next one's dash.
 _GAP = re.compile(rb"(?:[ \t\r\n]|#[^\r\n]*+)*+")
 
-_REQUEST: dict[str, ReadField] = {
-    "proto": values.string,
-    "proto_major": values.integer,
-    "proto_minor": values.integer,
-    "content_length": values.integer,
-    "transfer_encoding": values.strings,
-    "trailer": values.values,
-    "host": values.string,
-    "remote_addr": values.string,
-    "request_uri": values.string,
-    "body": values.body,
-    "form": values.values,
-    "headers": values.values,
-    "url": values.string,
-    "method": values.string,
-}
-_RESPONSE: dict[str, ReadField] = {
-    "proto": values.string,
-    "proto_major": values.integer,
-    "proto_minor": values.integer,
-    "transfer_encoding": values.strings,
-    "trailer": values.values,
-    "content_length": values.integer,
-    "uncompressed": values.boolean,
-    "body": values.body,
-    "headers": values.values,
-    "status": values.string,
-    "code": values.integer,
-    "duration": values.duration,
-}
+_REQUEST: dict[str, ReadField] = {name: getattr(values, kind) for name, kind in REQUEST.items()}
+_RESPONSE: dict[str, ReadField] = {name: getattr(values, kind) for name, kind in RESPONSE.items()}
 _ENTRY: dict[str, ReadField] = {
     "id": values.integer,
     "request": lambda node: values.record(node, _REQUEST),
@@ -171,9 +153,8 @@ class _Document:
         if root is None:
             raise FormatError("is no cassette: there are only comments in the file")
         if not isinstance(root, YamlMapping):
-            raise YamlFault(
-                "is no cassette: no mapping with `version` and `interactions`", root.start, root.start
-            )
+            start = start_of(root)
+            raise YamlFault("is no cassette: no mapping with `version` and `interactions`", start, start)
         readers: dict[str, ReadField] = {
             "version": self._read_version,
             "interactions": self._read_interactions,
@@ -245,12 +226,12 @@ class _Document:
         if node.is_flow:
             for item in items:
                 self._read_entry(item)
-                self._pieces.append((self._offsets.byte(item.start), self._offsets.byte(item.end)))
+                self._pieces.append((self._offsets.byte(start_of(item)), self._offsets.byte(end_of(item))))
             return
         gap = node.start
         while (entry := self._next_entry(items, gap)) is not None:
             self._read_entry(entry)
-            gap = entry.end
+            gap = end_of(entry)
         end = self._offsets.byte(self._reader.end)
         self._end = places.line_start(self._data, end) if end < len(self._data) else end
 

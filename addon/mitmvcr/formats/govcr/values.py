@@ -13,7 +13,16 @@ from typing import Any, TypeAlias
 
 from mitmvcr.durations import parse_duration
 from mitmvcr.formats.govcr import scalars
-from mitmvcr.formats.yaml_nodes import YamlAlias, YamlFault, YamlList, YamlMapping, YamlNode, YamlScalar
+from mitmvcr.formats.yaml_nodes import (
+    YamlAlias,
+    YamlFault,
+    YamlList,
+    YamlMapping,
+    YamlNode,
+    YamlScalar,
+    end_of,
+    start_of,
+)
 from mitmvcr.model import Node, Plain
 
 _BINARY = "tag:yaml.org,2002:binary"
@@ -242,4 +251,5 @@ def _shown(text: str) -> str:
 
 def fault_at(reason: str, node: YamlNode) -> YamlFault:
     """A fault of a node, a collection's at its start."""
-    return YamlFault(reason, node.start, node.end if type(node) in (YamlScalar, YamlAlias) else node.start)
+    start = start_of(node)
+    return YamlFault(reason, start, start if isinstance(node, YamlList | YamlMapping) else end_of(node))

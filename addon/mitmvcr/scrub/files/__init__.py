@@ -2,7 +2,6 @@
 
 file_secrets    the two above, for any format
 quick_look      a look at the whole, more than which most files don't need
-entries         the entries and headers that need to be read
 document        YAML or JSON -> its values and the bytes in which each stands
 roles           which value is what: a header, a URL, a body
 finder          what is decided about a message -> edits of the bytes

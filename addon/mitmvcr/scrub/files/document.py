@@ -19,6 +19,8 @@ from mitmvcr.formats.yaml_nodes import (
     YamlNode,
     YamlReader,
     YamlScalar,
+    end_of,
+    start_of,
 )
 
 # Tuples: a frozen dataclass takes three times as long to make, and a file has many thousands.
@@ -134,40 +136,41 @@ class _Places:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._byte = Offsets(data).byte
+        # In ASCII, as nearly always, characters and bytes are the same.
+        self._byte = int if data.isascii() else Offsets(data).byte
 
     def node(self, node: YamlNode) -> PlacedNode:
         if type(node) is YamlScalar:
             return self._scalar(node)
-        start = self._byte(node.start)
-        if isinstance(node, YamlList):
+        start = self._byte(start_of(node))
+        if type(node) is YamlMapping:
+            pairs = [(self._key(key), self.node(value)) for key, value in node.pairs]
+            return PlacedMapping(start, start, pairs)
+        if type(node) is YamlList:
             return PlacedList(start, start, [self.node(item) for item in node.items])
-        if isinstance(node, YamlMapping):
-            return PlacedMapping(
-                start, start, [(self._key(key), self.node(value)) for key, value in node.pairs]
-            )
         # What an alias stands for is changed where it is written out.
         return PlacedScalar(b"", start, start, BARE)
 
     def _key(self, node: YamlNode) -> PlacedScalar:
         key = self.node(node)
-        if not isinstance(key, PlacedScalar):
+        if type(key) is not PlacedScalar:
             raise FormatError("a key that is not text")
         return key
 
     def _scalar(self, node: YamlScalar) -> PlacedScalar:
-        start = self._byte(node.start)
+        start = self._byte(start_of(node))
         if node.tag or node.anchor:
             found = _PROPERTIES.match(self._data, start)
             start = found.end() if found else start
-        end = max(start, self._byte(node.end))
+        end = max(start, self._byte(end_of(node)))
+        style = node.style or ""
         if node.tag not in _BINARY_TAGS:
-            return PlacedScalar(node.value.encode("utf-8", "surrogatepass"), start, end, node.style)
+            return PlacedScalar(node.value.encode("utf-8", "surrogatepass"), start, end, style)
         try:
             value = binascii.a2b_base64(node.value.encode())
         except ValueError:
             raise FormatError("a !!binary value that is not base64") from None
-        return PlacedScalar(value, start, end, node.style, is_binary=True)
+        return PlacedScalar(value, start, end, style, is_binary=True)
 
 
 def leaves(node: PlacedNode) -> Iterator[PlacedScalar]:

@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import gzip
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from mitmvcr import formats
 from mitmvcr.errors import FormatError, MitmvcrError
 from mitmvcr.formats import sniffing
+from mitmvcr.formats.recorded_http import is_http
 from mitmvcr.http.content_coding import GZIP_MAGIC
-from mitmvcr.model import Cassette, Interaction, Source
+from mitmvcr.model import Cassette, Source
 from mitmvcr.scrub.decide import ROUNDS, Rules
 from mitmvcr.scrub.files import document, function_edits
 from mitmvcr.scrub.files.finder import Edit, FileSecret, Finder, MessageEdits
-from mitmvcr.scrub.files.quick_look import Suspicion, suspect
-from mitmvcr.scrub.files.roles import FileMessage, messages, messages_of_lines
+from mitmvcr.scrub.files.quick_look import suspect
+from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role, messages, messages_of_lines
 from mitmvcr.scrub.gate import mask
 from mitmvcr.scrub.memory import Memory
 
@@ -81,10 +84,14 @@ def _is_gzip(data: bytes) -> bool:
 def examine(data: bytes, rules: Rules, memory: Memory) -> list[FileFinding]:
     """The secrets in a cassette, in the order of their places; raises FormatError if it can't be read."""
     data = sniffing.decompress(data)
-    hits = [*_by_function(data, rules, memory)[0], *_look(data, rules, memory)[0]]
-    findings = []
+    findings: list[FileFinding] = []
+    if not _may_have(data, rules, memory):
+        return findings
+    found = _messages(data)
+    results = [*_by_function(data, found, rules, memory), *_look(data, found, rules, memory)]
     line, at = 1, 0
-    for hit in sorted(hits, key=lambda one: one.start):
+    hits = [secret for result in results for secret in result.secrets]
+    for hit in sorted(hits, key=lambda secret: secret.start):
         line += data.count(b"\n", at, hit.start)
         at = hit.start
         column = len(data[data.rfind(b"\n", 0, at) + 1 : at].decode("utf-8", "replace")) + 1
@@ -101,57 +108,59 @@ def scrub(data: bytes, rules: Rules, memory: Memory) -> Scrubbed:
     if _is_gzip(data):
         inner = scrub(sniffing.decompress(data), rules, memory)
         return replace(inner, data=gzip.compress(inner.data, mtime=0) if inner.replaced else data)
-    before = data
     replaced: Counter[str] = Counter()
-    hits, edits = _by_function(data, rules, memory)
-    replaced.update(hit.kind for hit in hits)
-    data = apply(data, edits)
-    # What stood beside a secret may look like one when that is gone; mostly the second look is the last.
-    for _ in range(ROUNDS):
-        hits, edits = _look(data, rules, memory)
-        if not edits:
-            break
-        replaced.update(hit.kind for hit in hits if not hit.stuck)
-        data = apply(data, edits)
-    else:
-        raise StuckError("what is found doesn't go away by replacing it: is a pattern of `redact` too wide?")
-    if data != before:
-        _check_same(before, data)
-    return Scrubbed(data, dict(replaced), tuple(f"{hit.rule} in {hit.field}: {hit.stuck}" for hit in hits))
+    secrets: list[FileSecret] = []
+    if _may_have(data, rules, memory):
+        found = _messages(data)
+        results = _by_function(data, found, rules, memory)
+        if not any(result.edits for result in results):
+            results = _look(data, found, rules, memory)
+        # What stood beside a secret may look like one when that is gone; mostly there is one round.
+        for _ in range(ROUNDS):
+            secrets = [secret for result in results for secret in result.secrets]
+            edits = [edit for result in results for edit in result.edits]
+            if not edits:
+                break
+            replaced.update(secret.kind for secret in secrets if not secret.stuck)
+            before, data = found, apply(data, edits)
+            found = _read_again(before, edits, data)
+            results = _look(data, found, rules, memory)
+        else:
+            reason = "what is found doesn't go away by replacing it: is a pattern of `redact` too wide?"
+            raise StuckError(reason)
+    stuck = tuple(f"{secret.rule} in {secret.field}: {secret.stuck}" for secret in secrets)
+    return Scrubbed(data, dict(replaced), stuck)
 
 
 def apply(data: bytes, edits: Sequence[Edit]) -> bytes:
     """The bytes with the edits made; of those that overlap the first counts."""
     out: list[bytes] = []
     at = 0
-    for edit in sorted(edits, key=lambda one: (one.start, -one.end)):
+    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
         if edit.start >= at:
             out += data[at : edit.start], edit.new
             at = edit.end
     return b"".join([*out, data[at:]])
 
 
-def _by_function(data: bytes, rules: Rules, memory: Memory) -> tuple[list[FileSecret], list[Edit]]:
+def _may_have(data: bytes, rules: Rules, memory: Memory) -> bool:
+    """Whether a file must be read, which most need not."""
+    return bool(rules.custom.functions) or bool(suspect(data, rules, memory))
+
+
+def _by_function(
+    data: bytes, found: Sequence[FileMessage], rules: Rules, memory: Memory
+) -> list[MessageEdits]:
     if not rules.custom.functions:
-        return [], []
-    results = function_edits.look(data, _messages(data), rules.custom, Finder(data, rules, memory))
-    return [secret for one in results for secret in one.secrets], [
-        edit for one in results for edit in one.edits
-    ]
+        return []
+    return function_edits.look(data, found, rules.custom, Finder(data, rules, memory))
 
 
-def _look(data: bytes, rules: Rules, memory: Memory) -> tuple[list[FileSecret], list[Edit]]:
-    suspicion = suspect(data, rules, memory)
-    if not suspicion:
-        return [], []
-    found = _messages(data)
-    if not suspicion.untold and not suspicion.in_text:
-        secrets, edits = _all(Finder(data, rules, memory, by_name_only=True), found)
-        # What the names tell may stand in a body too; mostly it does not.
-        rest = suspect(apply(data, edits), rules, memory) if edits else Suspicion()
-        if not rest.in_text and not rest.untold:
-            return secrets, edits
-    return _all(Finder(data, rules, memory), found)
+def _look(data: bytes, found: Sequence[FileMessage], rules: Rules, memory: Memory) -> list[MessageEdits]:
+    finder = Finder(data, rules, memory)
+    for message in found:
+        finder.remember_credentials(message)
+    return [finder.look(message) for message in found]
 
 
 def _messages(data: bytes) -> list[FileMessage]:
@@ -165,32 +174,42 @@ def _messages(data: bytes) -> list[FileMessage]:
         return messages_of_lines(data)
 
 
-def _all(finder: Finder, found: Sequence[FileMessage]) -> tuple[list[FileSecret], list[Edit]]:
-    for message in found:
-        finder.remember_credentials(message)
-    return _together([finder.look(message) for message in found])
-
-
-def _together(results: Sequence[MessageEdits]) -> tuple[list[FileSecret], list[Edit]]:
-    edits = [edit for result in results for edit in result.edits]
-    return [secret for result in results for secret in result.secrets], edits
-
-
-def _check_same(before: bytes, after: bytes) -> None:
-    """Raises StuckError unless both load, with the same exchanges but for what was replaced."""
+def _read_again(before: Sequence[FileMessage], edits: Sequence[Edit], data: bytes) -> list[FileMessage]:
+    """The edited file's messages; raises StuckError unless they are those from before but for the edits."""
     try:
-        old = formats.load(before)[1].interactions
-    except FormatError:
-        return  # what our readers refuse was not ours to break
-    try:
-        new = formats.load(after)[1].interactions
+        after = _messages(data)
     except FormatError as error:
-        raise StuckError(
-            f"it would no longer load when scrubbed in place ({error}): record it anew"
-        ) from None
-    if [_frame(one) for one in old] != [_frame(one) for one in new]:
+        reason = f"it would no longer load when scrubbed in place ({error}): record it anew"
+        raise StuckError(reason) from None
+    edits = sorted(edits, key=lambda edit: edit.start)
+    starts = [edit.start for edit in edits]
+    ends = list(accumulate((edit.end for edit in edits), max))
+
+    def is_edited(part: MessagePart) -> bool:
+        index = bisect_left(starts, part.leaf.end) - 1
+        return index >= 0 and ends[index] > part.leaf.start
+
+    if len(before) != len(after) or not all(
+        len(old) == len(new) and all(map(_is_same, old, new, map(is_edited, old)))
+        for old, new in zip(map(_all_parts, before), map(_all_parts, after), strict=True)
+    ):
         raise StuckError("it would hold other exchanges when scrubbed in place: record it anew")
+    return after
 
 
-def _frame(one: Interaction) -> tuple[str, int, int]:
-    return one.request.method, one.response.code, one.response.duration
+_FRAME = frozenset({"method", "code", "status_code", "duration", "wait"})
+"""Fields without which an exchange is another one."""
+
+
+def _is_same(old: MessagePart, new: MessagePart, is_edited: bool) -> bool:
+    if old.role is not new.role:
+        return False
+    is_frame = old.role is Role.TEXT and old.name in _FRAME and not old.field.endswith(".body")
+    if is_frame or not is_edited:
+        return old.leaf.value == new.leaf.value
+    # Where a URL is no longer HTTP's, the exchange is left out.
+    return old.role is not Role.URL or not is_http(old.leaf.text) or is_http(new.leaf.text)
+
+
+def _all_parts(message: FileMessage) -> list[MessagePart]:
+    return [*message.parts, *message.headers, *([message.body] if message.body else [])]

@@ -7,6 +7,7 @@ header is not one of those that are kept is no finding here.
 from __future__ import annotations
 
 import binascii
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from mitmvcr.scrub.decide import Change, Decisions, Rules, changed
 from mitmvcr.scrub.detect.archives import PackedError, unpacked
 from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role
 from mitmvcr.scrub.files.writeback import Written, rewritten, rewritten_base64
-from mitmvcr.scrub.headers import credential_kind
+from mitmvcr.scrub.headers import credential_kind, secret_spans
 from mitmvcr.scrub.memory import Memory
 
 _ARCHIVED = "it is in an archive: record it anew"
 _FUNCTION = "custom-function"
+_TOLD_BY_NAME = b"REDACTED-header-1"
 # What can be written as it is in every style; a function's values may have more, and UTF-16 has.
 _SAFE = re.compile(rb"[A-Za-z0-9_-]*")
 
@@ -65,16 +67,13 @@ class MessageEdits:
 
 
 class Finder:
-    """Looks through the messages of one cassette.
+    """Looks through the messages of one cassette."""
 
-    `by_name_only` finds what a header's or a parameter's name tells, and what the user's paths choose, alone.
-    """
-
-    def __init__(self, data: bytes, rules: Rules, memory: Memory, *, by_name_only: bool = False) -> None:
+    def __init__(self, data: bytes, rules: Rules, memory: Memory) -> None:
         self._data = data
         self._rules = rules
         self._memory = memory
-        self._decisions = Decisions(rules, memory, by_name_only=by_name_only)
+        self._decisions = Decisions(rules, memory)
 
     def remember_credentials(self, message: FileMessage) -> None:
         """Look out for the credentials in a message's headers and URLs from now on.
@@ -92,12 +91,20 @@ class Finder:
     def look(self, message: FileMessage) -> MessageEdits:
         """The secrets in a message."""
         result = MessageEdits()
-        for part in (*message.parts, *message.headers):
-            self._edit(part, self._decide(part, message.side), result)
-        if message.body is not None:
-            self._body(message.body, message, result)
-        if not self._decisions.by_name_only:
-            self._events(message, result)
+        parts = [*message.parts, *message.headers, *([message.body] if message.body else [])]
+        alone = [self._is_read_alone(part, message) for part in parts]
+        shared = [part for part, is_alone in zip(parts, alone, strict=True) if not is_alone]
+        self._decisions.look_over([_text_of(part) for part in shared])
+        is_clear = self._decisions.by_name_only
+        for part, is_alone in zip(parts, alone, strict=True):
+            self._decisions.by_name_only = is_clear and not is_alone
+            if self._decisions.by_name_only and part.role is Role.TEXT:
+                continue  # nothing but its text could tell
+            if part is message.body:
+                self._body(part, message, result)
+            else:
+                self._edit(part, self._decide(part, message.side), result)
+        self._events(message, result)
         field = f"{message.side}.body"
         for start, end in message.trees:
             for change in self._decisions.tree(self._data[start:end], field):
@@ -120,6 +127,17 @@ class Finder:
         """Whether the user lets stay what a function changes there."""
         return self._rules.custom.allows(_FUNCTION, part.field)
 
+    def _is_read_alone(self, part: MessagePart, message: FileMessage) -> bool:
+        """Whether a part can't be looked over with the others: a coded body, which is read decoded.
+
+        Nor any part where there are a user's patterns, which may look around.
+        """
+        if self._rules.has_patterns or part.is_base64:
+            return True
+        return part is message.body and bool(
+            actual_coding(part.leaf.value, message.header("content-encoding"))
+        )
+
     def _decide(self, part: MessagePart, side: str) -> list[Change]:
         value, field = part.leaf.value, part.field
         if part.role is Role.HEADER:
@@ -137,7 +155,9 @@ class Finder:
             return
         leaf = part.leaf
         written = Written.of(leaf, self._data)
-        if written is None or any(one.rule == _FUNCTION or not _SAFE.fullmatch(one.new) for one in changes):
+        if written is None or any(
+            change.rule == _FUNCTION or not _SAFE.fullmatch(change.new) for change in changes
+        ):
             value = changed(leaf.value, changes)
             new = (rewritten_base64 if leaf.is_binary else rewritten)(leaf, self._data, value)
             self._replace(part, changes, new, result)
@@ -159,11 +179,8 @@ class Finder:
         media_type = message.header("content-type").partition(";")[0].strip().lower()
 
         def decide(body: bytes) -> list[Change]:
-            if not self._decisions.by_name_only:
-                for secret in self._decisions.packed(body, part.field):
-                    self._stuck(
-                        secret.rule, part, secret.value, "it is in an archive: record it anew", result
-                    )
+            for secret in self._decisions.packed(body, part.field):
+                self._stuck(secret.rule, part, secret.value, _ARCHIVED, result)
             return self._decisions.body(body, part.field, media_type)
 
         self._edit_body(part, message, result, decide)
@@ -240,6 +257,17 @@ class Finder:
 
 
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
+
+
+def _text_of(part: MessagePart) -> bytes:
+    """A part's value as it is looked at: JSON's behind its key, a header's without what its name tells."""
+    value = part.leaf.value
+    if part.role is Role.HEADER and (kind := credential_kind(part.name, value)):
+        for start, end in reversed([*secret_spans(part.name, value, kind)]):
+            value = value[:start] + _TOLD_BY_NAME + value[end:]
+    elif part.name and part.role in (Role.TEXT, Role.PARAMETER):
+        value = json.dumps(part.name).encode() + b': "' + value + b'"'
+    return value
 
 
 def _unbase64(text: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 To read each scalar of a file costs more than to look for secrets in it, and most files have none. So the
 text is looked through as it stands, with what YAML's quoting and folding may hide put in order first; where
-that can't be told, the answer is yes. `find` then looks at each value by itself.
+that can't be told, the answer is yes. The finder then looks at each value.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def _has_secret_urls(text: bytes) -> bool:
     if any(_has_secret_pair(found[1]) for found in _URL.finditer(text)):
         return True
     return (b"\n- /" in text or b": /" in text) and any(
-        _has_secret_pair(one[1]) for one in _PATH.finditer(text)
+        _has_secret_pair(found[1]) for found in _PATH.finditer(text)
     )
 
 
@@ -273,11 +273,11 @@ def _named(value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         pairs = list(value.items())
     elif isinstance(value, list):
-        pairs = [(one.get("name"), one.get("value")) for one in value if isinstance(one, dict)]
-        pairs += [tuple(one) for one in value if isinstance(one, list) and len(one) == 2]
+        pairs = [(item.get("name"), item.get("value")) for item in value if isinstance(item, dict)]
+        pairs += [tuple(item) for item in value if isinstance(item, list) and len(item) == 2]
     else:
         return
     for name, given in pairs:
-        for one in given if isinstance(given, list) else [given]:
-            if isinstance(one, str):
-                yield str(name), one
+        for item in given if isinstance(given, list) else [given]:
+            if isinstance(item, str):
+                yield str(name), item

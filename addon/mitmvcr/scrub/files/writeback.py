@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mitmvcr.formats import yaml_json
+from mitmvcr.formats.govcr.scalars import ESCAPES
 from mitmvcr.scrub.files.document import BARE, JSON, PlacedScalar
 
 
@@ -136,26 +137,8 @@ def _double_marks(data: bytes, start: int, end: int) -> Iterator[Bit]:
         yield value, *found.span(), False
 
 
-_ESCAPED = {
-    b"0": b"\0",
-    b"a": b"\a",
-    b"b": b"\b",
-    b"t": b"\t",
-    b"\t": b"\t",
-    b"n": b"\n",
-    b"v": b"\v",
-    b"f": b"\f",
-    b"r": b"\r",
-    b"e": b"\x1b",
-    b" ": b" ",
-    b'"': b'"',
-    b"/": b"/",
-    b"\\": b"\\",
-    b"N": "\x85".encode(),
-    b"_": "\xa0".encode(),
-    b"L": "\u2028".encode(),
-    b"P": "\u2029".encode(),
-}
+_ESCAPED = {name.encode(): character.encode() for name, character in ESCAPES.items()}
+_ESCAPED |= {mark: mark for mark in (b"\t", b" ", b"/")}
 
 # A line and its break; bytes of UTF-8 that only begin like a break's are of the line.
 _LINE = re.compile(rb"((?:[^\r\n\xc2\xe2]|\xc2(?!\x85)|\xe2(?!\x80[\xa8\xa9]))*+)(" + _BREAK + rb"|\Z)")
