@@ -83,5 +83,5 @@ def test_a_folder_lists_its_modules(path: Path) -> None:
 
 def test_places_that_the_page_names_exist() -> None:
     folders = [ROOT, PACKAGE, *(PACKAGE / room for room in ROOMS)]
-    for named in re.findall(r"`((?:[a-z_0-9]+/)+(?:[a-z_0-9]+\.py)?)`", PAGE):
+    for named in re.findall(r"`((?:[a-z_0-9]+/)+(?:[a-z_0-9]+\.[a-z]+)?)`", PAGE):
         assert any((folder / named).exists() for folder in folders), named
