@@ -39,7 +39,7 @@ def broken(*args, **more):
     ("mode", "target"),
     [
         ("once", "table.OpenCassette.answer"),
-        ("record", "table.Sessions.opened"),
+        ("record", "table.Sessions.get"),
         ("replay", "responder.choose = flow_adapter.choose"),
         ("passthrough", "table.Sessions.is_recorded"),
     ],
@@ -168,9 +168,9 @@ def test_run_whose_end_fails_still_says_what_came_of_it_and_fails(
     start: Start, tmp_path: Path, upstream: Upstream
 ) -> None:
     script = tmp_path / "broken.py"
-    for target in ("Exchanges.end_all", "Sessions.close_all", "summary.finish"):
+    for target in ("Exchanges.end_all", "Sessions.close_all", "terminal_summary.finish"):
         script.write_text(
-            "from mitmvcr.proxy.addon import Exchanges, Sessions, summary\n"
+            "from mitmvcr.proxy.addon import Exchanges, Sessions, terminal_summary\n"
             "def broken(*args):\n    raise OSError('the disk is gone')\n"
             f"{target} = broken\n"
         )
@@ -179,6 +179,6 @@ def test_run_whose_end_fails_still_says_what_came_of_it_and_fails(
             client.get("/v1/models")
         assert proxy.stop() == 1, target
         assert "mitmvcr failed at its end (OSError: the disk is gone)" in proxy.output, target
-        if target != "summary.finish":
+        if target != "terminal_summary.finish":
             assert (tmp_path / f"{target}.json").exists(), target
             assert "1 failure" in proxy.lines[-1], target

@@ -306,7 +306,7 @@ import threading, time
 {MARK}
 def test_asks_in_the_background():
     global asking
-    asking = threading.Thread(target=ask, args=("x", openai.OpenAI(max_retries=0)))
+    asking = threading.Thread(target=ask, args=("x",))
     asking.start()
     time.sleep(1)  # it has asked, and has no answer yet
 
