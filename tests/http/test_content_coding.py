@@ -135,14 +135,17 @@ LIMIT = 1 << 20
 def test_a_bomb_is_refused_within_some_times_the_limit(
     coding: str, *, limited: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(content_coding, "_BROTLI_HAS_LIMITS", limited and content_coding._BROTLI_HAS_LIMITS)
+    has_limits = content_coding._BROTLI_HAS_LIMITS
+    monkeypatch.setattr(content_coding, "_BROTLI_HAS_LIMITS", limited and has_limits)
+    # A byte may end 16 MB of brotli (RFC 7932, 9.2), of which libraries before 1.2 hold three copies.
+    times = 64 if coding == "br" and not has_limits else 8 if limited else 17
     bomb = encode_body(bytes(16 * LIMIT), coding)
     assert len(bomb) < LIMIT
     tracemalloc.start()
     try:
         with pytest.raises(TooLargeError):
             decode_body(bomb, coding, LIMIT)
-        assert tracemalloc.get_traced_memory()[1] < (8 if limited else 17) * LIMIT
+        assert tracemalloc.get_traced_memory()[1] < times * LIMIT
     finally:
         tracemalloc.stop()
 
