@@ -7,7 +7,7 @@ import sys
 from mitmproxy import version
 
 TRIED = ("11.0", "11.1", "12.0", "12.1", "12.2", "12.3")
-"""Tests hold what is put in place to what was there: with 11.0.2, 11.1.3, 12.0.1, 12.1.2, 12.2.3 and 12.3.1."""
+"""Tests hold what is put in place to what was there, with 11.0.2, 11.1.3, 12.0.1, 12.1.2, 12.2.3, 12.3.1."""
 
 
 def refusal() -> str:
