@@ -108,6 +108,11 @@ def credentials(name: str, value: str) -> Iterator[str]:
             yield plain.partition(b":")[2].decode("utf-8", "surrogateescape")
 
 
+def holds_url(name: str) -> bool:
+    """Whether the value of a header of this (lower-case) name is a URL."""
+    return name in _names().urls
+
+
 class Fate(Enum):
     """What becomes of a header."""
 
@@ -152,7 +157,7 @@ class HeaderList:
         name = name.lower()
         fate = Fate.KEEP if name in self.keep else Fate.DROP
         fate = Fate.REDACT if name in self.redact else fate
-        return Verdict(fate, named_kind(name), name in _names().urls)
+        return Verdict(fate, named_kind(name), holds_url(name))
 
     def plan(self, names: Iterable[str]) -> HeaderPlan:
         """The plan for headers of these names: one program's requests have the same ones over and over."""

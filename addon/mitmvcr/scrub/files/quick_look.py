@@ -22,7 +22,7 @@ from mitmvcr.scrub.decide import Rules
 from mitmvcr.scrub.detect.archives import PackedError, has_archives, unpacked
 from mitmvcr.scrub.detect.readings import unfolded
 from mitmvcr.scrub.detect.search import find_secrets
-from mitmvcr.scrub.headers import credential_kind
+from mitmvcr.scrub.headers import credential_kind, holds_url
 from mitmvcr.scrub.memory import Memory
 from mitmvcr.scrub.parameters import secret_parameter
 from mitmvcr.scrub.placeholders import MARK
@@ -255,7 +255,7 @@ class _JsonWalk:
         if lower in ("headers", "trailer"):
             for name, given in _named(value):
                 self.by_name |= credential_kind(name, given.encode("utf-8", "replace")) is not None
-                self.value(given, _URL_NAME if name.lower() in _URL_HEADERS else "")
+                self.value(given, _URL_NAME if holds_url(name.lower()) else "")
             return
         if lower in ("form", "querystring", "params"):
             self.by_name |= any(secret_parameter(name, given) for name, given in _named(value))
@@ -266,7 +266,6 @@ class _JsonWalk:
 
 _URL_NAME = "url"
 _URLS = frozenset({"url", "uri", "request_uri", "redirecturl"})
-_URL_HEADERS = frozenset({"location", "operation-location", "content-location", "referer", "link"})
 
 
 def _named(value: Any) -> Iterator[tuple[str, str]]:
