@@ -19,7 +19,7 @@ ROOMS = [
 ]
 """From top to bottom."""
 AT_THE_BOTTOM = ["model", "durations", "errors", "text"]
-_SHIMS = {"__init__", "__main__", "pytest_vcr"}
+_SHIMS = {"__init__", "__main__", "capture", "pytest_vcr"}
 
 
 def imports(path: Path) -> Iterator[str]:
