@@ -29,7 +29,7 @@ fork_server: Callable[[], ForkServer] | None = None
 """What proxies are forked from, if they are: conftest gives it to tests that don't try the start itself."""
 
 _LISTENING = re.compile(r"(HTTP\(S\) proxy|reverse proxy to \S+) listening at \S*?:(\d+)\.?$", re.IGNORECASE)
-_PATIENCE = 30.0  # seconds; only a broken process takes that long
+_PATIENCE = 90.0  # seconds; only a broken process takes that long
 
 
 def confdir() -> Path:
