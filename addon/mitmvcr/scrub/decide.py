@@ -18,6 +18,7 @@ from mitmvcr.scrub.memory import Memory
 from mitmvcr.scrub.parameters import SecretParameter, in_form, in_url, secret_parameter
 from mitmvcr.scrub.placeholders import MARK
 from mitmvcr.scrub.policy import Custom, Policy, compile_custom
+from mitmvcr.scrub.rules.detection import Evidence
 
 FORM = "application/x-www-form-urlencoded"
 """The media type of bodies that are read as forms."""
@@ -42,6 +43,7 @@ class Change:
     rule: str
     kind: str
     value: bytes
+    evidence: Evidence
 
 
 def changed(value: bytes, changes: Iterable[Change]) -> bytes:
@@ -176,7 +178,7 @@ class Decisions:
                 left, right = max(start - shift, 0), min(end - shift, len(value))
                 if left < right and not any(named.start < right and left < named.end for named in by_name):
                     new = self.replacement(secret) if is_first else b""
-                    yield Change(left, right, new, secret.rule, secret.kind, secret.value)
+                    yield Change(left, right, new, secret.rule, secret.kind, secret.value, secret.evidence)
                     is_first = False
 
     def _parameters(self, value: bytes, found: Iterable[SecretParameter]) -> Iterator[Change]:
@@ -189,10 +191,10 @@ class Decisions:
             text = body[leaf.start : leaf.end]
             mark = self._memory.replacement("custom", text)
             new = mark if leaf.is_string else b'"%s"' % mark
-            yield Change(leaf.start, leaf.end, new, "custom-path", "custom", text)
+            yield Change(leaf.start, leaf.end, new, "custom-path", "custom", text, Evidence.SHAPE)
 
     def _whole(self, value: bytes, kind: str, rule: str) -> list[Change]:
         return [] if MARK.search(value) else [self._change(0, len(value), kind, value, rule)]
 
     def _change(self, start: int, end: int, kind: str, value: bytes, rule: str) -> Change:
-        return Change(start, end, self._memory.replacement(kind, value), rule, kind, value)
+        return Change(start, end, self._memory.replacement(kind, value), rule, kind, value, Evidence.SEEN)

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from mitmvcr.scrub.detect.tokens import BASE64, BLOB, BREAK, SHORTEST, Span, blobs, token_runs
 from mitmvcr.scrub.placeholders import MARK, is_dummy
-from mitmvcr.scrub.rules.detection import Detection, entropy
+from mitmvcr.scrub.rules.detection import Detection, Evidence, entropy
 from mitmvcr.scrub.rules.names import is_no_word, named_kinds
 from mitmvcr.scrub.rules.phrases import Guarded, decode_base64, finders
 from mitmvcr.scrub.rules.shapes import Rule, shape_rules
@@ -287,7 +287,7 @@ def _find_named(data: bytes, start: int, hits: list[Detection]) -> None:
             continue
         if not kind.accept(value) or is_dummy(value):
             continue
-        hits.append(Detection(start, found.end(), kind.name, kind.kind, value))
+        hits.append(Detection(start, found.end(), kind.name, kind.kind, value, Evidence.NAME))
     if data[start - 1] == _BLANK:
         _find_scheme(data, start, hits)
 
@@ -306,12 +306,14 @@ def _find_scheme(data: bytes, start: int, hits: list[Detection]) -> None:
     if scheme == b"bearer ":
         found = _BEARER.match(data, start)
         if found and entropy(found.group()) > 3 and not is_dummy(found.group()):
-            hits.append(Detection(start, found.end(), "bearer-token", "token", found.group()))
+            hits.append(Detection(start, found.end(), "bearer-token", "token", found.group(), Evidence.NAME))
     elif scheme.endswith(b"basic "):
         found = _BASIC.match(data, start)
         plain = decode_base64(found.group()) if found else None
         if found and plain and plain.isascii() and b":" in plain:
-            hits.append(Detection(start, found.end(), "basic-credentials", "password", found.group()))
+            hits.append(
+                Detection(start, found.end(), "basic-credentials", "password", found.group(), Evidence.NAME)
+            )
 
 
 def _in_blob(data: bytes, hit: Detection) -> bool:

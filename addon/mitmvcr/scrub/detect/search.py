@@ -11,7 +11,7 @@ from mitmvcr.scrub.detect.readings import joined_texts, split_views, unescaped, 
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.seen_values import Clear, Watch
 from mitmvcr.scrub.detect.tokens import BREAK, ESCAPED_RUN, Span, token_runs
-from mitmvcr.scrub.rules.detection import Detection
+from mitmvcr.scrub.rules.detection import Detection, Evidence
 
 _PROTECTED = b'encrypted_content"'
 
@@ -24,6 +24,7 @@ class Secret:
     rule: str
     kind: str
     value: bytes
+    evidence: Evidence
     is_wide: bool = False
 
     @property
@@ -52,7 +53,9 @@ def find_secrets(data: bytes, scanner: Scanner, watch: Watch, *, only_split: boo
     if has_events(data):
         views += split_views(data)
     found = [
-        Secret(tuple(view.spans(hit.start, hit.end)), hit.rule, hit.kind, hit.value, view.is_wide)
+        Secret(
+            tuple(view.spans(hit.start, hit.end)), hit.rule, hit.kind, hit.value, hit.evidence, view.is_wide
+        )
         for view in views
         for hit in _hits(view.text, scanner, watch)
     ]

@@ -13,7 +13,7 @@ from urllib.parse import quote_from_bytes
 
 from mitmvcr.scrub.detect.readings import unescaped
 from mitmvcr.scrub.detect.tokens import SHORTEST, longest_token
-from mitmvcr.scrub.rules.detection import Detection, places
+from mitmvcr.scrub.rules.detection import Detection, Evidence, places
 
 # Base64 of either alphabet, and with it hexadecimal.
 _CODED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
@@ -197,11 +197,11 @@ def _hits(data: bytes, forms: _Forms) -> Iterator[Detection]:
     rule = f"tracked-{forms.kind}"
     for text in forms.plain:
         for at in places(data, text):
-            yield Detection(at, at + len(text), rule, forms.kind, forms.value)
+            yield Detection(at, at + len(text), rule, forms.kind, forms.value, Evidence.SEEN)
     for text in forms.coded:
         for at in places(data, text):
             start, end = _run_around(data, at)
-            yield Detection(start, end, rule, "encoded", data[start:end])
+            yield Detection(start, end, rule, "encoded", data[start:end], Evidence.SEEN)
 
 
 def _run_around(data: bytes, at: int) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role
 from mitmvcr.scrub.files.writeback import Written, rewritten, rewritten_base64
 from mitmvcr.scrub.headers import credential_kind, secret_spans
 from mitmvcr.scrub.memory import Memory
+from mitmvcr.scrub.rules.detection import Evidence
 
 _ARCHIVED = "it is in an archive: record it anew"
 _FUNCTION = "custom-function"
@@ -116,7 +117,7 @@ class Finder:
         """What gives a part another value, its own being `old`; nothing if it isn't, or if it may stay."""
         result = MessageEdits()
         if not self.allows(part):
-            change = Change(0, len(old), new, _FUNCTION, "custom", old)
+            change = Change(0, len(old), new, _FUNCTION, "custom", old, Evidence.SHAPE)
             if part is message.body:
                 self._edit_body(part, message, result, lambda body: [change] if body == old else [])
             elif part.leaf.value == old:
