@@ -25,6 +25,7 @@ from mitmvcr.store import cassette as disk
 from mitmvcr.store.cache import CachedCassette, CassetteCache
 from mitmvcr.store.locate import Location
 from mitmvcr.store.lock import Lock
+from mitmvcr.store.watch import FileWatch
 from mitmvcr.store.writer import Writer
 
 
@@ -60,7 +61,8 @@ class OpenCassette:
     """A cassette in use: its content, its writer while it records, and its sessions' places.
 
     `is_used` says whether a client used it, or the user named it. `notes` are lines for the user about
-    what the file has. `open_cassettes` are all that are open, for the hints of a miss.
+    what the file has. `watch` tells what becomes of the file, None where it is written here.
+    `open_cassettes` are all that are open, for the hints of a miss.
     """
 
     def __init__(  # noqa: PLR0913 - what it is, how it is used, and what all cassettes share
@@ -112,6 +114,7 @@ class OpenCassette:
         has_file = self.replays and path.exists()
         cached = cache.read(path) if has_file else CachedCassette.empty(path)
         self._cached = cached
+        self.watch = None if self.records else FileWatch(cached)
         self.file = cached.file if has_file else None
         self.interactions = cached.interactions
         self.size = cached.size  # bytes of what was read
