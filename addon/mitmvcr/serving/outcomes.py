@@ -19,8 +19,10 @@ from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.reports import terminal_summary
 from mitmvcr.serving.request_head import CONTROL_HOST, CassetteChoice, RequestHead
+from mitmvcr.serving.request_lines import RequestLines
 from mitmvcr.sessions.open_cassette import OpenCassette
 from mitmvcr.sessions.table import Sessions
+from mitmvcr.text import in_log, printable
 
 log = logging.getLogger(__name__)
 access_lines = logging.getLogger(f"{__name__}.access")
@@ -70,6 +72,17 @@ class Outcomes:
         self.sessions = sessions
         self.access_log = AccessLog()
         self._miss_count = 0
+        self._lines: RequestLines | None = None
+
+    def line(self, head: RequestHead) -> str:
+        """The request in a line of the log, without a secret; of one that came too late the method alone."""
+        try:
+            scrubber = self.sessions().scrubber
+        except SettingsError:
+            return printable(head.method)
+        if self._lines is None or self._lines.scrubber is not scrubber:
+            self._lines = RequestLines(scrubber)
+        return self._lines.line(head)
 
     def is_served_host(self, host: str) -> bool:
         """Whether a host's traffic is recorded or answered here."""
@@ -81,18 +94,23 @@ class Outcomes:
 
     def open(self, choice: CassetteChoice) -> OpenCassette | CassetteError:
         """The cassette of a choice, or why it can't be used."""
+        sessions = self.sessions()
+        sessions.request_count += 1
         if choice.error:
             return CassetteError(choice.error)
         try:
-            return self.sessions().get(choice.cassette)
+            cassette = sessions.get(choice.cassette)
         except CassetteError as error:
             return error
+        if cassette.notes:
+            self.show_notes()
+        return cassette
 
     def show_notes(self) -> None:
         """Say on the terminal what is to be said of cassettes that were opened."""
         for cassette in self.sessions():
             while cassette.notes:
-                print(f"mitmvcr: {cassette.notes.pop(0)}", file=sys.stderr, flush=True)
+                print(f"mitmvcr: {in_log(cassette.notes.pop(0))}", file=sys.stderr, flush=True)
 
     def decide(
         self,
@@ -126,7 +144,7 @@ class Outcomes:
     def refused(self, line: str, why: str) -> ServedResponse:
         """The answer where the cassette can't be used."""
         self.sessions().fail(why)
-        log.warning("%s: refused: %s", line, why)
+        log.warning("%s: refused: %s", line, in_log(why))
         return served_response.refusal(why)
 
     def _too_large(self, line: str, error: TooLargeError) -> ServedResponse:
@@ -138,7 +156,7 @@ class Outcomes:
     def failed(self, line: str, error: Exception) -> ServedResponse:
         """The answer when something in here is broken: the request goes nowhere."""
         message = f"mitmvcr failed ({type(error).__name__}: {error}); nothing was sent or recorded"
-        log.warning("%s: %s", line, message)
+        log.warning("%s: %s", line, in_log(message))
         log.debug("mitmvcr failed", exc_info=error)
         self.fail(message)
         return served_response.failure(message)

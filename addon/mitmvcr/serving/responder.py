@@ -7,6 +7,7 @@ bytes of answers, all within bounds.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
@@ -152,7 +153,7 @@ class Responder:
         shape, length = request_parser.shape_of(raw)
         routed = route.heads.get(shape)
         if routed is None:
-            routed = _routed(route, request_parser.parse(raw), shape)
+            routed = _routed(route, request_parser.parse(raw), shape, self.outcomes.line)
             if len(raw) <= _HEAD:
                 route.heads.add(shape, routed, _OBJECTS + _COPIES * len(raw))
         return routed, routed.parsed.length if length is None else length
@@ -220,10 +221,12 @@ class Responder:
 
     def failed(self, head: RequestHead, error: Exception) -> bytes:
         """The answer when something in here is broken."""
-        return assembled(self.outcomes.failed(head.line, error), head)
+        return assembled(self.outcomes.failed(self.outcomes.line(head), error), head)
 
 
-def _routed(route: Route, parsed: ParsedHead, shape: Shape) -> RoutedHead:
+def _routed(
+    route: Route, parsed: ParsedHead, shape: Shape, line_of: Callable[[RequestHead], str]
+) -> RoutedHead:
     head = replace(
         parsed.head,
         scheme=route.scheme or parsed.head.scheme,
@@ -249,4 +252,4 @@ def _routed(route: Route, parsed: ParsedHead, shape: Shape) -> RoutedHead:
     identity = repr((shape, route)).encode("utf-8", "surrogateescape")
     digest = hashlib.blake2b(identity, digest_size=16).digest()
     is_plain = not (is_tunnel or parsed.close or parsed.expects)
-    return RoutedHead(parsed, head, choice, control_path(head), head.line, is_plain, digest, variant)
+    return RoutedHead(parsed, head, choice, control_path(head), line_of(head), is_plain, digest, variant)

@@ -17,7 +17,6 @@ from mitmproxy import http
 from mitmvcr.errors import CassetteError, MitmvcrError, TooLargeError
 from mitmvcr.model import Interaction, Request
 from mitmvcr.proxy import flow_adapter
-from mitmvcr.proxy.flow_adapter import line
 from mitmvcr.proxy.hooks.tee import Hold, Tee
 from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
@@ -25,6 +24,7 @@ from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving.outcomes import Outcomes, body_too_large, whole_request
 from mitmvcr.serving.request_head import CassetteChoice, RequestHead, control_path
 from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
+from mitmvcr.text import in_log
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,8 @@ class Exchange:
         """The response's headers are there; its body is teed from here on."""
         if self.is_recording and response.status_code == 101:
             self.is_recording = False
-            log.warning("%s: a WebSocket is passed through, not recorded", line(self.flow))
+            host = in_log(self.head.host)
+            log.warning("%s: a WebSocket is passed through, not recorded", host)
         if self.is_recording:
             self._waited = time.perf_counter_ns() - self._sent
             self._response = flow_adapter.response_head(response)
@@ -232,7 +233,7 @@ class WriteQueue:
             exchange.cassette.record(exchange.interaction)
         except MitmvcrError as error:
             self._outcomes.fail(error)
-            log.warning("%s: not recorded: %s", exchange.line, error)
+            log.warning("%s: not recorded: %s", exchange.line, in_log(str(error)))
         except Exception as error:  # noqa: BLE001 - the client has its answer; the process says so and fails
             self._outcomes.failed(exchange.line, error)
         else:
@@ -285,7 +286,8 @@ class Exchanges:
             return 0.0, flow_adapter.response(document, head)
         wait = 0.0
         outcome: Play | Forward | ServedResponse
-        outcome = outcomes.decide(line(flow), exchange.cassette, exchange.look_up)
+        line = outcomes.line(head)
+        outcome = outcomes.decide(line, exchange.cassette, exchange.look_up)
         if isinstance(outcome, Forward):
             exchange.is_answered = False
             if outcome.record:
@@ -293,7 +295,7 @@ class Exchanges:
             return None
         if isinstance(outcome, Play):
             wait, recorded = outcome.wait, outcome.interaction
-            outcomes.replayed(line(flow), recorded.id)
+            outcomes.replayed(line, recorded.id)
             method, version = flow.request.method, flow.request.http_version
             outcome = served_response.replayed(recorded.response, method, version)
         return wait, flow_adapter.response(outcome, head)
@@ -336,14 +338,15 @@ class Exchanges:
         cassette = exchange.cassette
         if isinstance(cassette, CassetteError) or not exchange.is_recording:
             return
+        line = self._outcomes.line(exchange.head)
         try:
             interaction = exchange.interaction(cut=cut)
         except TooLargeError as error:
             cassette.report.too_large += 1
-            log.warning("%s: not recorded, only passed on: %s", line(exchange.flow), error)
+            log.warning("%s: not recorded, only passed on: %s", line, error)
             return
         if interaction is None:
             cassette.report.cut += 1
-            log.warning("%s: not recorded, it broke off before its end", line(exchange.flow))
+            log.warning("%s: not recorded, it broke off before its end", line)
             return
-        self._write_queue.add(EndedExchange(line(exchange.flow), interaction, cassette))
+        self._write_queue.add(EndedExchange(line, interaction, cassette))
