@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from mitmvcr.config.settings import Repeat
 from mitmvcr.replay.index import Index
+from mitmvcr.replay.own_values import OwnValues
 
 
 class Player:
@@ -15,6 +17,8 @@ class Player:
         self._index = index
         self._repeat = repeat
         self._positions: dict[bytes, int] = {}
+        self._times: Counter[int] = Counter()
+        self._values: dict[str, str] = {}
         self.played: set[int] = set()
 
     def play(self, key: bytes) -> int | None:
@@ -34,6 +38,51 @@ class Player:
         if number is not None:
             self.played.add(number)
         return number
+
+    def play_like(
+        self, key: bytes, own_values: Callable[[int], OwnValues], *, is_same_preferred: bool
+    ) -> int | None:
+        """As `play`, where recordings with this key have replacements.
+
+        `own_values` tells what the request has in their places. If `is_same_preferred`, those recordings come
+        first that this session played with the same values, then those that it played with none.
+        """
+        numbers = self._index.find(key)
+        rank = {number: self._rank(own_values(number)) if is_same_preferred else 0 for number in numbers}
+        best = [number for number in numbers if rank[number] == min(rank.values())]
+        left = [number for number in best if number not in self.played]
+        if not left:
+            match self._repeat:
+                case Repeat.ONCE:
+                    unplayed = (number for number in numbers if number not in self.played)
+                    left = sorted(unplayed, key=rank.__getitem__)
+                case Repeat.ANY:
+                    left = sorted(best, key=self._times.__getitem__)
+                case Repeat.LAST:
+                    left = best[-1:]
+        self._positions[key] = self._positions.get(key, 0) + 1
+        if not left:
+            return None
+        self.played.add(left[0])
+        self._times[left[0]] += 1
+        for mark, value in own_values(left[0]).items():
+            self._values.setdefault(mark, value)
+        return left[0]
+
+    def first(self, key: bytes) -> int | None:
+        """The number of the first interaction with this key, None if there is none."""
+        return self._index.at(key, 0)
+
+    def _rank(self, values: OwnValues) -> int:
+        """0 where all values are those that stood for these replacements before, 2 where one is another's."""
+        if all(value in (mark, self._values.get(mark)) for mark, value in values.items()):
+            return 0
+        taken = set(self._values.values())
+        is_free = all(
+            value in (mark, self._values[mark]) if mark in self._values else value not in taken
+            for mark, value in values.items()
+        )
+        return 1 if is_free else 2
 
     def times_asked(self, key: bytes) -> int:
         """How often a recorded key was asked for; what no recording has isn't counted."""

@@ -103,6 +103,11 @@ class Memory:
         self._replacements[kind, secret] = mark
         return mark
 
+    @property
+    def has_replacements(self) -> bool:
+        """Whether there are replacements that it made, or that a cassette has."""
+        return bool(self._counts)
+
     def learn(self, other: Memory) -> None:
         """Know what the other one knows, too; who knew a replacement before keeps it."""
         for kind, count in other._counts.items():

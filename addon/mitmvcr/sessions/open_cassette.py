@@ -6,19 +6,22 @@ Whatever serves requests asks `answer` or `verdict`, and tells `record` what end
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 from mitmvcr.config.settings import CassetteSettings, Mode, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError
 from mitmvcr.formats import govcr
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.misses.explain import Miss, Recordings, explain
-from mitmvcr.model import Cassette, Interaction, Request
+from mitmvcr.model import Cassette, Interaction, Request, Response
 from mitmvcr.recording.recorder import Recorder
 from mitmvcr.replay.index import Index
+from mitmvcr.replay.insertion import with_own_values
 from mitmvcr.replay.matcher import Matcher
+from mitmvcr.replay.own_values import OwnValues, is_marked
 from mitmvcr.replay.player import Player
+from mitmvcr.replay.replacements import Replacements
 from mitmvcr.reports.run_report import MAX_LISTED, Report, Unused
 from mitmvcr.scrub import Memory, Scrubber
 from mitmvcr.store import cassette as disk
@@ -31,15 +34,22 @@ from mitmvcr.store.writer import Writer
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Answer with the recording of this number."""
+    """Answer with the recording of this number; `values` are the request's own, for replacements in it."""
 
     cassette: OpenCassette
     number: int
+    values: OwnValues = field(default_factory=dict)
 
     @property
     def interaction(self) -> Interaction:
         """The recording."""
         return self.cassette.interactions[self.number]
+
+    @property
+    def response(self) -> Response:
+        """What is recorded, with the request's own values."""
+        response = self.interaction.response
+        return with_own_values(response, self.values) if self.values else response
 
     @property
     def wait(self) -> float:
@@ -55,6 +65,19 @@ class Forward:
 
 
 Verdict = Play | Miss | Forward
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What a request is looked up by.
+
+    `is_by_name`: something in it was redacted that its name alone tells to be secret. `has_marks`: it has
+    replacements itself, as a program has that was answered from a cassette.
+    """
+
+    key: bytes
+    is_by_name: bool = False
+    has_marks: bool = False
 
 
 class OpenCassette:
@@ -119,6 +142,7 @@ class OpenCassette:
         self.interactions = cached.interactions
         self.size = cached.size  # bytes of what was read
         self.hosts = cached.hosts
+        self._replacements = Replacements(cached.interactions)
         self.memory = Memory({})
         self.memory.learn(cached.memory)
         format_, matching = cached.file.format, self.plan.matching
@@ -168,14 +192,15 @@ class OpenCassette:
             player = self._players[session] = Player(self._ready_index(), self._repeat)
         return player
 
-    def key(self, request: Request) -> bytes:
+    def lookup(self, request: Request) -> Lookup:
         """What the request is looked up by."""
         self._ready_index()
+        has_marks = is_marked(request)
         key = self.matcher.remembered_key(request)
         if key is None:
-            return self.matcher.key(self._scrubbed(request))
+            return Lookup(self.matcher.key(self._scrubbed(request)), has_marks=has_marks)
         self._scrubber.remember_credentials(request, self.memory)  # its credentials may stand in later ones
-        return key
+        return Lookup(key, has_marks=has_marks)
 
     def _scrubbed(self, request: Request) -> Request:
         return self._scrubber.request(request, self.memory)
@@ -190,22 +215,38 @@ class OpenCassette:
         self.is_used = True
         if not self.replays:
             return Forward(record=self.records)
-        key = self.key(request)
-        number = self.play(key, session)
-        if number is not None:
-            return Play(self, number)
-        return Forward(record=True) if self.records else self.miss(request, key, session)
+        lookup = self.lookup(request)
+        play = self.play(lookup, session, lambda: request)
+        if play is not None:
+            return play
+        return Forward(record=True) if self.records else self.miss(request, lookup, session)
 
-    def play(self, key: bytes, session: str) -> int | None:
-        """The number of the interaction that answers a request of this key, None if none is left."""
-        number = self._player(session).play(key)
-        if number is not None:
-            self.report.replayed += 1
-        return number
+    def play(self, lookup: Lookup, session: str, request: Callable[[], Request]) -> Play | None:
+        """What answers a request that is looked up by this, None if nothing is left.
 
-    def miss(self, request: Request, key: bytes, session: str) -> Miss:
-        """What is said of a request of this key that nothing answers."""
+        The request itself is only asked for where the recording has replacements.
+        """
         player = self._player(session)
+        values = None
+        if not self._cached.has_replacements:
+            number = player.play(lookup.key)
+        else:
+            values = self._replacements.of(request)
+            first = player.first(lookup.key)
+            if first is not None and self._replacements.slots(first):
+                prefers = lookup.is_by_name or lookup.has_marks
+                number = player.play_like(lookup.key, values.of, is_same_preferred=prefers)
+            else:
+                number = player.play(lookup.key)
+        if number is None:
+            return None
+        self.report.replayed += 1
+        self.report.matched_by_redaction += lookup.is_by_name
+        return Play(self, number, values.in_answer(number) if values else {})
+
+    def miss(self, request: Request, lookup: Lookup, session: str) -> Miss:
+        """What is said of a request that nothing answers."""
+        player, key = self._player(session), lookup.key
         self._cached.index(self.matcher, self._scrubber, self.memory, whole=True)
         scrubbed = self._scrubbed(request)
         keys = {self.matcher: key}
@@ -285,4 +326,5 @@ class OpenCassette:
         # Where it fails the file is a good recording, in the order in which the exchanges ended.
         with contextlib.suppress(MitmvcrError):
             now = disk.read(self.location.path).cassette.interactions
-            recorder.rewrite(govcr.dump(settle.settle(before, now, self.key)))
+            settled = settle.settle(before, now, lambda request: self.lookup(request).key)
+            recorder.rewrite(govcr.dump(settled))

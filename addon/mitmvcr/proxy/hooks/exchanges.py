@@ -294,10 +294,10 @@ class Exchanges:
                 exchange.begin_recording()
             return None
         if isinstance(outcome, Play):
-            wait, recorded = outcome.wait, outcome.interaction
-            outcomes.replayed(line, recorded.id)
+            wait = outcome.wait
+            outcomes.replayed(line, outcome.interaction.id)
             method, version = flow.request.method, flow.request.http_version
-            outcome = served_response.replayed(recorded.response, method, version)
+            outcome = served_response.replayed(outcome.response, method, version)
         return wait, flow_adapter.response(outcome, head)
 
     def answer_begins(self, flow: http.HTTPFlow) -> None:
