@@ -11,8 +11,8 @@ from mitmvcr.text import request_name
 _REMEMBERED = 1 << 20
 _OBJECTS = 512
 """Bytes of the lines that are remembered, and what one takes besides its texts."""
-_NAMES = 1 << 10
-"""Names of headers of which it is remembered whether they carry credentials."""
+_NAMES, _NAME = 1 << 10, 1 << 8
+"""Names of headers of which it is remembered whether they carry credentials, and their characters."""
 
 
 class RequestLines:
@@ -25,7 +25,7 @@ class RequestLines:
         self.scrubber = scrubber
         self._memory = Memory()
         self._lines: Bounded[tuple[str, ...], str] = Bounded(_REMEMBERED)
-        self._carriers: Bounded[str, bool] = Bounded(_NAMES)
+        self._carriers: dict[str, bool] = {}
 
     def line(self, head: RequestHead) -> str:
         """The request in a line; what its headers have as a credential is one in the path, too."""
@@ -48,5 +48,8 @@ class RequestLines:
         carries = self._carriers.get(name)
         if carries is None:
             carries = self.scrubber.may_hold_credentials((name,))
-            self._carriers.add(name, carries, 1 + len(name) // 64)
+            if len(self._carriers) >= _NAMES:
+                self._carriers.clear()
+            if len(name) <= _NAME:
+                self._carriers[name] = carries
         return carries

@@ -218,12 +218,14 @@ class Responder:
             cassette.is_used = True
             lookup = cassette.lookup(whole_request(head, body, limit))
             cache.add_lookup(digest, lookup)
-        play = cassette.play(lookup, session, lambda: whole_request(head, body, limit))
-        if play is None:
+        found = cassette.play(lookup, session, lambda: whole_request(head, body, limit))
+        if found is None:
             return cassette.miss(whole_request(head, body, limit), lookup, session)
-        if play.values:  # nobody else is to get these
-            return _ready(play, routed)
-        return cache.answers.get((play.number, *routed.variant)) or cache.add_answer(play, routed)
+        number, values = found
+        if values:  # nobody else is to get these
+            return _ready(Play(cassette, number, values), routed)
+        ready = cache.answers.get((number, *routed.variant))
+        return ready or cache.add_answer(Play(cassette, number, values), routed)
 
     def failed(self, head: RequestHead, error: Exception) -> bytes:
         """The answer when something in here is broken."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from mitmvcr.config.settings import CassetteSettings, Mode, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError
@@ -31,6 +31,8 @@ from mitmvcr.store.lock import Lock
 from mitmvcr.store.watch import FileWatch
 from mitmvcr.store.writer import Writer
 
+_NO_VALUES: OwnValues = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Play:
@@ -38,7 +40,7 @@ class Play:
 
     cassette: OpenCassette
     number: int
-    values: OwnValues = field(default_factory=dict)
+    values: OwnValues
 
     @property
     def interaction(self) -> Interaction:
@@ -142,6 +144,7 @@ class OpenCassette:
         self.interactions = cached.interactions
         self.size = cached.size  # bytes of what was read
         self.hosts = cached.hosts
+        self._has_replacements = cached.memory.has_replacements
         self._replacements = Replacements(cached.interactions)
         self.memory = Memory({})
         self.memory.learn(cached.memory)
@@ -216,19 +219,21 @@ class OpenCassette:
         if not self.replays:
             return Forward(record=self.records)
         lookup = self.lookup(request)
-        play = self.play(lookup, session, lambda: request)
-        if play is not None:
-            return play
+        found = self.play(lookup, session, lambda: request)
+        if found is not None:
+            return Play(self, *found)
         return Forward(record=True) if self.records else self.miss(request, lookup, session)
 
-    def play(self, lookup: Lookup, session: str, request: Callable[[], Request]) -> Play | None:
-        """What answers a request that is looked up by this, None if nothing is left.
+    def play(
+        self, lookup: Lookup, session: str, request: Callable[[], Request]
+    ) -> tuple[int, OwnValues] | None:
+        """The number of what answers a request, and the request's own values for it; None if nothing is left.
 
         The request itself is only asked for where the recording has replacements.
         """
         player = self._player(session)
         values = None
-        if not self._cached.has_replacements:
+        if not self._has_replacements:
             number = player.play(lookup.key)
         else:
             values = self._replacements.of(request)
@@ -241,8 +246,9 @@ class OpenCassette:
         if number is None:
             return None
         self.report.replayed += 1
-        self.report.matched_by_redaction += lookup.is_by_name
-        return Play(self, number, values.in_answer(number) if values else {})
+        if lookup.is_by_name:
+            self.report.matched_by_redaction += 1
+        return number, values.in_answer(number) if values else _NO_VALUES
 
     def miss(self, request: Request, lookup: Lookup, session: str) -> Miss:
         """What is said of a request that nothing answers."""

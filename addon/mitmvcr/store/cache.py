@@ -63,11 +63,6 @@ class CachedCassette:
         return cls(CassetteFile(path, formats.GO_VCR, Cassette()), 0, (), 0)
 
     @property
-    def has_replacements(self) -> bool:
-        """Whether anything in it has been redacted by us."""
-        return self.memory.has_replacements
-
-    @property
     def interactions(self) -> Sequence[Interaction]:
         """The interactions in the file's order."""
         return self.file.cassette.interactions
