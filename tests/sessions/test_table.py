@@ -852,3 +852,24 @@ def test_what_is_recorded_here_is_no_change_of_somebody_else_s(tmp_path: Path) -
     assert table.get("a").notes == []
     table.close_all()
     assert [report.recorded for report in table.closed] == [3]
+
+
+def test_a_cassette_that_can_not_be_put_in_order_is_a_failure_and_the_others_are_closed(
+    tmp_path: Path,
+) -> None:
+    table = sessions(tmp_path, mode="record")
+    for name in "abc":
+        write(tmp_path / f"{name}.yaml", interaction(1, "before"), interaction(2, "before"))
+        opened = table.get(name)
+        for number in (2, 1):
+            opened.record(interaction(number, "now"))
+    with (tmp_path / "b.yaml").open("ab") as file:
+        file.write(b"# somebody else's\n")
+    table.close_all()
+    assert len(table.failures) == 1
+    assert "b.yaml: recorded whole, but in the order in which exchanges ended" in table.failures[0]
+    assert {report.name: report.failed for report in table.closed} == {"a": False, "b": True, "c": False}
+    assert [
+        [entry.request.body for entry in cassette.read(tmp_path / f"{name}.yaml").cassette.interactions]
+        for name in "abc"
+    ] == [[b"1", b"2"], [b"2", b"1"], [b"1", b"2"]]

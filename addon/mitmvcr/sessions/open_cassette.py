@@ -329,8 +329,12 @@ class OpenCassette:
         """Make the file's diff to what was there before what upstream has changed."""
         from mitmvcr.recording import settle  # noqa: PLC0415 - who records anew needs it, at the end
 
-        # Where it fails the file is a good recording, in the order in which the exchanges ended.
-        with contextlib.suppress(MitmvcrError):
+        try:
             now = disk.read(self.location.path).cassette.interactions
             settled = settle.settle(before, now, lambda request: self.lookup(request).key)
             recorder.rewrite(govcr.dump(settled))
+        except MitmvcrError as error:
+            raise CassetteError(
+                f"{self.location.path}: recorded whole, but in the order in which exchanges ended, not in "
+                f"that of before: {error}"
+            ) from None
