@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 from hypothesis import given
@@ -123,13 +123,25 @@ def test_each_key_is_a_queue(recorded: list[bytes], asked: list[bytes]) -> None:
     assert player.played == set(range(len(recorded))) - set(left)
 
 
-VALUES = {0: {"m1": "A"}, 1: {"m2": "A"}, 2: {"m1": "A"}}
-"""What one request has in the places of three recordings' replacements, if the value is A."""
+MARKS = ["m1", "m2", "m1"]
+"""The replacements of three recordings with one key."""
+
+
+class Values:
+    """What a request has in their places."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def of(self, number: int) -> Mapping[str, str]:
+        return {MARKS[number]: self._value}
+
+    def is_same(self, number: int) -> bool:
+        return MARKS[number] == self._value
 
 
 def play_like(player: Player, value: str, *, same: bool = True) -> int | None:
-    values = {n: dict.fromkeys(marks, value) for n, marks in VALUES.items()}
-    return player.play_like(b"k", values.__getitem__, is_same_preferred=same)
+    return player.play_like(b"k", Values(value), is_same_preferred=same)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +160,19 @@ def test_a_session_gets_what_was_recorded_with_one_value_for_one_value(
     player = Player(index([b"k"] * 3), repeat)
     assert [play_like(player, value) for value in asked] == expected
     assert player.times_asked(b"k") == len(asked)
+
+
+@pytest.mark.parametrize("repeat", Repeat)
+def test_replacements_themselves_get_the_recordings_that_have_them(repeat: Repeat) -> None:
+    player = Player(index([b"k"] * 3), repeat)
+    assert [play_like(player, mark) for mark in ("m2", "m1", "m1")] == [1, 0, 2]
+
+
+@pytest.mark.parametrize("repeat", Repeat)
+def test_requests_without_a_preference_get_what_is_left(repeat: Repeat) -> None:
+    player = Player(index([b"k"] * 3), repeat)
+    assert play_like(player, "m2") == 1
+    assert [player.play(b"k") for _ in range(3)][:2] == [0, 2]
 
 
 @given(st.text("AB", max_size=8), st.sampled_from(Repeat))

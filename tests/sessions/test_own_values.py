@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitmvcr.formats import govcr
+from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Cassette, Interaction
 from mitmvcr.sessions.open_cassette import Play
 from mitmvcr.sessions.table import Sessions
@@ -107,3 +109,80 @@ def test_whatever_stands_around_it_stays(
     play = sessions(folder, mode="replay").get("a").answer(request({"a": FIRST}))
     assert isinstance(play, Play)
     assert play.response.body == around + FIRST.encode() + b"." + around
+
+
+# --- what only a name tells
+
+
+def login(password: str) -> dict[str, Any]:
+    return {"user": "ann", "password": password}
+
+
+def counted(table: Sessions) -> tuple[int, int]:
+    report = table.get("a").current()
+    return report.replayed, report.matched_by_redaction
+
+
+def test_an_answer_that_matched_by_a_name_alone_is_counted(tmp_path: Path) -> None:
+    data = recorded(
+        tmp_path, interaction(login("Zk3Pq8Rt5Vw2Xy7a"), {"n": 0}), interaction({"a": FIRST}, {"n": 1})
+    )
+    assert b"Zk3Pq8Rt5Vw2Xy7a" not in data
+    table = sessions(tmp_path, mode="replay", repeat="any")
+    assert said(table, login("Bc4De6Fg9HjKm1Nb")) == {"n": 0}
+    assert counted(table) == (1, 1)
+    assert said(table, {"a": SECOND}) == {"n": 1}  # a key tells itself: nothing to be said of
+    assert counted(table) == (2, 1)
+    (on_disk,) = set(re.findall("REDACTED-[a-z]+-[0-9]+", data.decode().partition("- id: 1")[0]))
+    assert said(table, login(on_disk)) == {"n": 0}  # to the letter
+    assert counted(table) == (3, 1)
+    table.close_all()
+    (report,) = table.closed
+    assert report.matched_by_redaction == 1
+    assert not report.failed
+
+
+def test_of_passwords_each_gets_what_it_got_before(tmp_path: Path) -> None:
+    words = ["Zk3Pq8Rt5Vw2Xy7a", "Bc4De6Fg9HjKm1Nb", "Qw3rTy6uIo9pAsDf"]
+    recorded(tmp_path, *(interaction(login(word), {"n": n}) for n, word in enumerate(words)))
+    table = sessions(tmp_path, mode="replay", repeat="any")
+    assert [said(table, login(words[n]))["n"] for n in (0, 1, 2, 2, 0, 1, 0)] == [0, 1, 2, 2, 0, 1, 0]
+    assert [said(table, login(words[n]), "another")["n"] for n in (0, 1, 1, 0)] == [0, 1, 1, 0]
+
+
+def test_where_the_recording_still_has_them_the_very_one_answers(tmp_path: Path) -> None:
+    words = ["Zk3Pq8Rt5Vw2Xy7a", "Bc4De6Fg9HjKm1Nb"]
+    write(tmp_path / "a.yaml", *(interaction(login(word), {"n": n}) for n, word in enumerate(words)))
+    table = sessions(tmp_path, mode="replay")
+    assert [said(table, login(word))["n"] for word in reversed(words)] == [1, 0]
+    assert counted(table) == (2, 0)
+    table = sessions(tmp_path, mode="replay")
+    assert said(table, login("Qw3rTy6uIo9pAsDf")) == {"n": 0}
+    assert counted(table) == (1, 1)
+
+
+def test_what_is_not_compared_is_not_counted(tmp_path: Path) -> None:
+    recorded(tmp_path, interaction(login("Zk3Pq8Rt5Vw2Xy7a"), {"n": 0}))
+    table = sessions(tmp_path, mode="replay", match="method,url")
+    assert said(table, login("Bc4De6Fg9HjKm1Nb")) == {"n": 0}
+    assert counted(table) == (1, 0)
+
+
+def test_a_prompt_that_differs_in_more_is_a_miss(tmp_path: Path) -> None:
+    recorded(tmp_path, interaction(login("Zk3Pq8Rt5Vw2Xy7a"), {"n": 0}))
+    table = sessions(tmp_path, mode="replay")
+    assert isinstance(table.get("a").answer(request({**login("Zk3Pq8Rt5Vw2Xy7a"), "user": "bob"})), Miss)
+
+
+def test_what_was_redacted_in_bodies_is_in_the_report(tmp_path: Path) -> None:
+    table = sessions(tmp_path, mode="record")
+    for number in range(3):
+        exchange = interaction({**prompt(FIRST), "n": number}, {"echo": FIRST})
+        table.get("a").answer(exchange.request)
+        table.get("a").record(exchange)
+    table.close_all()
+    (report,) = table.closed
+    assert report.redacted_count == 6
+    assert {one.kind for one in report.redacted} == {"token"}
+    assert {one.field.partition(" ")[0] for one in report.redacted} == {"request.body", "response.body"}
+    assert sum(one.count for one in report.redacted) == 6

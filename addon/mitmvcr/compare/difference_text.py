@@ -43,19 +43,19 @@ def difference(leaf: DifferingValue) -> Difference:
     """The values as text, with where they stand and what is odd about them."""
     recorded, incoming = leaf.recorded, leaf.request
     if isinstance(recorded, bytes) and isinstance(incoming, bytes):
-        return _of_bytes(_path(leaf), recorded, incoming)
+        return _of_bytes(place_of(leaf), recorded, incoming)
     if isinstance(recorded, str) and isinstance(incoming, str):
         note = _alike(recorded, incoming) if leaf.kind != "py" else ""
         texts = pair(recorded, incoming, note=note, plain=leaf.kind not in ("json", "form"))
-        return Difference(_path(leaf), *texts, note=note)
+        return Difference(place_of(leaf), *texts, note=note)
     values = value_text(recorded), value_text(incoming)
     note = ""
     if leaf.kind == "json" and values[0] and values[1] and values[0].strip('"') == values[1].strip('"'):
         note = f"a {_type(recorded)} and a {_type(incoming)}"
-    return Difference(_path(leaf), *values, items=leaf.items, note=note)
+    return Difference(place_of(leaf), *values, items=leaf.items, note=note)
 
 
-def _path(leaf: DifferingValue) -> str:
+def place_of(leaf: DifferingValue) -> str:
     """A JSONPath (RFC 9535), or the request's part with the name in it."""
     if leaf.kind == "json":
         return json_path(leaf.where)

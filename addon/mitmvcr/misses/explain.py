@@ -17,7 +17,7 @@ from mitmvcr.compare.difference_text import LARGE, Difference, difference
 from mitmvcr.compare.json_diff import DifferingValue
 from mitmvcr.compare.request_diff import differing_values
 from mitmvcr.config.load import in_ci
-from mitmvcr.misses import hints, other_cassettes
+from mitmvcr.misses import hints, other_cassettes, redactions
 from mitmvcr.misses.nearest import nearest
 from mitmvcr.model import Interaction, Request, Source, request_of
 from mitmvcr.replay.matcher import Matcher
@@ -90,7 +90,7 @@ class Recordings:
     `overview` is of all interactions. `same` are the numbers of those that match the request, which was
     asked for `times_asked` times; `scrub` takes the secrets out of a recorded request: foreign cassettes
     have them. `elsewhere` names other cassettes that have recordings of the request, `root` is the folder
-    of all cassettes.
+    of all cassettes. `value_of` tells what a replacement in the request stands for.
     """
 
     interactions: Sequence[Interaction]
@@ -102,6 +102,7 @@ class Recordings:
     source: Source | None = None
     elsewhere: Sequence[str] = ()
     root: Path | None = None
+    value_of: Callable[[bytes], bytes | None] = lambda _: None
 
 
 def explain(location: Location, recordings: Recordings, request: Request, matcher: Matcher) -> Miss:
@@ -209,7 +210,10 @@ class _Explanation:
             introduction=introduction,
             number=number,
             differences=differences,
-            hints=hints.hints(differences, recorded, self.request, self.matcher) if is_all else (),
+            hints=(
+                *redactions.hints(differences, self.request, recordings.value_of, os.environ),
+                *(hints.hints(differences, recorded, self.request, self.matcher) if is_all else ()),
+            ),
         )
 
     def _scrubbed(self, number: int) -> Request:

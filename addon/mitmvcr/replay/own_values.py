@@ -75,7 +75,7 @@ def slots_of(recorded: Request) -> tuple[Slot, ...]:
         return ()
     slots = [
         Slot(place, tuple(marks), tuple(MARKS.split(text)))
-        for place, text in _texts(recorded)
+        for place, text in texts_of(recorded)
         if (marks := MARKS.findall(text))
     ]
     holders = {
@@ -99,7 +99,7 @@ def is_marked(request: Request) -> bool:
 def own_values(slots: Sequence[Slot], request: Request) -> dict[str, str]:
     """What the request has in the replacements' places; of several values of one the first counts."""
     wanted = {slot.place for slot in slots}
-    texts = {place: text for place, text in _texts(request) if place in wanted} if wanted else {}
+    texts = {place: text for place, text in texts_of(request) if place in wanted} if wanted else {}
     values: dict[str, str] = {}
     for slot in slots:
         text = texts.get(slot.place)
@@ -109,7 +109,7 @@ def own_values(slots: Sequence[Slot], request: Request) -> dict[str, str]:
     return values
 
 
-def _texts(request: Request) -> Iterator[tuple[Place, str]]:
+def texts_of(request: Request) -> Iterator[tuple[Place, str]]:
     """The texts of a request, by name."""
     try:
         url = urlsplit(request.url)

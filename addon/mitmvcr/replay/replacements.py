@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 
 from mitmvcr.model import Interaction, Request, request_of
 from mitmvcr.replay.insertion import marks_of
+from mitmvcr.replay.matcher import Matcher
 from mitmvcr.replay.own_values import OwnValues, Slot, own_values, slots_of
 
 
 class Replacements:
     """The replacements in a cassette's recordings."""
 
-    def __init__(self, interactions: Sequence[Interaction]) -> None:
+    def __init__(self, interactions: Sequence[Interaction], matcher: Matcher) -> None:
         self._interactions = interactions
+        self._matcher = matcher
         self._slots: dict[int, tuple[Slot, ...]] = {}
         self._answered: dict[int, frozenset[str]] = {}
 
@@ -32,6 +34,10 @@ class Replacements:
             marks = marks_of(self._interactions[number].response) & asked if asked else frozenset()
             self._answered[number] = marks
         return marks
+
+    def is_same(self, number: int, request: Request) -> bool:
+        """Whether a recorded request matches this one with nothing redacted in either."""
+        return self._matcher.is_same(request_of(self._interactions, number), request)
 
     def of(self, request: Callable[[], Request]) -> RequestValues:
         """What a request has in their places."""
@@ -53,6 +59,13 @@ class RequestValues:
             slots = self._replacements.slots(number)
             values = self._values[number] = own_values(slots, self._request()) if slots else {}
         return values
+
+    def is_same(self, number: int) -> bool:
+        """Whether the request has the very texts of a recorded one, be they replacements."""
+        own = self.of(number)
+        if self._replacements.slots(number):
+            return bool(own) and all(mark == value for mark, value in own.items())
+        return self._replacements.is_same(number, self._request())
 
     def in_answer(self, number: int) -> OwnValues:
         """What of that the recorded response is to have."""

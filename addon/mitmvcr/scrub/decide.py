@@ -44,6 +44,21 @@ class Change:
     kind: str
     value: bytes
     evidence: Evidence
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """A secret that was replaced: where, of which kind, and what told that it is one; never the secret.
+
+    `field` names the part as messages do (`request.body`), `path` the place in it (`messages[0].content`).
+    """
+
+    field: str
+    path: str
+    rule: str
+    kind: str
+    evidence: Evidence
 
 
 def changed(value: bytes, changes: Iterable[Change]) -> bytes:

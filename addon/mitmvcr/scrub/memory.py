@@ -103,6 +103,10 @@ class Memory:
         self._replacements[kind, secret] = mark
         return mark
 
+    def value_of(self, replacement: bytes) -> bytes | None:
+        """The secret whose place this takes; None for a replacement that it has not made."""
+        return next((secret for (_, secret), mark in self._replacements.items() if mark == replacement), None)
+
     @property
     def has_replacements(self) -> bool:
         """Whether there are replacements that it made, or that a cassette has."""

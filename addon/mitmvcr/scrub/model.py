@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from mitmvcr.http.content_coding import stated_coding
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Plain, Request, Response, Values
-from mitmvcr.scrub.decide import FORM, ROUNDS, Change, Decisions, Rules, changed
+from mitmvcr.scrub.decide import FORM, ROUNDS, Change, Decisions, Redaction, Rules, changed
 from mitmvcr.scrub.detect.archives import PackedError, unpacked
 from mitmvcr.scrub.gate import GateFinding, examine, header_findings
 from mitmvcr.scrub.headers import Fate, HeaderList
@@ -54,10 +54,15 @@ class Scrubber:
 
     def request(self, request: Request, memory: Memory) -> Request:
         """The request without secrets; the same object if it had none."""
+        return self.request_with_changes(request, memory)[0]
+
+    def request_with_changes(self, request: Request, memory: Memory) -> tuple[Request, tuple[Redaction, ...]]:
+        """The request without secrets, and what was replaced in it."""
         self.remember_credentials(request, memory)
         request = _decoded(request)
         cleaner = _Cleaner(self._rules, memory, self._request_texts(request))
-        return self._message(request, "request", cleaner)
+        clean = self._message(request, "request", cleaner)
+        return clean, tuple(cleaner.redactions)
 
     def requests(self, requests: Sequence[Request], memory: Memory) -> list[Request]:
         """The requests without secrets; they are read all at once, which takes a fraction of the time."""
@@ -73,6 +78,12 @@ class Scrubber:
 
     def interaction(self, interaction: Interaction, memory: Memory) -> Interaction:
         """The interaction without secrets; the same object if it had none. Raises FunctionError."""
+        return self.interaction_with_changes(interaction, memory)[0]
+
+    def interaction_with_changes(
+        self, interaction: Interaction, memory: Memory
+    ) -> tuple[Interaction, tuple[Redaction, ...]]:
+        """The interaction without secrets, and what was replaced in it. Raises FunctionError."""
         self.remember_exchange(interaction, memory)
         if self._rules.custom.functions:
             interaction = self._rules.custom.applied(interaction)
@@ -84,8 +95,8 @@ class Scrubber:
         response = self._message(response, "response", cleaner)
         extra = cleaner.node(interaction.extra, "extra")
         if request is interaction.request and response is interaction.response and extra is interaction.extra:
-            return interaction
-        return Interaction(request, response, interaction.id, extra)
+            return interaction, tuple(cleaner.redactions)
+        return Interaction(request, response, interaction.id, extra), tuple(cleaner.redactions)
 
     def gate(self, data: bytes, interaction: Interaction, memory: Memory) -> list[GateFinding]:
         """What is still wrong with the bytes that are about to be written; empty if nothing is."""
@@ -134,20 +145,21 @@ class Scrubber:
 class _Cleaner:
     """Cleans the parts of one interaction; each method returns what it was given if it found nothing."""
 
-    __slots__ = ("_decisions", "_rules", "nothing_there")
+    __slots__ = ("_decisions", "_rules", "nothing_there", "redactions")
 
     def __init__(self, rules: Rules, memory: Memory, texts: Sequence[bytes]) -> None:
         """Reads all `texts` at once; if nothing is there, none of them is read again by itself."""
         self._rules = rules
+        self.redactions: list[Redaction] = []
         self._decisions = Decisions(rules, memory)
         self._decisions.look_over(texts)
         self.nothing_there = self._decisions.by_name_only
 
     def body(self, body: bytes, field: str, media_type: str) -> bytes:
-        return _clean(body, lambda value: self._decisions.body(value, field, media_type))
+        return self._clean(body, field, lambda value: self._decisions.body(value, field, media_type))
 
     def url(self, text: str, field: str) -> str:
-        return _clean_text(text, lambda value: self._decisions.url(value, field))
+        return self._clean_text(text, field, lambda value: self._decisions.url(value, field))
 
     def headers(self, headers: Values, side: str) -> Values:
         """Those that may stay.
@@ -168,7 +180,7 @@ class _Cleaner:
                 def decide(value: bytes, name: str = name, field: str = field) -> list[Change]:
                     return self._decisions.header(name, value, side, field)
 
-                out[name] = [_clean_text(value, decide) for value in values]
+                out[name] = [self._clean_text(value, field, decide) for value in values]
         same = len(out) == len(headers) and all(list(headers[name]) == out[name] for name in out)
         return headers if same else out
 
@@ -181,7 +193,9 @@ class _Cleaner:
             def decide(value: bytes, name: str = name) -> list[Change]:
                 return self._decisions.parameter(name, value, field)
 
-            out.setdefault(self._text(name, field), []).extend(_clean_text(text, decide) for text in values)
+            out.setdefault(self._text(name, field), []).extend(
+                self._clean_text(text, field, decide) for text in values
+            )
         same = len(out) == len(form) and all(list(form.get(name, ())) == out[name] for name in out)
         return form if same else out
 
@@ -192,7 +206,7 @@ class _Cleaner:
         if isinstance(node, str):
             return self._text(node, field, key)
         if isinstance(node, bytes):
-            return _clean(node, lambda value: self._decisions.text(value, field, key))
+            return self._clean(node, field, lambda value: self._decisions.text(value, field, key))
         if isinstance(node, Mapping):
             pairs = {
                 self._text(name, field): self.node(value, f"{field}.{name}", name)
@@ -204,22 +218,25 @@ class _Cleaner:
         return node if all(a is b for a, b in zip(items, node, strict=True)) else items
 
     def _text(self, text: str, field: str, key: str = "") -> str:
-        return _clean_text(text, lambda value: self._decisions.text(value, field, key))
+        return self._clean_text(text, field, lambda value: self._decisions.text(value, field, key))
 
+    def _clean(self, value: bytes, field: str, decide: Callable[[bytes], Sequence[Change]]) -> bytes:
+        for _ in range(ROUNDS if value else 0):
+            changes = decide(value)
+            if not changes:
+                break
+            self.redactions += [
+                Redaction(field, change.path, change.rule, change.kind, change.evidence)
+                for change in changes
+                if change.new
+            ]
+            value = changed(value, changes)
+        return value
 
-def _clean(value: bytes, decide: Callable[[bytes], Sequence[Change]]) -> bytes:
-    for _ in range(ROUNDS if value else 0):
-        changes = decide(value)
-        if not changes:
-            break
-        value = changed(value, changes)
-    return value
-
-
-def _clean_text(text: str, decide: Callable[[bytes], Sequence[Change]]) -> str:
-    value = _encoded(text)
-    clean = _clean(value, decide)
-    return text if clean is value else clean.decode("utf-8", "surrogateescape")
+    def _clean_text(self, text: str, field: str, decide: Callable[[bytes], Sequence[Change]]) -> str:
+        value = _encoded(text)
+        clean = self._clean(value, field, decide)
+        return text if clean is value else clean.decode("utf-8", "surrogateescape")
 
 
 def _encoded(text: str) -> bytes:

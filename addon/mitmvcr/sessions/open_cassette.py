@@ -15,7 +15,7 @@ from mitmvcr.formats import govcr
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.misses.explain import Miss, Recordings, explain
 from mitmvcr.model import Cassette, Interaction, Request, Response
-from mitmvcr.recording.recorder import Recorder
+from mitmvcr.recording.recorder import Recorder, redacted_in_bodies
 from mitmvcr.replay.index import Index
 from mitmvcr.replay.insertion import with_own_values
 from mitmvcr.replay.matcher import Matcher
@@ -23,7 +23,7 @@ from mitmvcr.replay.own_values import OwnValues, is_marked
 from mitmvcr.replay.player import Player
 from mitmvcr.replay.replacements import Replacements
 from mitmvcr.reports.run_report import MAX_LISTED, Report, Unused
-from mitmvcr.scrub import Memory, Scrubber
+from mitmvcr.scrub import Evidence, Memory, Scrubber
 from mitmvcr.store import cassette as disk
 from mitmvcr.store.cache import CachedCassette, CassetteCache
 from mitmvcr.store.locate import Location
@@ -145,12 +145,12 @@ class OpenCassette:
         self.size = cached.size  # bytes of what was read
         self.hosts = cached.hosts
         self._has_replacements = cached.memory.has_replacements
-        self._replacements = Replacements(cached.interactions)
         self.memory = Memory({})
         self.memory.learn(cached.memory)
         format_, matching = cached.file.format, self.plan.matching
         matcher = Matcher(matching.match or format_.match, matching.ignore, format_.llama_stack)
         self.matcher = cached.matcher(matcher)
+        self._replacements = Replacements(cached.interactions, self.matcher)
         self._repeat = matching.repeat or format_.repeat
 
     def _read_before(self, cache: CassetteCache) -> Cassette | None:
@@ -201,7 +201,12 @@ class OpenCassette:
         has_marks = is_marked(request)
         key = self.matcher.remembered_key(request)
         if key is None:
-            return Lookup(self.matcher.key(self._scrubbed(request)), has_marks=has_marks)
+            scrubbed, redactions = self._scrubber.request_with_changes(request, self.memory)
+            by_name = any(
+                redaction.evidence is Evidence.NAME and self.matcher.looks_at(redaction.field)
+                for redaction in redactions
+            )
+            return Lookup(self.matcher.key(scrubbed), by_name, has_marks)
         self._scrubber.remember_credentials(request, self.memory)  # its credentials may stand in later ones
         return Lookup(key, has_marks=has_marks)
 
@@ -232,23 +237,21 @@ class OpenCassette:
         The request itself is only asked for where the recording has replacements.
         """
         player = self._player(session)
-        values = None
-        if not self._has_replacements:
+        if not self._has_replacements and not lookup.is_by_name:
             number = player.play(lookup.key)
+            self.report.replayed += number is not None
+            return None if number is None else (number, _NO_VALUES)
+        values, first = self._replacements.of(request), player.first(lookup.key)
+        if first is not None and (lookup.is_by_name or self._replacements.slots(first)):
+            prefers = lookup.is_by_name or lookup.has_marks
+            number = player.play_like(lookup.key, values, is_same_preferred=prefers)
         else:
-            values = self._replacements.of(request)
-            first = player.first(lookup.key)
-            if first is not None and self._replacements.slots(first):
-                prefers = lookup.is_by_name or lookup.has_marks
-                number = player.play_like(lookup.key, values.of, is_same_preferred=prefers)
-            else:
-                number = player.play(lookup.key)
+            number = player.play(lookup.key)
         if number is None:
             return None
         self.report.replayed += 1
-        if lookup.is_by_name:
-            self.report.matched_by_redaction += 1
-        return number, values.in_answer(number) if values else _NO_VALUES
+        self.report.matched_by_redaction += lookup.is_by_name and not values.is_same(number)
+        return number, values.in_answer(number)
 
     def miss(self, request: Request, lookup: Lookup, session: str) -> Miss:
         """What is said of a request that nothing answers."""
@@ -267,6 +270,7 @@ class OpenCassette:
             self.file.cassette.source if self.file else None,
             [other.location.name for other in others if other.has(scrubbed, keys)],
             self._settings.dir,
+            self.memory.value_of,
         )
         miss = explain(self.location, recordings, scrubbed, self.matcher)
         self.report.add(miss)
@@ -291,11 +295,12 @@ class OpenCassette:
                 raise CassetteError(
                     f"{self.location.path}: the cassette was closed before the exchange ended"
                 )
-            self._recorder.record(interaction)
+            redactions = self._recorder.record(interaction)
         except MitmvcrError as error:
             self.report.fail(error)
             raise
         self.report.recorded += 1
+        self.report.add_redacted(redacted_in_bodies(redactions))
 
     def unused(self) -> list[int]:
         """The numbers of recorded interactions that no session asked for."""
