@@ -71,9 +71,7 @@ def test_strict_fails_where_no_request_came_though_nobody_named_the_cassette(
     start: Start, tmp_path: Path, upstream: Upstream
 ) -> None:
     _tape(tmp_path, upstream.url, "a")
-    proxy = start(upstream=upstream.url, mode="replay", strict="true")
-    assert proxy.stop() == 1
-    assert "no request came to the proxy" in proxy.output
+    assert start(upstream=upstream.url, mode="replay", strict="true").stop() == 1
 
 
 def test_report_that_cannot_be_written_fails_the_run(

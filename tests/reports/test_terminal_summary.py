@@ -157,18 +157,6 @@ def test_answers_that_matched_by_redaction_are_said() -> None:
     assert line.startswith("matched by redaction: recordings/a.yaml: 2 answers: ")
 
 
-@pytest.mark.parametrize(("count", "said"), [(0, True), (1, False), (None, False)])
-def test_it_is_said_where_no_request_came(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int | None, said: bool
-) -> None:
-    table = sessions(tmp_path, mode="replay")
-    table.close_all()
-    assert not terminal_summary.finish([], [], table.settings, request_count=count)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[-1].endswith("0 unused")
-    assert any("no request came" in line and "OPENAI_BASE_URL" in line for line in lines) == said
-
-
 # --- GitHub Actions
 
 

@@ -136,9 +136,7 @@ class VCR:
         self._table = None
         is_failed = True
         with _going_on(lambda problem: print(f"mitmvcr: {problem}", file=sys.stderr, flush=True)):
-            is_failed = terminal_summary.finish(
-                table.closed, table.failures, table.settings, request_count=table.request_count
-            )
+            is_failed = terminal_summary.finish(table.closed, table.failures, table.settings)
         if is_failed and self._running:
             fail_at_exit()
 

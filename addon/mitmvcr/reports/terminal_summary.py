@@ -41,23 +41,10 @@ SCREEN = Room(_COLUMNS, failures=3, misses=5, cassettes=2)
 WHOLE = Room(sys.maxsize, MAX_LISTED, MAX_LISTED, MAX_LISTED)
 """In a file, or a CI's log, nobody can ask for more."""
 
-_NOTHING_CAME = (
-    "no request came to the proxy: the program went past it, or asked a host that is not in vcr_hosts. "
-    "It has to use HTTPS_PROXY or OPENAI_BASE_URL, as `mitmvcr env` prints them (docs/clients.md)"
-)
-
-
-def finish(
-    reports: Sequence[Report],
-    failures: Sequence[str],
-    settings: Settings,
-    *,
-    request_count: int | None = None,
-) -> bool:
+def finish(reports: Sequence[Report], failures: Sequence[str], settings: Settings) -> bool:
     """Say what came of the cassettes, write the reports that are wanted; True if a CI should fail.
 
-    `request_count`: how many requests came to the proxy, None where that isn't known. What fails on the
-    way is a failure of the run, and the rest is done.
+    What fails on the way is a failure of the run, and the rest is done.
     """
     failures = list(failures)
     for path in settings.report:
@@ -72,11 +59,8 @@ def finish(
                 print(line, flush=True)
     room = SCREEN if sys.stderr.isatty() else WHOLE
     red = wants_colour(sys.stderr)
-    said = lines(reports, failures, room)
-    if request_count == 0:
-        said.insert(-1, _NOTHING_CAME)
     with contextlib.suppress(OSError):
-        for line in said:
+        for line in lines(reports, failures, room):
             bad = line.startswith(("failed", "miss"))
             print(
                 f"\033[31mmitmvcr: {line}\033[0m" if red and bad else f"mitmvcr: {line}",

@@ -94,12 +94,10 @@ class Outcomes:
 
     def open(self, choice: CassetteChoice) -> OpenCassette | CassetteError:
         """The cassette of a choice, or why it can't be used."""
-        sessions = self.sessions()
-        sessions.request_count += 1
         if choice.error:
             return CassetteError(choice.error)
         try:
-            cassette = sessions.get(choice.cassette)
+            cassette = self.sessions().get(choice.cassette)
         except CassetteError as error:
             return error
         if cassette.notes:

@@ -32,10 +32,7 @@ _BASE_URL = re.compile(r"(https?://[^/?#]+)(?:(?:/[^/?#]+)*?/v\d+(?=[/?#]|$))?")
 
 
 class Sessions:
-    """The table of open cassettes, by name; the one place that opens and closes them.
-
-    `request_count` counts the requests that came to the process for any of them.
-    """
+    """The table of open cassettes, by name; the one place that opens and closes them."""
 
     def __init__(self, settings: Settings, scrubber: Scrubber) -> None:
         self.settings = settings
@@ -43,7 +40,6 @@ class Sessions:
         self.default: str | None = settings.cassette or DEFAULT_NAME
         self.cache = CassetteCache()
         self.failures: list[str] = []
-        self.request_count = 0
         self._ledger = Ledger()
         self._open: dict[str, OpenCassette] = {}
         self._names: dict[Path, str] = {}
@@ -142,7 +138,6 @@ class Sessions:
         before.close_all()
         self._ledger.take(before._ledger)
         self.failures += before.failures
-        self.request_count += before.request_count
 
     def plan(self, name: str) -> CassetteSettings:
         """How the cassette of this name is used if nobody says anything else."""
