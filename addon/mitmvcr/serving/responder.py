@@ -223,9 +223,9 @@ class Responder:
             return cassette.miss(whole_request(head, body, limit), lookup, session)
         number, values = found
         if values:  # nobody else is to get these
-            return _ready(Play(cassette, number, values), routed)
+            return _ready(cassette.playing(number, values), routed)
         ready = cache.answers.get((number, *routed.variant))
-        return ready or cache.add_answer(Play(cassette, number, values), routed)
+        return ready or cache.add_answer(cassette.playing(number, values), routed)
 
     def failed(self, head: RequestHead, error: Exception) -> bytes:
         """The answer when something in here is broken."""

@@ -36,27 +36,16 @@ _NO_VALUES: OwnValues = {}
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Answer with the recording of this number; `values` are the request's own, for replacements in it."""
+    """Answer with a recording, which is that of this number.
 
-    cassette: OpenCassette
+    `response` is what it has, with the request's own values; `wait` are seconds after the request came until
+    its answer is due.
+    """
+
     number: int
-    values: OwnValues
-
-    @property
-    def interaction(self) -> Interaction:
-        """The recording."""
-        return self.cassette.interactions[self.number]
-
-    @property
-    def response(self) -> Response:
-        """What is recorded, with the request's own values."""
-        response = self.interaction.response
-        return with_own_values(response, self.values) if self.values else response
-
-    @property
-    def wait(self) -> float:
-        """Seconds after the request came until its answer is due."""
-        return self.interaction.response.duration / 1e9 * self.cassette.plan.latency
+    interaction: Interaction
+    response: Response
+    wait: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +215,7 @@ class OpenCassette:
         lookup = self.lookup(request)
         found = self.play(lookup, session, lambda: request)
         if found is not None:
-            return Play(self, *found)
+            return self.playing(*found)
         return Forward(record=True) if self.records else self.miss(request, lookup, session)
 
     def play(
@@ -252,6 +241,13 @@ class OpenCassette:
         self.report.replayed += 1
         self.report.matched_by_redaction += lookup.is_by_name and not values.is_same(number)
         return number, values.in_answer(number)
+
+    def playing(self, number: int, values: OwnValues) -> Play:
+        """The answer of a recording to a request that has these values of its own for it."""
+        interaction = self.interactions[number]
+        response = interaction.response
+        wait = response.duration / 1e9 * self.plan.latency
+        return Play(number, interaction, with_own_values(response, values) if values else response, wait)
 
     def miss(self, request: Request, lookup: Lookup, session: str) -> Miss:
         """What is said of a request that nothing answers."""
