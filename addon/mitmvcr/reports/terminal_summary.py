@@ -17,6 +17,7 @@ from mitmvcr.reports.run_report import MAX_LISTED, Report, as_json, has_failed, 
 from mitmvcr.text import count, in_log, shortened, wants_colour
 
 _COLUMNS = 90  # what `mitmvcr: ` leaves of a hundred
+_NAMES = 2000  # characters of the cassettes' names behind the counts, wherever they stand
 _IN_FULL = 10  # misses that are explained as they come
 _IN_A_LINE = 100  # misses after which no more are told as they come
 
@@ -40,6 +41,7 @@ SCREEN = Room(_COLUMNS, failures=3, misses=5, cassettes=2)
 
 WHOLE = Room(sys.maxsize, MAX_LISTED, MAX_LISTED, MAX_LISTED)
 """In a file, or a CI's log, nobody can ask for more."""
+
 
 def finish(reports: Sequence[Report], failures: Sequence[str], settings: Settings) -> bool:
     """Say what came of the cassettes, write the reports that are wanted; True if a CI should fail.
@@ -181,7 +183,7 @@ def _names(paths: Sequence[str], room: Room) -> str:
     """As many paths as fit into a line, the first one always."""
     shown = [_tail(paths[0], room)]
     for path in paths[1:]:
-        if len(", ".join([*shown, _tail(path, room)])) > room.columns:
+        if len(", ".join([*shown, _tail(path, room)])) > min(room.columns, _NAMES):
             break
         shown.append(_tail(path, room))
     more = len(paths) - len(shown)

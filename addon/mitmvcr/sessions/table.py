@@ -169,7 +169,7 @@ class Sessions:
             why = "its last interaction is torn" if file.torn else ""  # somebody still writes it, perhaps
             now = opened if why else self.open(name, opened.plan)
         except CassetteError as error:
-            why = str(error)
+            why = str(error).removeprefix(f"{path}: ")
         if why:
             opened.notes.append(f"{path}: it has changed, and is served as it was: {why}")
             return opened
