@@ -1,21 +1,23 @@
-"""A value of a message, read as its format says -> its texts, each with what it is and the way back to its bytes.
+"""A value, read as its format says -> its texts, each with what it is and the way back to its bytes.
 
-A body is multipart, a form, JSON, a stream of events or text; a string in JSON, a field of a form and a part may
-hold JSON again. Escapes are undone on the way, so that each text is what its format means; whoever changes a text
-asks the way back which bytes of the body are to be replaced, and these are whole escapes, inside of quotes. So
-what was JSON stays JSON.
+A body is multipart, a form, JSON, a stream of events or text; a string in JSON, a field of a form and a
+part may hold JSON again. Escapes are undone on the way, so that each text is what its format means; whoever
+changes a text asks the way back which bytes of the body are to be replaced, and these are whole escapes,
+inside of quotes. So what was JSON stays JSON.
 
-Secrets that are cut in pieces (over a stream's events, or token by token in `logprobs`) are seen in the texts that
-the pieces at one place make up together.
+Secrets that are cut in pieces (over a stream's events, or token by token in `logprobs`) are seen in the
+texts that the pieces at one place make up together.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import TypeAlias
 
 from mitmvcr.http.multipart import body_parts
 from mitmvcr.http.sse import Event, events, has_events
@@ -35,8 +37,8 @@ _DEPTH = 5
 class Reading:
     """A text, what it is, where (`path`, for people), and how a replacement is written there.
 
-    `name` is what the name over it tells. Where `back` gives several places, the first gets the replacement and
-    the others nothing: the text is in pieces. `is_whole`: it can only be replaced as a whole.
+    `name` is what the name over it tells. Where `back` gives several places, the first gets the replacement
+    and the others nothing: the text is in pieces. `is_whole`: it can only be replaced as a whole.
     """
 
     text: bytes
@@ -48,13 +50,16 @@ class Reading:
     is_whole: bool = False
 
 
+_Indices: TypeAlias = tuple[tuple[Path, bytes], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """A reading that may be a part of something longer; the indices in its event, with where each stands."""
 
     path: tuple[str | int, ...]
     reading: Reading
-    indices: tuple[tuple[Path, bytes], ...] = ()
+    indices: _Indices = ()
 
 
 def read_body(body: bytes, media_type: str, content_type: str = "") -> list[Reading]:
@@ -62,11 +67,17 @@ def read_body(body: bytes, media_type: str, content_type: str = "") -> list[Read
     reader = _Reader()
     if media_type == FORM:
         reader.form(body)
-    elif body.startswith(b"--") and (media_type.startswith("multipart/") or not media_type):
+    elif media_type.startswith("multipart/") or (not media_type and _has_parts(body)):
         reader.multipart(body, content_type)
     else:
-        reader.value(body, same, "")
+        reader.value(body, _Source())
     return [*reader.readings, *joined(reader.pieces)]
+
+
+def _has_parts(body: bytes) -> bool:
+    """Whether a body whose type nobody tells is multipart: its first line, a boundary, comes again."""
+    first = body[:80].partition(b"\n")[0].rstrip(b"\r")
+    return first.startswith(b"--") and b"\n" + first + b"--" in body
 
 
 def read_url(url: bytes) -> list[Reading]:
@@ -79,7 +90,7 @@ def read_url(url: bytes) -> list[Reading]:
 def read_text(text: bytes) -> list[Reading]:
     """The texts in a text that stands by itself, which may be JSON."""
     reader = _Reader()
-    reader.value(text, same, "")
+    reader.value(text, _Source())
     return [*reader.readings, *joined(reader.pieces)]
 
 
@@ -108,6 +119,25 @@ _CODES = re.compile(rb"\[\s*+[0-9]{1,3}\s*+(?:,\s*+[0-9]{1,3}\s*+)*+\]")
 _PASSWORD = CredentialName("password", credential_name("password").strength)  # type: ignore[union-attr]
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a text comes from: the way back, the path to it, how deep it nests, whether it is said.
+
+    `indices` are those of the event that it is of; None if it is of none.
+    """
+
+    back: Back = same
+    path: str = ""
+    depth: int = 0
+    is_said: bool = False
+    indices: _Indices | None = None
+
+    def at(self, path: Path) -> str:
+        """The path to what stands at a path below."""
+        below = path_text(path)
+        return f"{self.path}.{below}" if self.path and below else self.path or below
+
+
 class _Reader:
     """Gathers the readings of one value, and the pieces that may belong together."""
 
@@ -115,19 +145,17 @@ class _Reader:
         self.readings: list[Reading] = []
         self.pieces: list[_Piece] = []
 
-    def value(self, text: bytes, back: Back, path: str, *, is_said: bool = False, depth: int = 0) -> None:
+    def value(self, text: bytes, source: _Source) -> None:
         """JSON, a stream of events, or text."""
-        if depth < _DEPTH and text[:64].lstrip()[:1] in (b"{", b"[") and self._json(
-            text, back, path, is_said=is_said, depth=depth
-        ):
+        if source.depth < _DEPTH and text[:64].lstrip()[:1] in (b"{", b"[") and self._json(text, source):
             return
-        if not depth and has_events(text):
+        if not source.depth and has_events(text):
             found = list(events(text))
             for number, event in enumerate(found):
                 self._event(event, number)
             self._beside(text, found)
             return
-        self.readings.append(Reading(text, back, path=path))
+        self.readings.append(Reading(text, source.back, path=source.path))
 
     def _beside(self, text: bytes, found: Sequence[Event]) -> None:
         """What stands in a stream beside its events' data."""
@@ -142,97 +170,76 @@ class _Reader:
             self.event(event.data, shifted(same, event.lines[0][0]), number)
             return
         parts = [Reading(b"", shifted(same, start)) for start, _ in event.lines]
-        sizes = [end - start + 1 for start, end in event.lines]
-        starts = [0, *accumulate(sizes)]
-
-        def back(start: int, end: int) -> list[Span]:
-            return _spread(starts, parts, start, end)
-
-        self.event(event.data, back, number)
+        starts = [0, *accumulate(end - start + 1 for start, end in event.lines)]
+        self.event(event.data, lambda start, end: _spread(starts, parts, start, end), number)
 
     def event(self, data: bytes, back: Back, number: int) -> None:
         """An event's data, the `number`th of its stream."""
         before = len(self.pieces)
-        if data[:1] in (b"{", b"[") and self._json(data, back, "", is_event=True):
-            self.pieces[before:] = [replace(piece, path=(number, *piece.path)) for piece in self.pieces[before:]]
+        if data[:1] in (b"{", b"[") and self._json(data, _Source(back, indices=())):
+            self.pieces[before:] = [
+                replace(piece, path=(number, *piece.path)) for piece in self.pieces[before:]
+            ]
             return
         reading = Reading(data, back)
         self.readings.append(reading)
         self.pieces.append(_Piece((number,), reading))
 
-    def _json(
-        self,
-        text: bytes,
-        back: Back,
-        path: str,
-        *,
-        is_said: bool = False,
-        depth: int = 0,
-        is_event: bool = False,
-    ) -> bool:
+    def _json(self, text: bytes, source: _Source) -> bool:
         """Read a JSON text; false, and nothing read, if it is none."""
         try:
-            found = list(leaves(text, is_said=is_said))
+            found = list(leaves(text, is_said=source.is_said))
         except NoJsonError:
             return False
-        indices = tuple(_indices(found, text)) if is_event else ()
+        if source.indices is not None:
+            source = replace(source, indices=tuple(_indices(found, text)))
         for leaf in found:
-            self._leaf(leaf, text, back, path, depth, indices)
+            raw = text[leaf.start : leaf.end]
+            if leaf.is_string:
+                self._string(leaf, raw, source)
+            elif leaf.is_list or leaf.name is not None:
+                self._bare(leaf, raw, source)
         return True
 
-    def _leaf(
-        self,
-        leaf: JsonLeaf,
-        text: bytes,
-        back: Back,
-        above: str,
-        depth: int,
-        indices: tuple[tuple[Path, bytes], ...],
-    ) -> None:
-        place = Place.CONVERSATION if leaf.is_said else Place.FIELD
-        path = path_text(leaf.path)
-        path = f"{above}.{path}" if above and path else above or path
-        raw = text[leaf.start : leaf.end]
-        if not leaf.is_string:
-            self._bare(leaf, raw, back, place, path, depth, indices)
-            return
-        inner, value = _unquoted(raw, shifted(back, leaf.start))
-        name = None if leaf.is_key else leaf.name
-        reading = Reading(value, inner, place, name, path)
-        if not depth and not leaf.is_key and (indices or any(type(step) is int for step in leaf.path)):
-            self.pieces.append(_Piece(leaf.path, reading, _beside(indices, leaf.path)))
+    def _string(self, leaf: JsonLeaf, raw: bytes, source: _Source) -> None:
+        back, value = _unquoted(raw, shifted(source.back, leaf.start))
+        reading = Reading(value, back, _place(leaf), None if leaf.is_key else leaf.name, source.at(leaf.path))
+        if not source.depth and not leaf.is_key:
+            self._piece(leaf.path, reading, source)
+        self._nested(reading, _Source(back, reading.path, source.depth + 1, leaf.is_said))
+
+    def _nested(self, reading: Reading, source: _Source) -> None:
+        """A text that may be JSON itself; a name over it holds for the whole."""
         before = len(self.readings)
-        self.value(value, inner, path, is_said=leaf.is_said, depth=depth + 1)
-        if len(self.readings) == before + 1 and self.readings[before].text is value:
+        self.value(reading.text, source)
+        if len(self.readings) == before + 1 and self.readings[before].text is reading.text:
             self.readings[before] = reading
-        elif name is not None:
+        elif reading.name is not None:
             self.readings.append(replace(reading, is_whole=True))
 
-    def _bare(
-        self,
-        leaf: JsonLeaf,
-        raw: bytes,
-        back: Back,
-        place: Place,
-        path: str,
-        depth: int,
-        indices: tuple[tuple[Path, bytes], ...],
-    ) -> None:
+    def _bare(self, leaf: JsonLeaf, raw: bytes, source: _Source) -> None:
         """A number, a word, or a list of numbers: of interest under a name, and as a list of codes."""
         start, end = (leaf.start + 1, leaf.end - 1) if leaf.is_list else (leaf.start, leaf.end)
-        inner = _whole(back, start, end)
-        if leaf.name is not None and raw.strip(b"[] \t\r\n"):
-            quote = b"\\" * (2**depth - 1) + b'"'
-            value = raw[1:-1].strip() if leaf.is_list else raw
+        back, path = _whole(source.back, start, end), source.at(leaf.path)
+        value = raw[1:-1].strip() if leaf.is_list else raw
+        if leaf.name is not None and value:
+            quote = b"\\" * (2**source.depth - 1) + b'"'
             self.readings.append(
-                Reading(value, inner, place, leaf.name, path, lambda new: quote + new + quote, is_whole=True)
+                Reading(
+                    value, back, _place(leaf), leaf.name, path, lambda new: quote + new + quote, is_whole=True
+                )
             )
         if leaf.is_list and _CODES.fullmatch(raw):
-            codes = [int(code) for code in raw[1:-1].split(b",")]
+            codes = [int(code) for code in value.split(b",")]
             if max(codes) < 256:
-                reading = Reading(bytes(codes), inner, path=path, written=_as_codes, is_whole=True)
+                reading = Reading(bytes(codes), back, path=path, written=_as_codes, is_whole=True)
                 self.readings.append(reading)
-                self.pieces.append(_Piece(leaf.path, reading, _beside(indices, leaf.path)))
+                self._piece(leaf.path, reading, source)
+
+    def _piece(self, path: Path, reading: Reading, source: _Source) -> None:
+        """What stands in a list or a stream may be a part of something longer."""
+        if source.indices is not None or any(type(step) is int for step in path):
+            self.pieces.append(_Piece(path, reading, _above(source.indices or (), path)))
 
     def form(self, body: bytes) -> None:
         """The names and values of an urlencoded body."""
@@ -261,13 +268,7 @@ class _Reader:
         self._named(value, back, name, path)
 
     def _named(self, value: bytes, back: Back, name: CredentialName | None, path: str) -> None:
-        before = len(self.readings)
-        self.value(value, back, path, depth=1)
-        reading = Reading(value, back, Place.PARAMETER, name, path)
-        if len(self.readings) == before + 1 and self.readings[before].text is value:
-            self.readings[before] = reading
-        elif name is not None:
-            self.readings.append(replace(reading, is_whole=True))
+        self._nested(Reading(value, back, Place.PARAMETER, name, path), _Source(back, path, 1))
 
     def multipart(self, body: bytes, content_type: str) -> None:
         """The parts: a field's value has a name, a file is a body of its own."""
@@ -284,7 +285,7 @@ class _Reader:
             self.readings.append(Reading(head, shifted(same, start)))
             back = shifted(same, inside)
             if part.name is None or b"filename" in head:
-                self.value(content, back, part.name or "", depth=1)
+                self.value(content, _Source(back, part.name or "", 1))
             else:
                 self._named(content, back, credential_name(part.name), part.name)
 
@@ -317,6 +318,10 @@ def _plain(raw: bytes, back: Back) -> tuple[Back, bytes]:
     return (behind(back, view.back), view.text) if view else (back, raw)
 
 
+def _place(leaf: JsonLeaf) -> Place:
+    return Place.CONVERSATION if leaf.is_said else Place.FIELD
+
+
 def _whole(back: Back, start: int, end: int) -> Back:
     return lambda _start, _end: back(start, end)
 
@@ -326,13 +331,13 @@ def _as_codes(replacement: bytes) -> bytes:
 
 
 def _indices(found: Iterable[JsonLeaf], text: bytes) -> Iterator[tuple[Path, bytes]]:
-    """The numbers that tell an event's text from others': of choice, tool call, output, with where they stand."""
+    """The numbers that tell an event's texts apart (of choice, tool call, output), and where they stand."""
     for leaf in found:
         if not leaf.is_key and leaf.path and str(leaf.path[-1]).endswith("index"):
             yield leaf.path[:-1], text[leaf.start : leaf.end]
 
 
-def _beside(indices: tuple[tuple[Path, bytes], ...], path: Path) -> tuple[tuple[Path, bytes], ...]:
+def _above(indices: _Indices, path: Path) -> _Indices:
     return tuple(index for index in indices if path[: len(index[0])] == index[0])
 
 
@@ -342,20 +347,28 @@ def joined(pieces: Sequence[_Piece]) -> list[Reading]:
     Where several texts take turns (choices, tool calls, alternatives of a token), the place with one of its
     numbers running and the others fixed tells them apart, or the index that the event gives.
     """
+    sizes: dict[Path, Counter[_Indices]] = {}
+    for piece in pieces:
+        sizes.setdefault(_anywhere(piece.path), Counter())[piece.indices] += 1
+    # An index that grows with each event tells nothing apart.
+    turns = {every for every, counts in sizes.items() if 1 < len(counts) < counts.total()}
     groups: dict[object, list[Reading]] = {}
     for piece in pieces:
-        path = piece.path
+        path, every = piece.path, _anywhere(piece.path)
+        index = piece.indices if every in turns else ()
         numbers = [at for at, step in enumerate(path) if type(step) is int]
-        every = tuple(None if type(step) is int else step for step in path)
-        keys: list[object] = [every]
-        if piece.indices:
-            keys.append((every, piece.indices))
+        keys: list[object] = [(every, index)]
         if len(numbers) > 1:
-            keys += [(at, path[:at], path[at + 1 :]) for at in numbers]
+            keys += [(at, path[:at], path[at + 1 :], index) for at in numbers]
         for key in keys:
             groups.setdefault(key, []).append(piece.reading)
     distinct = {tuple(map(id, group)): group for group in groups.values() if len(group) > 1}
     return [_join(group) for group in distinct.values() if len({reading.text for reading in group}) > 1]
+
+
+def _anywhere(path: Path) -> Path:
+    """A path without its numbers."""
+    return tuple([step for step in path if type(step) is not int])
 
 
 def _join(group: Sequence[Reading]) -> Reading:
@@ -363,7 +376,10 @@ def _join(group: Sequence[Reading]) -> Reading:
     starts = [0, *accumulate(len(reading.text) for reading in group)]
     text = b"".join([reading.text for reading in group])
     return Reading(
-        text, lambda start, end: _spread(starts, group, start, end), path=group[0].path, written=group[0].written
+        text,
+        lambda start, end: _spread(starts, group, start, end),
+        path=group[0].path,
+        written=group[0].written,
     )
 
 

@@ -1,8 +1,8 @@
-"""Text with its escapes undone, whatever their kind and however deep they nest; the way back leads to whole ones.
+r"""Text with its escapes undone, of any kind and depth; the way back leads to whole ones.
 
-Secrets are searched for in what a text means: `\\nsk-…` begins with a line break, not with an n, and a token in
-front of `\\"` ends before the backslash. Whoever replaces a part of the meaning replaces whole escapes, so that
-what stands around them is what it was.
+Secrets are searched for in what a text means: `\nsk-…` begins with a line break, not with an n, and a token
+in front of `\"` ends before the backslash. Whoever replaces a part of the meaning replaces whole escapes,
+so that what stands around them is what it was.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Back = Callable[[int, int], list[Span]]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A text in which secrets may hide, and the way back. `width`: bytes a character has there (UTF-16: 2)."""
+    """A text in which secrets may hide, and the way back; `width` is bytes a character there (UTF-16: 2)."""
 
     text: bytes
     back: Back
@@ -35,31 +35,28 @@ def same(start: int, end: int) -> list[Span]:
 
 
 # Backslashes in any number (JSON nests) before a letter of C's and JSON's escapes, a quote, a slash; before
-# digits: \uXXXX, also pairs of surrogates, \u{…}, \UXXXXXXXX, \xXX, octal. Percent signs, coded again up to four
-# times. References of HTML. Quoted-printable only where four follow each other, for `=41` is also a value.
+# digits: \uXXXX, also pairs of surrogates, \u{…}, \UXXXXXXXX, \xXX, octal. Percent signs, coded again up to
+# four times. References of HTML. Quoted-printable only where four follow each other, for `=41` is also a
+# value. Each alternative begins with a letter, by which places are found some ten times as fast.
 _ESCAPE = re.compile(
-    rb"\\{1,32}(?:u[dD][89abAB][0-9A-Fa-f]{2}\\{1,32}u[dD][c-fC-F][0-9A-Fa-f]{2}|u([0-9A-Fa-f]{4})"
+    rb"\\\\{0,31}(?:u[dD][89abAB][0-9A-Fa-f]{2}\\{1,32}u[dD][c-fC-F][0-9A-Fa-f]{2}|u([0-9A-Fa-f]{4})"
     rb"|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-3][0-7]{2})|([nrtbf\"'/`]))"
     rb"|%(?:25){0,4}([0-9A-Fa-f]{2})"
     rb"|&(?:\#(?:[0-9]{1,7}|[xX][0-9A-Fa-f]{1,6})|quot|apos|amp|lt|gt);"
-    rb"|((?:=[0-9A-F]{2}){4,})"
+    rb"|=[0-9A-F]{2}(?:=[0-9A-F]{2}){3,}"
 )
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
 def _meaning(found: re.Match[bytes]) -> bytes:
-    code, octal, letter, percent, printable = found[1] or found[2] or found[3] or found[4], *found.groups()[4:]
+    code, octal, letter, percent = found[1] or found[2] or found[3] or found[4], found[5], found[6], found[7]
     if letter:
         return _LETTERS.get(letter, letter)
-    if code:
-        return _character(int(code, 16))
-    if octal:
-        return _character(int(octal, 8))
-    if percent:
-        return bytes.fromhex(percent.decode())
-    if printable:
-        return bytes.fromhex(printable.replace(b"=", b"").decode())
+    if code or octal:
+        return _character(int(code, 16) if code else int(octal, 8))
     text = found.group()
+    if percent or text.startswith(b"="):
+        return bytes.fromhex((percent or text.replace(b"=", b"")).decode())
     if text.startswith(b"&"):
         return html.unescape(text.decode()).encode("utf-8", "surrogatepass")
     high, low = (int(part[:4], 16) for part in text.split(b"u", 2)[1:])
@@ -83,7 +80,9 @@ def undone(data: bytes) -> View | None:
     return mapped(data, _ESCAPE, _meaning) if has_escapes(data) else None
 
 
-def mapped(data: bytes, pattern: re.Pattern[bytes], meaning: Callable[[re.Match[bytes]], bytes]) -> View | None:
+def mapped(
+    data: bytes, pattern: re.Pattern[bytes], meaning: Callable[[re.Match[bytes]], bytes]
+) -> View | None:
     """The text with what a pattern takes replaced by its meaning; None if it takes nothing."""
     pieces: list[bytes] = []
     # Of each escape: where it begins and ends in the result and in the text.
@@ -119,9 +118,7 @@ def mapped(data: bytes, pattern: re.Pattern[bytes], meaning: Callable[[re.Match[
 
 def behind(outer: Back, inner: Back) -> Back:
     """The way back through two readings."""
-    return lambda start, end: [
-        place for left, right in inner(start, end) for place in outer(left, right)
-    ]
+    return lambda start, end: [place for left, right in inner(start, end) for place in outer(left, right)]
 
 
 def shifted(outer: Back, by: int) -> Back:
@@ -129,9 +126,12 @@ def shifted(outer: Back, by: int) -> Back:
     return lambda start, end: outer(start + by, end + by)
 
 
-_ROUGHLY = ((b"\\n", b"\n"), (b'\\"', b'"'), (b"\\r", b"\n"), (b"\\t", b"\t"), (b"\\/", b"/"))
-# What the replacements above leave: escapes that stand for letters, digits and the like.
-_CODED = re.compile(rb"\\(?:[uUx][0-9A-Fa-f{]|[0-3][0-7]{2})|%[0-9A-Fa-f]{2}|&(?:\#|quot|apos|amp|lt|gt)")
+_ROUGHLY = ((b"\\n", b"\n"), (b'\\"', b'"'), (b"\\r", b"\r"), (b"\\t", b"\t"), (b"\\/", b"/"))
+# What these replacements leave: escapes that stand for letters, digits and the like; octal ones.
+_CODED = (b"\\u", b"\\x", b"\\U")
+_OCTAL = re.compile(rb"\\[0-3][0-7]{2}")
+_PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
+_REFERENCE = re.compile(rb"&(?:\#|quot|apos|amp|lt|gt)")
 
 
 def roughly_undone(data: bytes) -> bytes:
@@ -140,9 +140,12 @@ def roughly_undone(data: bytes) -> bytes:
     if b"\\" in data:
         for escape, meaning in _ROUGHLY:
             plain = plain.replace(escape, meaning)
-    if (b"\\" in plain or b"%" in plain or b"&" in plain) and _CODED.search(plain):
-        return _ESCAPE.sub(_meaning, data)
-    return _ESCAPE.sub(_meaning, data) if b"=" in plain and _PRINTABLE.search(plain) else plain
+        if b"\\" in plain and (any(code in plain for code in _CODED) or _OCTAL.search(plain)):
+            return _ESCAPE.sub(_meaning, data)
+    for mark, pattern in ((b"%", _PERCENT), (b"&", _REFERENCE), (b"=", _PRINTABLE)):
+        if mark in plain and pattern.search(plain):
+            return _ESCAPE.sub(_meaning, data)
+    return plain
 
 
 # 12 ASCII characters or more with one or three zero bytes behind or before each; the last one may be cut off.
