@@ -34,7 +34,7 @@ _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HALF = re.compile("[\ud800-\udfff]")
 # What JSON escapes, and what ends a line of a stream.
-_SPECIAL = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
+_SPECIAL = re.compile(r'["\\\x00-\x1f\x7f-\U0010ffff]')
 _LINE_END = re.compile(r"\r\n?|\n")
 _PART_TYPE = re.compile(rb"^content-type:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 
@@ -161,40 +161,54 @@ def _is_json(text: str) -> bool:
 
 def _in_json(text: str, values: OwnValues) -> str:
     """A JSON value with the values in its strings."""
-    return _STRING.sub(lambda found: _string(found[0], values, _levels(json.loads(found[0]))), text)
+    outer = _is_coded(text)
+    return _STRING.sub(lambda found: _string(found[0], values, outer, _levels(json.loads(found[0]))), text)
 
 
-def _string(quoted: str, values: OwnValues, levels: Iterable[int]) -> str:
-    """A string of JSON with the values in it; `levels` are those of its replacements, in order."""
+def _is_coded(text: str) -> bool:
+    """Whether JSON has its characters beyond ASCII as escapes."""
+    return text.isascii() and "\\u" in text
+
+
+Levels: TypeAlias = tuple[bool, ...]
+"""The JSON texts in whose strings a place lies, the innermost first; whether each of them is coded so."""
+
+
+def _string(quoted: str, values: OwnValues, outer: bool, levels: Iterable[Levels]) -> str:
+    """A string of JSON with the values in it.
+
+    `levels` are those of its replacements, in order; `outer` is of the text that the string stands in.
+    """
     value = values.get(quoted[1:-1])
     if isinstance(value, Literal):
         return value
-    level = iter(levels)
+    within = iter(levels)
 
     def write(mark: re.Match[str]) -> str:
-        more = next(level, 0)
+        inner = next(within, ())
         value = values.get(mark[0])
-        return mark[0] if value is None else _escaped(value, 1 + more)
+        return mark[0] if value is None else _escaped(value, (*inner, outer))
 
     return MARKS.sub(write, quoted)
 
 
-def _levels(text: str) -> Iterator[int]:
-    """For each replacement in the text of a string how many strings of JSON within it that stands in."""
+def _levels(text: str) -> Iterator[Levels]:
+    """For each replacement in the text of a string the JSON texts within it that it lies in."""
     if "REDACTED-" not in text:
         return
     if _is_json(text):
+        is_coded = _is_coded(text)
         for found in _STRING.finditer(text):
-            yield from (1 + level for level in _levels(json.loads(found[0])))
+            yield from ((*inner, is_coded) for inner in _levels(json.loads(found[0])))
     else:
-        yield from (0 for _ in MARKS.finditer(text))
+        yield from (() for _ in MARKS.finditer(text))
 
 
-def _escaped(value: str, levels: int) -> str:
+def _escaped(value: str, levels: Levels) -> str:
     """A value as it stands in a string of JSON, within so many others."""
     value = _HALF.sub("\ufffd", value)
-    for _ in range(levels):
-        value = json.dumps(value, ensure_ascii=False)[1:-1]
+    for is_coded in levels:
+        value = json.dumps(value, ensure_ascii=is_coded)[1:-1]
     return value
 
 
@@ -214,6 +228,7 @@ class _Stream:
 
     def __init__(self, body: bytes, values: OwnValues) -> None:
         self._body = body
+        self._is_coded = _is_coded(_text(body))
         self._values = values
         self._events = list(events(body))
         self._groups = [_groups(event.data) for event in self._events]
@@ -245,21 +260,24 @@ class _Stream:
         if _is_json(_text(event.data)):
             line = _STRING.sub(lambda found: self._string(found[0], next(groups, ())), line)
         elif line.startswith(("{", "[")):
-            line = _written(line, self._values, lambda value: _escaped(value, 1))
+            line = _written(line, self._values, lambda value: _escaped(value, (self._is_coded,)))
         else:
             line = _written(line, self._values, lambda value: _LINE_END.sub("\ndata: ", value))
         return line.encode("utf-8", "surrogateescape")
 
     def _string(self, quoted: str, group: Group) -> str:
         text = json.loads(quoted)
-        levels: Iterable[int] = _levels(text)
+        levels: Iterable[Levels] = _levels(text)
         if group:
             begun = self._read[group]
             self._read[group] += len(text)
             if "REDACTED-" in text and not _is_json(text):
                 whole = self._texts[group]
-                levels = [int(_is_in_string(whole[: begun + mark.start()])) for mark in MARKS.finditer(text)]
-        return _string(quoted, self._values, levels) if "REDACTED-" in quoted else quoted
+                levels = [
+                    (_is_coded(whole),) if _is_in_string(whole[: begun + mark.start()]) else ()
+                    for mark in MARKS.finditer(text)
+                ]
+        return _string(quoted, self._values, self._is_coded, levels) if "REDACTED-" in quoted else quoted
 
 
 def _text(data: bytes) -> str:
