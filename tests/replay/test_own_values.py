@@ -99,6 +99,14 @@ def test_the_first_place_counts_and_none_is_guessed_at(
     assert own(request(recorded), request(asked)) == values
 
 
+def test_a_value_of_the_body_counts_before_one_of_the_url() -> None:
+    recorded = request({"a": MARK}, url=f"{CHAT}?api-key={MARK}", headers={"X-Key": [MARK]})
+    asked = request(
+        {"a": "in the body"}, url=f"{CHAT}?api-key=in-the-url", headers={"X-Key": ["in a header"]}
+    )
+    assert own(recorded, asked) == {MARK: "in the body"}
+
+
 @given(st.binary(max_size=60), st.binary(max_size=60), st.sampled_from(["", "application/json", FORM]))
 def test_any_bytes_are_taken(recorded: bytes, asked: bytes, content_type: str) -> None:
     marked = recorded[:20] + MARK.encode() + recorded[20:]
