@@ -16,7 +16,7 @@ from pathlib import Path
 from mitmvcr import formats
 from mitmvcr.config.settings import FILE_SUFFIXES
 from mitmvcr.config.settings import SUFFIXES as CASSETTE_SUFFIXES
-from mitmvcr.errors import CassetteError, FormatError, MitmvcrError
+from mitmvcr.errors import CassetteError, FormatError, MitmvcrError, NoRecordingError
 from mitmvcr.maintenance import process_pool
 from mitmvcr.maintenance.convert import SUFFIXES, Target, convert, skipped
 from mitmvcr.maintenance.process_pool import File
@@ -221,9 +221,7 @@ def _do(job: Job, options: ConvertOptions) -> Conversion:
     try:
         if job.problem:
             raise CassetteError(job.problem)
-        if not job.named and job.size > _LARGE and not disk.begun_format(job.path):
-            return Conversion(source, Outcome.NO_CASSETTE, "")
-        loaded = _read(job)
+        loaded = None if _is_passed_over(job) else _read(job)
         if loaded is None:
             return Conversion(source, Outcome.NO_CASSETTE, "")
         format_ = loaded.format.title
@@ -244,6 +242,11 @@ def _do(job: Job, options: ConvertOptions) -> Conversion:
     return Conversion(source, Outcome.DONE, result, format_, converted.interactions, notes, converted.lost)
 
 
+def _is_passed_over(job: Job) -> bool:
+    """Whether a large file that was found in a folder need not be read to know that it is no recording."""
+    return not job.named and job.size > _LARGE and job.path.is_file() and not disk.may_be_recording(job.path)
+
+
 def _read(job: Job) -> disk.CassetteFile | None:
     """The cassette; None if a file that was found in a folder is none. Raises FormatError and OSError."""
     path = job.path
@@ -255,9 +258,12 @@ def _read(job: Job) -> disk.CassetteFile | None:
     try:
         return disk.CassetteFile(path, *formats.load(data))
     except FormatError:
-        if job.named or disk.meant_format(data):
-            raise
-        return None
+        if not job.named:
+            try:
+                disk.recorded_format(data)
+            except NoRecordingError:
+                return None
+        raise
 
 
 def _title(path: Path) -> str:

@@ -8,7 +8,6 @@ Most files need no more than a `quick_look`.
 
 from __future__ import annotations
 
-import gzip
 import re
 from bisect import bisect_left
 from collections import Counter
@@ -18,12 +17,12 @@ from itertools import accumulate
 
 from mitmvcr import formats
 from mitmvcr.errors import FormatError, MitmvcrError
-from mitmvcr.formats import sniffing
+from mitmvcr.formats import container, govcr, sniffing
 from mitmvcr.formats.recorded_http import is_http
-from mitmvcr.http.content_coding import GZIP_MAGIC
 from mitmvcr.model import Cassette, Source
 from mitmvcr.scrub.decide import ROUNDS, Rules
 from mitmvcr.scrub.files import document, function_edits
+from mitmvcr.scrub.files.document import BARE, PlacedScalar
 from mitmvcr.scrub.files.finder import Edit, FileSecret, Finder, MessageEdits
 from mitmvcr.scrub.files.quick_look import suspect
 from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role, messages, messages_of_lines
@@ -67,9 +66,9 @@ class Scrubbed:
 def memory_for(contents: Sequence[bytes], environ: Mapping[str, str] | None = None) -> Memory:
     """The memory of one cassette's files: its numbers go on behind those that they have."""
     texts = b"\n".join(
-        b" ".join(_MARK.findall(sniffing.decompress(data)))
+        b" ".join(_MARK.findall(container.unwrapped(data)))
         for data in contents
-        if b"REDACTED-" in data or _is_gzip(data)
+        if b"REDACTED-" in data or container.title(data)
     )
     return Memory.resume(Cassette(source=Source(texts, (), (), 0)), environ, seen=_SEEN)
 
@@ -77,13 +76,9 @@ def memory_for(contents: Sequence[bytes], environ: Mapping[str, str] | None = No
 _MARK = re.compile(rb"REDACTED-[a-z0-9]+-[0-9]+")
 
 
-def _is_gzip(data: bytes) -> bool:
-    return data.startswith(GZIP_MAGIC)
-
-
 def examine(data: bytes, rules: Rules, memory: Memory) -> list[FileFinding]:
     """The secrets in a cassette, in the order of their places; raises FormatError if it can't be read."""
-    data = sniffing.decompress(data)
+    data = container.unwrapped(data)
     findings: list[FileFinding] = []
     if not _may_have(data, rules, memory):
         return findings
@@ -105,9 +100,10 @@ def scrub(data: bytes, rules: Rules, memory: Memory) -> Scrubbed:
 
     Raises FormatError if it can't be read, StuckError if what comes out would not be the same cassette.
     """
-    if _is_gzip(data):
-        inner = scrub(sniffing.decompress(data), rules, memory)
-        return replace(inner, data=gzip.compress(inner.data, mtime=0) if inner.replaced else data)
+    text = container.unwrapped(data)
+    if text is not data:
+        inner = scrub(text, rules, memory)
+        return replace(inner, data=container.rewrapped(inner.data, data) if inner.replaced else data)
     replaced: Counter[str] = Counter()
     secrets: list[FileSecret] = []
     if _may_have(data, rules, memory):
@@ -164,14 +160,28 @@ def _look(data: bytes, found: Sequence[FileMessage], rules: Rules, memory: Memor
 
 
 def _messages(data: bytes) -> list[FileMessage]:
+    """The file's messages; the last one has what is beside them, comments too. Raises FormatError."""
     try:
-        return messages(document.read(data))
+        return _messages_of_document(data)
     except FormatError:
-        # Some that go-vcr v4.0.5 wrote are YAML to it alone.
         if sniffing.sniff(data) != formats.GO_VCR.name:
             raise
-        formats.GO_VCR.load(data)
-        return messages_of_lines(data)
+        _, torn = govcr.recover(data)
+        whole = len(data) - len(torn)
+        try:
+            found = _messages_of_document(data[:whole])
+        except FormatError:  # some that go-vcr v4.0.5 wrote are YAML to it alone
+            return messages_of_lines(data)
+        if torn:
+            found[-1].parts.append(MessagePart(PlacedScalar(torn, whole, len(data), BARE), "interaction"))
+        return found
+
+
+def _messages_of_document(data: bytes) -> list[FileMessage]:
+    placed = document.read(data)
+    found = messages(placed)
+    found[-1].parts += [MessagePart(comment, "comment") for comment in document.comments(data, placed)]
+    return found
 
 
 def _read_again(before: Sequence[FileMessage], edits: Sequence[Edit], data: bytes) -> list[FileMessage]:
