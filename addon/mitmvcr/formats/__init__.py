@@ -7,6 +7,7 @@ sniffing       which format a text is in, JSON or YAML
 govcr          go-vcr's cassettes, read and written
 vcrpy          VCR.py's, read and written
 har            HAR 1.2, read and written
+har_text       the text of HAR's bodies in Base64, hexadecimal, in pieces
 llamastack     llama-stack's recordings, read
 recorded_http  what others keep of an exchange, in go-vcr's terms
 yaml_nodes     YAML as nodes with their places: the one reader of YAML that is in no known layout

@@ -19,6 +19,9 @@ _JUDGED_SCHEME = re.compile(rb"(?:bearer|token|apikey|key)(?:[ \t]+|\Z)", re.IGN
 _SCHEME = re.compile(rb"[A-Za-z]+[ \t]+(?=\S)")
 # A cookie's value, behind its name if it has one, up to the next `;`.
 _COOKIE = re.compile(rb"(?:^|;)[ \t]*+(?:[^=;]*+=)?([^;]*)")
+# Where several Set-Cookie are one value: a line break (HAR), or a comma with a cookie's name behind it, which
+# no date in `expires` has.
+_NEXT_COOKIE = re.compile(rb"[\r\n]++|,[ \t]*+(?=[!#-'*+.^-z|~0-9A-Z-]{1,256}+=)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +79,17 @@ def secret_spans(name: str, value: bytes, kind: str) -> Iterator[tuple[int, int]
 
 
 def _cookie_values(name: str, value: bytes) -> Iterator[tuple[int, int]]:
-    """The values in a Cookie, or the first in a Set-Cookie, that have not been redacted."""
-    for found in _COOKIE.finditer(value):
-        given = found[1].strip()
-        if given and not MARK.search(given) and not is_redacted(given):
-            start = found.start(1) + found[1].index(given)
-            yield start, start + len(given)
-        if name == "set-cookie":
-            return
+    """The values in a Cookie, or the first in each Set-Cookie, that have not been redacted."""
+    starts = [0, *(found.end() for found in _NEXT_COOKIE.finditer(value))] if name == "set-cookie" else [0]
+    for left, right in zip(starts, [*starts[1:], len(value)], strict=True):
+        one = value[left:right].rstrip(b"\r\n, ")
+        for found in _COOKIE.finditer(one):
+            given = found[1].strip()
+            if given and not MARK.search(given) and not is_redacted(given):
+                start = left + found.start(1) + found[1].index(given)
+                yield start, start + len(given)
+            if name == "set-cookie":
+                break
 
 
 def credentials(name: str, value: str) -> Iterator[str]:
@@ -95,7 +101,8 @@ def credentials(name: str, value: str) -> Iterator[str]:
         for pair in value.split(";"):
             yield pair.partition("=")[2].strip()
     elif name == "set-cookie":
-        yield value.partition(";")[0].partition("=")[2].strip()
+        for one in _NEXT_COOKIE.split(value.encode("utf-8", "surrogateescape")):
+            yield one.partition(b";")[0].partition(b"=")[2].strip().decode("utf-8", "surrogateescape")
     else:
         value = value.strip()
         scheme, blank, rest = value.partition(" ")

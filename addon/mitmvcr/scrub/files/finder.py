@@ -12,9 +12,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mitmvcr.formats import har_text
 from mitmvcr.http.content_coding import actual_coding, encode_body
 from mitmvcr.scrub.decide import Change, Decisions, Rules, changed
 from mitmvcr.scrub.detect.archives import PackedError, unpacked
+from mitmvcr.scrub.files.document import PlacedScalar
 from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role
 from mitmvcr.scrub.files.writeback import Written, rewritten, rewritten_base64
 from mitmvcr.scrub.headers import credential_kind, secret_spans
@@ -132,7 +134,7 @@ class Finder:
 
         Nor any part where there are a user's patterns, which may look around.
         """
-        if self._rules.has_patterns or part.is_base64:
+        if self._rules.has_patterns or part.code:
             return True
         return part is message.body and bool(
             actual_coding(part.leaf.value, message.header("content-encoding"))
@@ -194,7 +196,7 @@ class Finder:
     ) -> None:
         """Make the changes of a body, in what it is coded in, and correct the lengths that were its own."""
         leaf = part.leaf
-        value = _unbase64(leaf.value) if part.is_base64 else leaf.value
+        value = _bytes_of(leaf, part.code) if part.code else leaf.value
         coding = actual_coding(value, message.header("content-encoding"))
         try:
             plain = unpacked(value, coding) if coding else value
@@ -207,9 +209,11 @@ class Finder:
         if not changes:
             return
         clean = changed(plain, changes)
-        if coding or part.is_base64:
+        if coding or part.code:
             clean = encode_body(clean, coding)
-            if part.is_base64 or leaf.is_binary:
+            if part.code:
+                new = rewritten(leaf, self._data, har_text.encoded(clean, part.code, leaf.text).encode())
+            elif leaf.is_binary:
                 new = rewritten_base64(leaf, self._data, clean)
             else:  # Python 2's VCR.py wrote compressed bytes as text
                 new = b"!!binary " + binascii.b2a_base64(clean, newline=False)
@@ -270,8 +274,9 @@ def _text_of(part: MessagePart) -> bytes:
     return value
 
 
-def _unbase64(text: bytes) -> bytes:
+def _bytes_of(leaf: PlacedScalar, code: str) -> bytes:
+    """What a coded text stands for; the text itself where it isn't in its code."""
     try:
-        return binascii.a2b_base64(text)
+        return har_text.decoded(leaf.text, code)
     except ValueError:
-        return text
+        return leaf.value

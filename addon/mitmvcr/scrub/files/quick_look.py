@@ -201,8 +201,17 @@ def _has_secret_pair(query: bytes) -> bool:
     return False
 
 
-# Forms; bodies that are no text: in Base64 (HAR), or each byte as a lone surrogate; archives of texts.
-_UNTOLD_JSON = (b"x-www-form-urlencoded", b'"base64"', b"\\udc", b"ustar")
+# Forms; bodies that are no text: in Base64 or hexadecimal (HAR), or each byte as a lone surrogate; archives
+# of texts.
+_UNTOLD_JSON = (
+    b"x-www-form-urlencoded",
+    b'"base64"',
+    b'"hex"',
+    b"_isBinary",
+    b'[\\"1f8b',
+    b"\\udc",
+    b"ustar",
+)
 
 
 def _suspect_json(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
