@@ -23,7 +23,7 @@ from mitmvcr.maintenance.process_pool import File
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.store import cassette as disk
 from mitmvcr.store.atomic import write_file
-from mitmvcr.store.walk import walk
+from mitmvcr.store.walk import Folder, leads_out, walk
 
 _READ_SUFFIXES = (*CASSETTE_SUFFIXES, ".har.gz")  # a HAR can be read compressed, but is not looked for so
 _LARGE = 1_000_000
@@ -149,15 +149,21 @@ def _tree(top: Path, destination: Path | None, suffix: str) -> Iterator[Job]:
     for folder in walk(top, is_wanted):
         if folder.problem:
             yield Job(folder.path, problem=folder.problem)
-            continue
-        recordings = formats.is_cassette_folder(folder.path)
-        if recordings:
-            total = sum(entry.stat().st_size for entry in folder.files if entry.name.endswith(".json"))
-            yield Job(folder.path, total, target=target(folder.path))
-        for entry in folder.files:
-            path = folder.path / entry.name
-            if not (recordings and _belongs(path)):
-                yield Job(path, entry.stat().st_size, target=target(path))
+        for path in filter(disk.may_be_recording, folder.links_out):
+            yield Job(path, problem=leads_out(path, top))
+        for path, size in _sources(folder):
+            yield Job(path, size, target=target(path))
+
+
+def _sources(folder: Folder) -> Iterator[tuple[Path, int]]:
+    """What in a folder may be a cassette, with its size: the folder itself, and its files."""
+    recordings = not folder.problem and formats.is_cassette_folder(folder.path)
+    if recordings:
+        yield folder.path, sum(entry.stat().st_size for entry in folder.files if entry.name.endswith(".json"))
+    for entry in folder.files:
+        path = folder.path / entry.name
+        if not (recordings and _belongs(path)):
+            yield path, entry.stat().st_size
 
 
 def _belongs(path: Path) -> bool:

@@ -20,9 +20,9 @@ from mitmvcr.maintenance.process_pool import File
 from mitmvcr.scrub import Memory, Policy
 from mitmvcr.scrub.files import file_secrets
 from mitmvcr.store.atomic import write_file
-from mitmvcr.store.cassette import content, recorded_format
+from mitmvcr.store.cassette import content, may_be_recording, recorded_format
 from mitmvcr.store.lock import locked
-from mitmvcr.store.walk import is_own, walk
+from mitmvcr.store.walk import is_own, leads_out, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,9 @@ def _below(top: Path) -> Iterator[File]:
             path = folder.path / entry.name
             if path.suffix.lower() in (*FILE_SUFFIXES, ""):
                 yield File(path, entry.stat().st_size)
+        for path in folder.links_out:
+            if path.suffix.lower() in (*FILE_SUFFIXES, "") and may_be_recording(path):
+                yield File(path, problem=leads_out(path, top))
 
 
 def run(items: Sequence[File], task: Task, workers: int | None = None) -> Iterator[FileResult]:

@@ -47,10 +47,31 @@ _BINARY = re.compile(
 )
 
 
+# The escape of a character in YAML's double quotes, or in JSON, behind an even number of backslashes.
+_LETTER = re.compile(
+    rb"(?<!\\)((?:\\\\)*+)\\(?:x([89A-Fa-f][0-9A-Fa-f])|u([0-9A-Fa-f]{4})|U(00[01][0-9A-Fa-f]{5}))"
+)
+
+
+_LETTER_MARKS = (b"\\x", b"\\u", b"\\U")
+
+
+def _with_letters(text: bytes) -> bytes:
+    """The text with the letters beyond ASCII that its escapes mean, of which none is part of a key."""
+    return _LETTER.sub(_letter, text) if any(mark in text for mark in _LETTER_MARKS) else text
+
+
+def _letter(escape: re.Match[bytes]) -> bytes:
+    code = int(escape[2] or escape[3] or escape[4], 16)
+    if code < 0x80 or 0xD800 <= code < 0xE000 or code > 0x10FFFF:
+        return escape[0]
+    return escape[1] + chr(code).encode()
+
+
 def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watch) -> list[GateFinding]:
     """What `data`, the emitted text of a scrubbed interaction, and its bodies still have."""
     findings: dict[tuple[str, str], GateFinding] = {}
-    text = unfolded(_BINARY.sub(b"", data) if b"!!binary" in data else data)
+    text = _with_letters(unfolded(_BINARY.sub(b"", data) if b"!!binary" in data else data))
     for secret in find_secrets(text, scanner, watch):
         start, end = secret.spans[0]
         field = _field_of(text[start:end], interaction)

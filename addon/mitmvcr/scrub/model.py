@@ -34,6 +34,11 @@ class Scrubber:
         self._rules = Rules(policy)
         self._request_headers, self._response_headers = map(self._rules.headers, ("request", "response"))
 
+    @property
+    def rules(self) -> Rules:
+        """The policy, compiled, for what reads files."""
+        return self._rules
+
     def keeps(self, header: str) -> bool:
         """Whether a request's header of this name is kept, be it with its value replaced."""
         return self._request_headers.verdict(header).fate is not Fate.DROP

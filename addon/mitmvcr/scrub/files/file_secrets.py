@@ -76,14 +76,19 @@ def memory_for(contents: Sequence[bytes], environ: Mapping[str, str] | None = No
 _MARK = re.compile(rb"REDACTED-[a-z0-9]+-[0-9]+")
 
 
-def examine(data: bytes, rules: Rules, memory: Memory) -> list[FileFinding]:
-    """The secrets in a cassette, in the order of their places; raises FormatError if it can't be read."""
+def examine(data: bytes, rules: Rules, memory: Memory, *, with_functions: bool = True) -> list[FileFinding]:
+    """The secrets in a cassette, in the order of their places; raises FormatError if it can't be read.
+
+    Not what the user's functions would change, unless `with_functions`.
+    """
     data = container.unwrapped(data)
     findings: list[FileFinding] = []
-    if not _may_have(data, rules, memory):
+    functions = with_functions and bool(rules.custom.functions)
+    if not (functions or suspect(data, rules, memory)):
         return findings
     found = _messages(data)
-    results = [*_by_function(data, found, rules, memory), *_look(data, found, rules, memory)]
+    results = _by_function(data, found, rules, memory) if functions else []
+    results += _look(data, found, rules, memory)
     line, at = 1, 0
     hits = [secret for result in results for secret in result.secrets]
     for hit in sorted(hits, key=lambda secret: secret.start):
@@ -104,6 +109,7 @@ def scrub(data: bytes, rules: Rules, memory: Memory) -> Scrubbed:
     if text is not data:
         inner = scrub(text, rules, memory)
         return replace(inner, data=container.rewrapped(inner.data, data) if inner.replaced else data)
+    original = data
     replaced: Counter[str] = Counter()
     secrets: list[FileSecret] = []
     if _may_have(data, rules, memory):
@@ -124,6 +130,8 @@ def scrub(data: bytes, rules: Rules, memory: Memory) -> Scrubbed:
         else:
             reason = "what is found doesn't go away by replacing it: is a pattern of `redact` too wide?"
             raise StuckError(reason)
+        if replaced:
+            _check_loads(original, data)
     stuck = tuple(f"{secret.rule} in {secret.field}: {secret.stuck}" for secret in secrets)
     return Scrubbed(data, dict(replaced), stuck)
 
@@ -205,6 +213,28 @@ def _read_again(before: Sequence[FileMessage], edits: Sequence[Edit], data: byte
     ):
         raise StuckError("it would hold other exchanges when scrubbed in place: record it anew")
     return after
+
+
+def _check_loads(before: bytes, after: bytes) -> None:
+    """Raises StuckError unless the format's reader has as many exchanges of a file as before."""
+    try:
+        expected = _exchanges(before)
+    except FormatError:
+        return  # it was none of whole exchanges that could have been lost
+    try:
+        found = _exchanges(after)
+    except FormatError as error:
+        reason = f"it would no longer be read when scrubbed in place ({error}): record it anew"
+        raise StuckError(reason) from None
+    if found != expected:
+        raise StuckError("exchanges would get lost when it is scrubbed in place: record it anew")
+
+
+def _exchanges(data: bytes) -> tuple[list[tuple[str, int]], int]:
+    """Method and status of each exchange, and how many others are left out."""
+    _, cassette, torn = formats.load(data)
+    frames = [(found.request.method, found.response.code) for found in cassette.interactions]
+    return frames, len(cassette.notes) + bool(torn)
 
 
 _FRAME = frozenset({"method", "code", "status_code", "duration", "wait"})
