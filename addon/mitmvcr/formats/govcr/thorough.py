@@ -38,9 +38,12 @@ _MAX_VALUES = 5_000_000
 _BYTES_PER_VALUE = 16
 _CODE = 3  # digits of a status code
 _ENTRY_COST = 30  # in values: an interaction takes some 2 KB of memory, however short its text
-# libyaml compares each `%TAG` with all those before it; go-yaml refuses `%YAML 1.2`.
-# One at the file's start, behind blank lines and comments.
-_DIRECTIVE = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*+(?:#[^\r\n]*+)?[\r\n])*+%")
+# libyaml compares each `%TAG` with all those before it; go-yaml takes `%YAML 1.1`, and refuses `%YAML 1.2`.
+# Another one than that at the file's start, behind blank lines and comments.
+_GAP_LINES = rb"(?:[ \t]*+(?:#[^\r\n]*+)?[\r\n])*+"
+_DIRECTIVE = re.compile(
+    rb"(?:\xef\xbb\xbf)?" + _GAP_LINES + rb"(?:%YAML[ \t]++1\.1[ \t]*+[\r\n]" + _GAP_LINES + rb")?+%"
+)
 
 # Blanks and comments, which may stand between an entry and the next one's dash.
 _GAP = re.compile(rb"(?:[ \t\r\n]|#[^\r\n]*+)*+")
