@@ -98,7 +98,10 @@ def test_what_is_no_recording_is_passed_over(data: bytes) -> None:
         (b'{"http_interactions": []}', "Ruby's VCR"),
         (b'{"mappings": [{"request": {}}]}', "WireMock"),
         (b'[{"scope": "http://a:80", "response": {}}]', "nock"),
-        (b'{"item": [{"request": {"url": "/"}, "response": []}]}', "another program"),
+        (
+            b'{"item": [{"request": {"method": "GET", "url": "/"}, "response": [{"code": 200}]}]}',
+            "another program",
+        ),
         (b"1:0:~", "mitmproxy's flows"),
         (gzip.compress(b"version: 2\ninteractions: []\n" * 100, mtime=0)[:-9], "cut short"),
         (b"\x1f\x8b\x08 no gzip", "damaged gzip"),
