@@ -30,13 +30,16 @@ def sniff(data: bytes) -> str:
     try:
         head = container.head(data, HEAD)
     except FormatError as error:
-        raise FormatError(f"it can't be told what this is: {error.reason}. {_READABLE}") from None
+        raise FormatError(f"this can't be read: {error.reason}. {_READABLE}") from None
     text = head.decode("utf-8", "replace").removeprefix("\ufeff")
     name = _json(text) if is_json(head) else _yaml(text, data)
     if name is None:
         look = _look_of(text)
-        error_type = FormatError if look.is_recording else NoRecordingError
-        raise error_type(f"this is no cassette: it looks like {look.words}. {_READABLE}")
+        if look.is_recording:
+            raise FormatError(
+                f"this is a recording that can't be read: it looks like {look.words}. {_READABLE}"
+            )
+        raise NoRecordingError(f"this is no cassette: it looks like {look.words}. {_READABLE}")
     return name
 
 
