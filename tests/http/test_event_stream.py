@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import struct
-import zlib
 
 import pytest
 from hypothesis import given
@@ -13,29 +11,9 @@ from hypothesis import strategies as st
 
 from mitmvcr.http.event_stream import EventText, Patch, frames, is_event_stream, patched, sealed, sealing
 from mitmvcr.http.sse import events
+from tests.http.event_streams import HEADERS, header, messages
 
 KEY = b"sk-" + b"proj-" + b"Ab3dEf6h" * 8
-
-
-def header(name: str, value: bytes, kind: int = 7) -> bytes:
-    size = struct.pack(">H", len(value)) if kind in (6, 7) else b""
-    return bytes([len(name)]) + name.encode() + bytes([kind]) + size + value
-
-
-HEADERS = header(":event-type", b"chunk") + header(":content-type", b"application/json")
-
-
-def messages(stream: bytes) -> list[tuple[bytes, bytes]]:
-    """Headers and payload of each message, by the specification's rules; fails where one is broken."""
-    found = []
-    while stream:
-        total, size, checksum = struct.unpack_from(">III", stream)
-        assert zlib.crc32(stream[:8]) == checksum
-        assert 16 + size <= total <= len(stream)
-        assert struct.unpack_from(">I", stream, total - 4) == (zlib.crc32(stream[: total - 4]),)
-        found.append((stream[12 : 12 + size], stream[12 + size : total - 4]))
-        stream = stream[total:]
-    return found
 
 
 NAMES = st.text("abc:-", min_size=1, max_size=8)

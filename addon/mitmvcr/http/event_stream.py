@@ -239,6 +239,11 @@ class EventText:
         return patches, sealing(self._stream, patches)
 
 
+def as_text(body: bytes) -> bytes:
+    """The body as it is read: an event stream's events, any other itself."""
+    return EventText.of(body).text if is_event_stream(body) else body
+
+
 def _within(piece: _Piece, change: Patch) -> Patch:
     """A change of the text as one of the piece that it is in."""
     start, end = max(change.start - piece.at, 0), min(change.end - piece.at, len(piece.text))

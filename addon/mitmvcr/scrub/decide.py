@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from mitmvcr.http.event_stream import EventText, Patch, is_event_stream
+from mitmvcr.http.framing import has_lengths
 from mitmvcr.scrub.detect.archives import members
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.search import Secret, are_clear, find_secrets
@@ -42,6 +44,17 @@ class Change:
     rule: str
     kind: str
     value: bytes
+
+
+def of_same_size(change: Change) -> Change | None:
+    """The change with zeros in front of the replacement's number; None if it can't have the secret's size."""
+    missing = change.end - change.start - len(change.new)
+    if missing == 0:
+        return change
+    if missing < 0 or not MARK.fullmatch(change.new):
+        return None
+    kind, _, number = change.new.rpartition(b"-")
+    return replace(change, new=b"%b-%b%b" % (kind, b"0" * missing, number))
 
 
 def changed(value: bytes, changes: Iterable[Change]) -> bytes:
@@ -121,7 +134,37 @@ class Decisions:
         return self._decided(value, by_name, field)
 
     def body(self, value: bytes, field: str, media_type: str) -> list[Change]:
-        """In a body without its content coding; `media_type` in lower case, without parameters."""
+        """In a body without its content coding; `media_type` in lower case, without parameters.
+
+        What puts right the lengths and checksums of AWS's frames is a change without a rule. Where a body has
+        lengths inside, those alone are made that leave them right; `unfit` has the others.
+        """
+        if is_event_stream(value):
+            return self._in_frames(value, field)
+        changes = self._in_body(value, field, media_type)
+        if changes and has_lengths(value, media_type):
+            return [change for change in map(of_same_size, changes) if change]
+        return changes
+
+    def unfit(self, value: bytes, field: str, media_type: str) -> Iterator[Change]:
+        """What stays in a body that has lengths inside, since what takes its place has another size."""
+        if has_lengths(value, media_type) and not is_event_stream(value):
+            for change in self._in_body(value, field, media_type):
+                if of_same_size(change) is None:
+                    yield change
+
+    def _in_frames(self, stream: bytes, field: str) -> list[Change]:
+        """In AWS's event stream, which is read as the events that it has."""
+        text = EventText.of(stream)
+        changes = self._in_body(text.text, field, "text/event-stream")
+        patches, seals = text.back([Patch(change.start, change.end, change.new) for change in changes])
+        made = [
+            replace(change, start=patch.start, end=patch.end, new=patch.new)
+            for change, patch in zip(changes, patches, strict=True)
+        ]
+        return [*made, *(Change(*seal, rule="", kind="", value=b"") for seal in seals)]
+
+    def _in_body(self, value: bytes, field: str, media_type: str) -> list[Change]:
         by_name = [*self._parameters(value, in_form(value))] if media_type == FORM else []
         return self._decided(value, [*by_name, *self._by_path(value)], field)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mitmvcr.http.content_coding import actual_coding, stated_coding
+from mitmvcr.http.event_stream import as_text
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Values
 from mitmvcr.scrub.detect.archives import PackedError, members, unpacked
@@ -102,6 +103,7 @@ def _body_findings(
         try:
             if coding:
                 body = unpacked(body, coding)
+            body = as_text(body)
             if not is_clear(body, scanner, watch):
                 only_split = not coding and _is_shown(body, text)
                 for secret in find_secrets(body, scanner, watch, only_split=only_split):

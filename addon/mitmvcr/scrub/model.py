@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from mitmvcr.http.content_coding import stated_coding
+from mitmvcr.http.event_stream import as_text
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Plain, Request, Response, Values
 from mitmvcr.scrub.decide import FORM, ROUNDS, Change, Decisions, Rules, changed
@@ -254,7 +255,7 @@ def _keyed_texts(node: Any, key: str = "") -> Iterator[bytes]:
 def _message_texts(message: Request | Response, allowed: HeaderList) -> list[bytes]:
     """The texts of a message that stay in it."""
     headers = message.headers
-    texts = [message.body]
+    texts = [as_text(message.body)]
     texts += [_encoded(value) for name in allowed.plan(headers).kept_names for value in headers[name]]
     for values in (message.trailer, message.extra):
         if values:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from mitmvcr.formats import har_text
 from mitmvcr.http.content_coding import actual_coding, encode_body
+from mitmvcr.http.event_stream import as_text
 from mitmvcr.scrub.decide import Change, Decisions, Rules, changed
 from mitmvcr.scrub.detect.archives import PackedError, unpacked
 from mitmvcr.scrub.files.document import PlacedScalar
@@ -23,6 +24,7 @@ from mitmvcr.scrub.headers import credential_kind, secret_spans
 from mitmvcr.scrub.memory import Memory
 
 _ARCHIVED = "it is in an archive: record it anew"
+_UNFIT = "its replacement is longer, and the body has lengths inside: record it anew"
 _FUNCTION = "custom-function"
 _TOLD_BY_NAME = b"REDACTED-header-1"
 # What can be written as it is in every style; a function's values may have more, and UTF-16 has.
@@ -63,8 +65,8 @@ class MessageEdits:
         self.edits: list[Edit] = []
 
     def add(self, field: str, change: Change, start: int) -> None:
-        """A secret that is edited; what is empty is the rest of one that was added."""
-        if change.new or change.rule == _FUNCTION:
+        """A secret that is edited; what is empty is the rest of one that was added, or no secret at all."""
+        if change.rule and (change.new or change.rule == _FUNCTION):
             self.secrets.append(FileSecret(change.rule, field, change.kind, start, change.value))
 
 
@@ -183,6 +185,8 @@ class Finder:
         def decide(body: bytes) -> list[Change]:
             for secret in self._decisions.packed(body, part.field):
                 self._stuck(secret.rule, part, secret.value, _ARCHIVED, result)
+            for change in self._decisions.unfit(body, part.field, media_type):
+                self._stuck(change.rule, part, change.value, _UNFIT, result)
             return self._decisions.body(body, part.field, media_type)
 
         self._edit_body(part, message, result, decide)
@@ -271,7 +275,7 @@ def _text_of(part: MessagePart) -> bytes:
             value = value[:start] + _TOLD_BY_NAME + value[end:]
     elif part.name and part.role in (Role.TEXT, Role.PARAMETER):
         value = json.dumps(part.name).encode() + b': "' + value + b'"'
-    return value
+    return as_text(value) if part.role is Role.BODY else value
 
 
 def _bytes_of(leaf: PlacedScalar, code: str) -> bytes:

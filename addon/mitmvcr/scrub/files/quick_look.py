@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from mitmvcr.formats.sniffing import is_json
 from mitmvcr.http.content_coding import coding_of, is_text
+from mitmvcr.http.event_stream import is_event_stream
 from mitmvcr.scrub.decide import Rules
 from mitmvcr.scrub.detect.archives import PackedError, has_archives, unpacked
 from mitmvcr.scrub.detect.readings import unfolded
@@ -114,7 +115,11 @@ def _decoded(value: bytes, data: bytes) -> bytes | None:
         plain = unpacked(value, coding) if coding else value
     except PackedError:
         return None
-    if has_archives(plain) or (not is_text(plain) and (coding or _CODED_OTHERWISE.search(data))):
+    if (
+        is_event_stream(plain)
+        or has_archives(plain)
+        or (not is_text(plain) and (coding or _CODED_OTHERWISE.search(data)))
+    ):
         return None
     return plain
 
