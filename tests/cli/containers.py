@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import yaml
+
 from mitmvcr.formats import govcr, har, vcrpy
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Cassette, Interaction, Request, Response
@@ -53,6 +55,18 @@ def _vcrpy_document() -> dict[str, Any]:
         "body": {"string": exchange().response.body.decode()},
     }
     return {"interactions": [{"request": request, "response": response}] * 2, "version": 1}
+
+
+def _govcr_document() -> dict[str, Any]:
+    """What people write: no more than is needed."""
+    interactions = []
+    for number in range(2):
+        request = {"method": "POST", "url": CHAT, "body": exchange().request.body.decode()}
+        response = {"code": 200, "body": exchange().response.body.decode()}
+        headers = {"Content-Type": ["application/json"], "Authorization": [f"Bearer {KEY}"]}
+        pair = {"request": {**request, "headers": headers}, "response": response}
+        interactions.append({"id": number, **pair})
+    return {"version": 2, "interactions": interactions}
 
 
 def _vcrpy_json() -> bytes:
@@ -198,6 +212,12 @@ CONTAINERS: dict[str, Callable[[], bytes]] = {
     "go-vcr, gzip": lambda: gzip.compress(_in_charm(), mtime=0),
     "go-vcr, UTF-16 in gzip": lambda: gzip.compress(_utf_16(_in_charm()), mtime=0),
     "go-vcr, no durations": lambda: _in_charm().replace(b"    duration: 20ms\n", b""),
+    "go-vcr, JSON": lambda: json.dumps(_govcr_document(), ensure_ascii=False).encode(),
+    "go-vcr, JSON behind dashes": lambda: b"---\n" + json.dumps(_govcr_document(), indent=2).encode(),
+    "go-vcr, in braces": lambda: yaml.safe_dump(
+        _govcr_document(), default_flow_style=True, allow_unicode=True
+    ).encode(),
+    "go-vcr, by hand": lambda: yaml.safe_dump(_govcr_document(), allow_unicode=True).encode(),
     "go-vcr, torn": lambda: _in_charm() + b'- id: 2\n  request:\n    body: \'{"a": "' + KEY.encode(),
     "VCR.py": _in_yaml,
     "VCR.py, byte order mark": lambda: BOM + _in_yaml(),

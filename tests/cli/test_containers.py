@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -58,8 +59,10 @@ def test_show_and_replay_read_it(folder: Path, capsys: pytest.CaptureFixture[str
     assert len(shown["interactions"]) == EXPECTED[name]
 
 
-@pytest.mark.parametrize("target", ["go-vcr", "vcrpy", "har"])
-@pytest.mark.parametrize("name", CONTAINERS)
+# What is read does not hang on what is written: each target with a third of the containers.
+@pytest.mark.parametrize(
+    ("name", "target"), zip(CONTAINERS, itertools.cycle(["go-vcr", "vcrpy", "har"]), strict=False)
+)
 def test_convert_reads_it_and_takes_the_secrets_out(folder: Path, name: str, target: str) -> None:
     path = written(folder, name)
     made = folder / ("made.har" if target == "har" else "made.yaml")

@@ -12,7 +12,7 @@ from typing import TypeGuard
 from urllib.parse import urlencode, urlsplit
 
 from mitmvcr.errors import FormatError, NoRecordingError
-from mitmvcr.formats import recorded_http, yaml_json, yaml_to_json
+from mitmvcr.formats import container, recorded_http, yaml_json, yaml_to_json
 from mitmvcr.formats.yaml_json import Value
 from mitmvcr.model import Cassette, Interaction, Request, Response
 
@@ -48,7 +48,7 @@ def load_directory(files: Iterable[tuple[str, bytes]]) -> Cassette:
     others: list[str] = []
     for name, data in files:
         try:
-            record = yaml_json.read_json(data)
+            record = yaml_json.read_json(container.unwrapped(data))
             if _is_recording(record):
                 found[name] = _load(record)
             else:
