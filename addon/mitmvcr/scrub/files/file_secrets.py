@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -22,7 +22,7 @@ from mitmvcr.formats.recorded_http import is_http
 from mitmvcr.model import Cassette, Source
 from mitmvcr.scrub.decide import ROUNDS, Rules
 from mitmvcr.scrub.files import document, function_edits
-from mitmvcr.scrub.files.document import BARE, PlacedScalar
+from mitmvcr.scrub.files.document import BARE, PlacedNode, PlacedScalar
 from mitmvcr.scrub.files.finder import Edit, FileSecret, Finder, MessageEdits
 from mitmvcr.scrub.files.quick_look import suspect
 from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role, messages, messages_of_lines
@@ -188,8 +188,24 @@ def _messages(data: bytes) -> list[FileMessage]:
 def _messages_of_document(data: bytes) -> list[FileMessage]:
     placed = document.read(data)
     found = messages(placed)
-    found[-1].parts += [MessagePart(comment, "comment") for comment in document.comments(data, placed)]
+    rest = found[-1].parts
+    rest += [MessagePart(leaf, "the document") for leaf in _others(placed, found)]
+    rest += [MessagePart(comment, "comment") for comment in document.comments(data, placed)]
     return found
+
+
+# The name of a header or a field: words with hyphens between, each shorter than a secret, and no replacement.
+_NAME = re.compile(rb"(?!.*REDACTED-)[A-Za-z0-9_]{0,15}(?:-[A-Za-z0-9_]{1,15}){0,9}", re.DOTALL)
+
+
+def _others(placed: PlacedNode, found: Sequence[FileMessage]) -> Iterator[PlacedScalar]:
+    """What is part of no message, but for plain names: odd keys, most of all."""
+    seen = {part.leaf.start for message in found for part in _all_parts(message)}
+    seen.update(leaf.start for message in found for leaf in message.lengths)
+    for leaf in document.leaves(placed):
+        if leaf.start not in seen and not _NAME.fullmatch(leaf.value):
+            seen.add(leaf.start)
+            yield leaf
 
 
 def _read_again(before: Sequence[FileMessage], edits: Sequence[Edit], data: bytes) -> list[FileMessage]:

@@ -97,7 +97,10 @@ def _apart(data: bytes) -> tuple[bytes, list[bytes]] | None:
         below = data[found.end() : found.end() + len(found[2] or b"") + 1]
         if found[1] and not below.strip(b" ") and below:
             return None  # it goes on in a way of its own
-        plain = _decoded(binascii.a2b_base64(found[1] or found[3]), data)
+        try:
+            plain = _decoded(binascii.a2b_base64(found[1] or found[3]), data)
+        except ValueError:
+            return None  # its reader says what is wrong
         if plain is None:
             return None
         text.append(data[at : found.start()])
