@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mitmvcr.http.content_coding import actual_coding, is_text, stated_coding
+from mitmvcr.http.event_stream import as_text
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Values
 from mitmvcr.scrub.detect.archives import PackedError, members, unpacked
@@ -119,8 +120,8 @@ def _body_findings(interaction: Interaction, scanner: Scanner, watch: Watch) -> 
                 body = unpacked(body, coding)
                 for secret in find_secrets(body, scanner, watch):
                     yield GateFinding(secret.rule, field, f"{coding}, decompressed", mask(secret.value))
-            elif not is_clear(body, scanner, watch) and not is_text(body):
-                for secret in find_secrets(body, scanner, watch):
+            elif not is_clear(as_text(body), scanner, watch) and not is_text(body):
+                for secret in find_secrets(as_text(body), scanner, watch):
                     place = f"byte {secret.spans[0][0]} of the body"
                     yield GateFinding(secret.rule, field, place, mask(secret.value))
             for member in members(body):
