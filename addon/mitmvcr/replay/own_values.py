@@ -74,7 +74,7 @@ def slots_of(recorded: Request) -> tuple[Slot, ...]:
     if not is_marked(recorded):
         return ()
     slots = [
-        Slot(place, tuple(marks), tuple(MARKS.split(text)))
+        Slot(place, tuple(map(plain_mark, marks)), tuple(MARKS.split(text)))
         for place, text in texts_of(recorded)
         if (marks := MARKS.findall(text))
     ]
@@ -82,6 +82,12 @@ def slots_of(recorded: Request) -> tuple[Slot, ...]:
         slot.place[: at - 1] for slot in slots for at, step in enumerate(slot.place, 1) if step == _JSON
     }
     return tuple(slot for slot in slots if slot.place not in holders)  # their texts stand for themselves
+
+
+def plain_mark(mark: str) -> str:
+    """A replacement without the zeros that are in front of its number where lengths must be kept."""
+    front, _, number = mark.rpartition("-")
+    return f"{front}-{int(number)}"
 
 
 def has_marks(headers: Values, body: bytes) -> bool:
