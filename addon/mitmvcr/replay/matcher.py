@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 from mitmvcr.config import user_functions
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.http.go_rules import canonical_header, first_value
+from mitmvcr.http.hosts import canonical_url
 from mitmvcr.model import Request
 from mitmvcr.replay.ignore_paths import remove_paths, without_pairs, without_parts
 from mitmvcr.scrub import collapse
@@ -151,6 +152,7 @@ class Matcher:
 
     def url_part(self, name: str, text: str) -> str:
         """What a URL says in a field: `url scheme host port path query`, in the form that is compared."""
+        text = canonical_url(text)
         url = _split(text)
         match name:
             case "url":

@@ -66,7 +66,7 @@ def _framing(response: Response, length: int, http_version: str) -> list[tuple[s
     return [("Content-Length", str(length))]
 
 
-def error(code: int, kind: str, message: str) -> ServedResponse:
+def error(code: int, kind: str, message: str, reason: str = "") -> ServedResponse:
     """An answer in OpenAI's error shape, which no SDK retries (`x-should-retry: false`)."""
     body = json.dumps(
         {"error": {"message": message, "type": kind, "param": None, "code": kind}}, ensure_ascii=False
@@ -76,7 +76,7 @@ def error(code: int, kind: str, message: str) -> ServedResponse:
         ("X-Should-Retry", "false"),
         ("Content-Length", str(len(body))),
     )
-    return ServedResponse(code, "", headers, body)
+    return ServedResponse(code, reason, headers, body)
 
 
 miss = partial(error, 404, "vcr_cassette_miss")
@@ -87,6 +87,9 @@ refusal = partial(error, 400, "vcr_cassette_error")
 
 too_large = partial(error, 413, "vcr_body_too_large")
 """The request's body is larger than any that is matched."""
+
+host_refused = partial(error, 502, "vcr_host_refused", reason="Refused by mitmvcr, not a recorded host")
+"""The host is not recorded, and nothing else is let out; clients show a CONNECT's reason and no body."""
 
 failure = partial(error, 500, "vcr_internal_error")
 """mitmvcr itself failed; the request went nowhere."""

@@ -12,6 +12,7 @@ from mitmvcr.config.settings import Settings
 from mitmvcr.misses.explain import Miss
 from mitmvcr.reports.github import commands
 from mitmvcr.reports.run_report import MAX_LISTED, Report, as_json, has_failed, write
+from mitmvcr.reports.traffic import Traffic
 from mitmvcr.text import count, printable, shortened, wants_colour
 
 _COLUMNS = 90  # what `mitmvcr: ` leaves of a hundred
@@ -22,19 +23,25 @@ _IN_FULL = 10  # misses that are explained as they come
 _IN_A_LINE = 100  # misses after which no more are told as they come
 
 
-def finish(reports: Sequence[Report], failures: Sequence[str], settings: Settings) -> bool:
-    """Say what came of the cassettes, write the reports that are wanted; True if a CI should fail."""
+def finish(
+    reports: Sequence[Report], failures: Sequence[str], settings: Settings, traffic: Traffic | None = None
+) -> bool:
+    """Say what came of the cassettes, write the reports that are wanted; True if a CI should fail.
+
+    `traffic` is what else came to the process, None where that isn't known.
+    """
     failures = list(failures)
     for path in settings.report:
         try:
-            write(path, _content(path, reports, failures, settings.dir))
+            write(path, _content(path, reports, failures, settings.dir, traffic))
         except OSError as error:
             failures.append(f"{path}: the report could not be written: {error.strerror}")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in commands(reports, failures):
             print(line, flush=True)
     red = wants_colour(sys.stderr)
-    for line in lines(reports, failures):
+    *what_failed, counts = lines(reports, failures)
+    for line in [*what_failed, *(map(printable, traffic.lines()) if traffic else ()), counts]:
         bad = line.startswith(("failed", "miss"))
         print(
             f"\033[31mmitmvcr: {line}\033[0m" if red and bad else f"mitmvcr: {line}",
@@ -44,9 +51,11 @@ def finish(reports: Sequence[Report], failures: Sequence[str], settings: Setting
     return has_failed(reports, failures)
 
 
-def _content(path: Path, reports: Sequence[Report], failures: Sequence[str], folder: Path) -> str:
+def _content(
+    path: Path, reports: Sequence[Report], failures: Sequence[str], folder: Path, traffic: Traffic | None
+) -> str:
     if path.suffix.lower() != ".xml":
-        return as_json(reports, failures, folder)
+        return as_json(reports, failures, folder, traffic)
     from mitmvcr.reports.junit import as_xml  # noqa: PLC0415 - only those who want XML need it
 
     return as_xml(reports, failures)

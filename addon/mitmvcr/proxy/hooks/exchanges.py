@@ -10,7 +10,9 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mitmproxy import http
 
@@ -22,7 +24,7 @@ from mitmvcr.proxy.hooks.tee import Hold, Tee
 from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
-from mitmvcr.serving.outcomes import Outcomes, body_too_large, whole_request
+from mitmvcr.serving.outcomes import HostRefusedError, Outcomes, body_too_large, whole_request
 from mitmvcr.serving.request_head import CassetteChoice, RequestHead, control_path
 from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
 
@@ -40,8 +42,8 @@ class Exchange:
 
     `head` is its head, less what named the cassette; `control` the path that it asks of the control API,
     None if it asks upstream; `cassette` its cassette, or why that can't be used; `limit` the size, in bytes,
-    of a body that is recorded or matched. `is_answered`: nothing goes upstream. `has_answer_ended`: the
-    request has not.
+    of a body that is recorded or matched; `identified` gives a head its host's one spelling.
+    `is_answered`: nothing goes upstream. `has_answer_ended`: the request has not.
     """
 
     flow: http.HTTPFlow
@@ -50,6 +52,7 @@ class Exchange:
     cassette: OpenCassette | CassetteError
     session: str
     limit: int
+    identified: Callable[[RequestHead], RequestHead]
     is_answered: bool = False
     is_recording: bool = False
     has_answer_ended: bool = False
@@ -125,7 +128,8 @@ class Exchange:
             elif isinstance(flow.request.stream, Hold) and flow.request.stream.dropped:
                 raise body_too_large("request", self.limit, flow.request.stream.dropped + len(body))
             # Read anew: another addon may have changed it since.
-            self._request = whole_request(flow_adapter.request_head(flow, None), body, self.limit)
+            head = self.identified(flow_adapter.request_head(flow, None))
+            self._request = whole_request(head, body, self.limit)
         return self._request
 
     def answer_begins(self, response: http.Response) -> None:
@@ -250,15 +254,24 @@ class Exchanges:
 
     def begin(self, flow: http.HTTPFlow, head: RequestHead, choice: CassetteChoice) -> None:
         """A request's headers came: it is ours to record or answer, or goes on unseen."""
-        outcomes, control = self._outcomes, control_path(head)
+        outcomes = self._outcomes
+        head = outcomes.identified(head, choice)
+        control = control_path(head)
+        outcomes.traffic.request_came(flow.client_conn.id, head.host)
         cassette: OpenCassette | CassetteError
         if control is not None:
             cassette = CassetteError("the control API has no cassette")
-        elif head.is_reverse or outcomes.is_served_host(head.host):
+        elif head.is_reverse or outcomes.is_ours(head, choice):
             cassette = outcomes.open(choice)
+        elif outcomes.refuses_others():
+            cassette = HostRefusedError(head.host)
         else:
+            outcomes.traffic.passed.add(head.host)
             return
-        exchange = Exchange(flow, head, control, cassette, choice.session, outcomes.max_body())
+        limit = outcomes.max_body()
+        exchange = Exchange(
+            flow, head, control, cassette, choice.session, limit, partial(outcomes.identified, choice=choice)
+        )
         self._open[flow.id] = exchange
         exchange.begin()
         outcomes.show_notes()
