@@ -26,7 +26,7 @@ from mitmvcr.config.settings import Engine, Mode
 from mitmvcr.errors import MitmvcrError, SettingsError
 from mitmvcr.proxy import flow_adapter, log_privacy, options
 from mitmvcr.proxy.engine_selection import EngineSelection, watchers
-from mitmvcr.proxy.exit_status import end_quietly, fail_at_exit
+from mitmvcr.proxy.exit_status import end_on_hangup, end_quietly, fail_at_exit
 from mitmvcr.proxy.fail_closed import Subject, guard, refuse_connection
 from mitmvcr.proxy.flow_adapter import ClientAuthorities
 from mitmvcr.proxy.hooks.exchanges import Exchanges, WriteQueue
@@ -70,6 +70,10 @@ class VCR:
         """The base URL that the default cassette was recorded from; empty unless that is one host."""
         return self._sessions().recorded_from()
 
+    def record_host(self, base_url: str) -> None:
+        """Have the host of a base URL recorded, as the reverse listener in front of it does."""
+        self._sessions().add_host(base_url)
+
     def only_replays(self) -> bool:
         """Whether requests that name no cassette are answered from one, and none goes upstream."""
         return self._sessions().only_replays()
@@ -112,6 +116,7 @@ class VCR:
     def running(self) -> None:
         """Everything is loaded: what is there now lives as long as the process."""
         self._running = True
+        end_on_hangup()
         gc.freeze()
         self._engines.addons_changed()
         self._outcomes.access_log.come_first()

@@ -13,7 +13,7 @@ from pathlib import Path
 from mitmvcr.config import user_functions
 from mitmvcr.config.settings import PRESET_HOSTS, CassetteSettings, Mode, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError, SettingsError
-from mitmvcr.http.hosts import HostGlobs, canonical_host
+from mitmvcr.http.hosts import HostGlobs, canonical_host, origin_of
 from mitmvcr.reports.run_report import MAX_LISTED, Report
 from mitmvcr.reports.totals import Ledger
 from mitmvcr.scrub import Scrubber
@@ -49,6 +49,7 @@ class Sessions:
         replays = settings.mode is Mode.REPLAY
         self._globs = HostGlobs((*settings.hosts, *PRESET_HOSTS) if replays else settings.hosts)
         self._closed_hosts: set[str] = set()
+        self._added_hosts: set[str] = set()
         self._is_recorded: dict[str, bool] = {}
         self._on_disk = RecordedHosts(settings.dir) if replays else None
 
@@ -143,6 +144,7 @@ class Sessions:
         self._ledger.take(before._ledger)
         self.failures += before.failures
         self._closed_hosts |= before._closed_hosts
+        self._added_hosts |= before._added_hosts
         self._is_recorded.clear()
 
     def plan(self, name: str) -> CassetteSettings:
@@ -262,11 +264,18 @@ class Sessions:
         answer = self._is_recorded.get(host)
         if answer is None:
             name = canonical_host(host)
-            answer = self._globs.has(name) or name in self._replayed_hosts or name in self._closed_hosts
+            known = (self._replayed_hosts, self._closed_hosts, self._added_hosts)
+            answer = self._globs.has(name) or any(name in hosts for hosts in known)
             if len(self._is_recorded) >= _MOST_HOSTS:
                 self._is_recorded.clear()
             self._is_recorded[host] = answer
         return answer
+
+    def add_host(self, base_url: str) -> None:
+        """Take the host of a base URL for one of `vcr_hosts`."""
+        if origin := origin_of(base_url):
+            self._added_hosts.add(origin.host)
+            self._is_recorded.clear()
 
     def may_be_named(self, host: str) -> bool:
         """Whether a file that nobody has opened has the host, so that a request to it may name that cassette.
