@@ -26,8 +26,29 @@ def changed(environ: dict[str, str], via: Via = Via.AUTO, *, replays: bool = Fal
 
 def test_both_spellings_of_the_proxy_are_set() -> None:
     after = changed({})
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+    for name in ("HTTPS_PROXY", "HTTP_PROXY"):
         assert after[name] == after[name.lower()] == FORWARD
+
+
+@pytest.mark.parametrize("name", ["ALL_PROXY", "all_proxy"])
+def test_a_proxy_for_everything_is_replaced_where_there_is_one(name: str) -> None:
+    assert "ALL_PROXY" not in changed({})
+    after = changed({name: "http://corp:3128"})
+    assert after["ALL_PROXY"] == after["all_proxy"] == FORWARD
+
+
+def test_tools_with_a_variable_of_their_own_are_told_where_it_is_set() -> None:
+    assert "PIP_CERT" not in changed({})
+    assert changed({"PIP_CERT": "/corp.pem"})["PIP_CERT"] == "/t/bundle.pem"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", ":/t/php"), (":/own", ":/own:/t/php"), ("/own", "/own:/t/php"), (":/t/php", ":/t/php")],
+)
+def test_php_reads_its_own_configuration_and_ours_behind_it(before: str, after: str) -> None:
+    environ = {"PHP_INI_SCAN_DIR": before} if before else {}
+    assert changed(environ)["PHP_INI_SCAN_DIR"] == after
 
 
 def test_no_proxy_keeps_what_was_there_in_its_order_and_gets_loopback() -> None:

@@ -13,7 +13,15 @@ from mitmvcr.errors import SettingsError
 from mitmvcr.http import hosts
 from mitmvcr.http.hosts import LOOPBACK, bracketed, origin_of, split_origin
 from mitmvcr.launch.contract import OPENAI
-from mitmvcr.launch.trust import EXTRA_VARIABLES, NODE_VARIABLES, STORE_PASSWORD, TrustFiles
+from mitmvcr.launch.trust import (
+    EXTRA_VARIABLES,
+    NODE_VARIABLES,
+    OTHER_VARIABLES,
+    PHP_FOLDERS,
+    STORE_PASSWORD,
+    WGETRC,
+    TrustFiles,
+)
 
 PROXY = "MITMVCR_PROXY"
 """The forward proxy's URL, for programs that know of mitmvcr, and for a `mitmvcr run` inside of another."""
@@ -24,7 +32,9 @@ BASE_URLS = "MITMVCR_BASE_URLS"
 DUMMY_KEY = "mitmvcr-replays"
 """The key in replay where none is set: SDKs want one, and nothing is sent anywhere."""
 
-_PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+_PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY")
+_ANY_PROXY = "ALL_PROXY"
+"""Set only where it is set already: for each variable httpx reads the bundle once more, 25 ms a client."""
 _OPENAI_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 _AZURE = "AZURE_OPENAI_ENDPOINT"
 _AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
@@ -217,7 +227,7 @@ def changes(
     variables: Changes = {PROXY: where.forward, BUNDLE: str(trust.bundle), BASE_URLS: json.dumps(real_urls)}
     if via is not Via.BASE_URL:
         variables |= _proxy(where.forward, environ)
-        variables |= _trust(trust)
+        variables |= _trust(trust, environ)
         variables[JAVA] = _java(where.forward, trust, environ)
     if via is Via.PROXY:
         variables |= _outer(environ)  # what an outer run has set leads past this proxy
@@ -232,7 +242,8 @@ def changes(
 
 def _proxy(url: str, environ: Mapping[str, str]) -> Changes:
     direct = no_proxy(environ, url)
-    variables = {spelling: url for name in _PROXY_VARIABLES for spelling in (name, name.lower())}
+    names = [*_PROXY_VARIABLES, *([_ANY_PROXY] if environ.get(_ANY_PROXY, environ.get("all_proxy")) else [])]
+    variables = {spelling: url for name in names for spelling in (name, name.lower())}
     return variables | {"NO_PROXY": direct, "no_proxy": direct, "NODE_USE_ENV_PROXY": "1"}
 
 
@@ -243,12 +254,17 @@ def no_proxy(environ: Mapping[str, str], proxy: str) -> str:
     return ",".join(dict.fromkeys([*filter(None, map(str.strip, entries)), *LOOPBACK, *own]))
 
 
-def _trust(trust: TrustFiles) -> Changes:
+def _trust(trust: TrustFiles, environ: Mapping[str, str]) -> Changes:
+    # An empty one stands for where PHP looks by itself.
+    php = [*environ.get(PHP_FOLDERS, "").split(":"), str(trust.php)]
     return {
         "SSL_CERT_FILE": str(trust.bundle),
         "SSL_CERT_DIR": trust.directories,
         **dict.fromkeys(EXTRA_VARIABLES, str(trust.bundle)),
+        **dict.fromkeys(filter(environ.get, OTHER_VARIABLES), str(trust.bundle)),
         **dict.fromkeys(NODE_VARIABLES, str(trust.extra)),
+        WGETRC: str(trust.wgetrc),
+        PHP_FOLDERS: ":".join(dict.fromkeys(php)),
     }
 
 

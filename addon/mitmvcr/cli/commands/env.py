@@ -26,6 +26,7 @@ from mitmvcr.launch.environment import (
     without_user,
 )
 from mitmvcr.launch.planning import ProxyPlan, plan
+from mitmvcr.launch.trust import PHP_FOLDERS, WGETRC
 from mitmvcr.proxy import certificate_authority
 from mitmvcr.sessions.table import DEFAULT_NAME
 from mitmvcr.store import cassette
@@ -125,5 +126,7 @@ def _docker(changes: Changes, folder: Path) -> str:
     """Flags of docker run, on one line; the files are mounted."""
     words = ["--add-host", f"{running.DOCKER_HOST}:host-gateway", "--volume", f"{folder}:{_MOUNTED}:ro"]
     for name, value in changes.items():
+        if name in (WGETRC, PHP_FOLDERS):  # in these files stand this machine's paths
+            continue
         words += ["--env", f"{name}={value.replace(str(folder), _MOUNTED)}"]
     return shlex.join(words)
