@@ -1,7 +1,8 @@
 """Which hosts the cassette files below a folder have, also those that nobody has opened.
 
-A look through files, for a host that nothing else knows: it takes the time that reading takes, so whoever
-serves others meanwhile calls it in a thread. What can't be read is taken for a file without the host.
+A look through files, for a host that nothing else knows: it takes the time that reading takes, within bounds,
+so whoever serves others meanwhile calls it in a thread. What can't be read, what a package manager has put
+there, and what is beyond the bounds, is taken for a file without the host.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from mitmvcr.config.settings import SUFFIXES
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.store import cassette as disk
 from mitmvcr.store.cache import hosts_of
-from mitmvcr.store.walk import walk
+from mitmvcr.store.walk import is_own, walk
 
 _FRESH = 2.0
-"""Seconds for which it is not looked again for a host that no file has."""
+_REST = 20
+"""It is not looked again for a host that no file has for so many seconds, or times the look's own."""
+_SECONDS = 5.0
 _MOST_HOSTS = 4096
 _FILE_BYTES = 256 << 20
 
@@ -45,21 +48,25 @@ class RecordedHosts:
     def has(self, host: str) -> bool:
         """Whether a request of any cassette is to this host, which is in its canonical spelling."""
         with self._lock:
-            if self._absent.get(host, 0.0) > time.monotonic():
+            start = time.monotonic()
+            if self._absent.get(host, 0.0) > start:
                 return False
-            if self._look(host):
+            if self._look(host, start + _SECONDS):
                 return True
             if len(self._absent) >= _MOST_HOSTS:
                 self._absent.clear()
-            self._absent[host] = time.monotonic() + _FRESH
+            end = time.monotonic()
+            self._absent[host] = end + max(_FRESH, _REST * (end - start))
             return False
 
-    def _look(self, host: str) -> bool:
+    def _look(self, host: str, deadline: float) -> bool:
         texts = {host.encode()}
         with contextlib.suppress(UnicodeError):  # as it may stand in a file: with letters beyond ASCII
             texts.add(host.encode("ascii").decode("idna").lower().encode())
-        for folder in walk(self._root):
+        for folder in walk(self._root, is_own):
             for entry in folder.files:
+                if time.monotonic() > deadline:
+                    return False
                 if entry.name.endswith(SUFFIXES):
                     with contextlib.suppress(OSError):
                         if self._has(folder.path / entry.name, host, texts):
