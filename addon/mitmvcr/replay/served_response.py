@@ -66,17 +66,36 @@ def _framing(response: Response, length: int, http_version: str) -> list[tuple[s
     return [("Content-Length", str(length))]
 
 
-def error(code: int, kind: str, message: str) -> ServedResponse:
-    """An answer in OpenAI's error shape, which no SDK retries (`x-should-retry: false`)."""
+def error(code: int, kind: str, message: str, *, is_final: bool = True) -> ServedResponse:
+    """An answer in OpenAI's error shape, which no SDK retries if it `is_final` (`x-should-retry: false`)."""
     body = json.dumps(
         {"error": {"message": message, "type": kind, "param": None, "code": kind}}, ensure_ascii=False
     ).encode("utf-8", "replace")
     headers = (
         ("Content-Type", "application/json"),
-        ("X-Should-Retry", "false"),
+        *((("X-Should-Retry", "false"),) if is_final else ()),
         ("Content-Length", str(len(body))),
     )
     return ServedResponse(code, "", headers, body)
+
+
+def own_error(response: Response) -> str:
+    """The message of an error as `error` makes them, of this mitmvcr or another one; empty for all else."""
+    if response.code < 400 or _KIND not in response.body:
+        return ""
+    try:
+        document = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return ""
+    found = document.get("error") if isinstance(document, dict) else None
+    if not isinstance(found, dict) or found.get("type") != found.get("code"):
+        return ""
+    kind = found.get("type")
+    return str(found.get("message")) if isinstance(kind, str) and kind.startswith(_PREFIX) else ""
+
+
+_PREFIX = "vcr_"
+_KIND = b'"vcr_'
 
 
 miss = partial(error, 404, "vcr_cassette_miss")
@@ -90,3 +109,6 @@ too_large = partial(error, 413, "vcr_body_too_large")
 
 failure = partial(error, 500, "vcr_internal_error")
 """mitmvcr itself failed; the request went nowhere."""
+
+upstream_failed = partial(error, 502, "vcr_upstream_error", is_final=False)
+"""Upstream gave no answer: whoever asks may try again, as without a proxy."""

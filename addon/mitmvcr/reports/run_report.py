@@ -58,6 +58,8 @@ class Report:
     replayed: int = 0
     cut: int = 0
     too_large: int = 0
+    unanswered: int = 0
+    ignored: int = 0
     miss_count: int = 0
     misses: list[Miss] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -99,6 +101,8 @@ def document(report: Report) -> dict[str, object]:
         "replayed": report.replayed,
         "cut": report.cut,
         "too_large": report.too_large,
+        "unanswered": report.unanswered,
+        "ignored": report.ignored,
         "strict": report.strict,
         "failed": report.failed,
         "miss_count": report.miss_count,

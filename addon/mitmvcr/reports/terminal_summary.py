@@ -110,6 +110,10 @@ def _counts(reports: Sequence[Report], failures: Sequence[str]) -> str:
         counts.append(f"{cut} broken off (not recorded)")
     if too_large := sum(report.too_large for report in reports):
         counts.append(f"{too_large} too large (not recorded)")
+    if unanswered := sum(report.unanswered for report in reports):
+        counts.append(f"{unanswered} not answered by upstream")
+    if ignored := sum(report.ignored for report in reports):
+        counts.append(f"{ignored} ignored")
     if failures:
         more = " or more" if len(failures) >= MAX_LISTED else ""
         counts.append(count(len(failures), "failure", f"failures{more}"))

@@ -30,7 +30,7 @@ class Ledger:
                 report, misses=list(report.misses), failures=list(report.failures)
             )
             return before
-        for count in ("recorded", "replayed", "cut", "too_large", "miss_count"):
+        for count in ("recorded", "replayed", "cut", "too_large", "unanswered", "ignored", "miss_count"):
             setattr(before, count, getattr(before, count) + getattr(report, count))
         before.misses += report.misses[: MAX_LISTED - len(before.misses)]
         before.failures += report.failures[: MAX_LISTED - len(before.failures)]

@@ -19,6 +19,7 @@ from mitmvcr.model import Interaction, Request
 from mitmvcr.proxy import flow_adapter
 from mitmvcr.proxy.flow_adapter import line
 from mitmvcr.proxy.hooks.tee import Hold, Tee
+from mitmvcr.proxy.upstream_errors import UPSTREAM_FAILED, explained
 from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
@@ -168,6 +169,14 @@ class Exchange:
             raise body_too_large("answer", self.limit) from None
         return Interaction(self.request(), answer)
 
+    @property
+    def ending(self) -> str:
+        """How it ended, if not whole, for a log line."""
+        if self._response is None:
+            return "the connection closed before an answer came"
+        error = self.flow.error if UPSTREAM_FAILED in self.flow.metadata else None
+        return "it broke off before its end" + (f" ({error.msg})" if error else "")
+
     def _check_upload(self) -> None:
         if self._upload is not None and self.is_streaming:
             self._check("request", self._upload)
@@ -315,8 +324,22 @@ class Exchanges:
     def broke_off(self, flow: http.HTTPFlow) -> None:
         """The client hung up, or upstream did: what ended whole before that is kept."""
         exchange = self._open.get(flow.id)
-        if exchange is not None:
+        if exchange is None:
+            return
+        has_begun = flow.response is not None or exchange.is_answered
+        if UPSTREAM_FAILED in flow.metadata and flow.error is not None and not has_begun:
+            del self._open[flow.id]
+            why = explained(flow.error.msg, flow.request.host)
+            self._unanswered(exchange, why)
+            flow.response = flow_adapter.response(served_response.upstream_failed(why), exchange.head)
+        else:
             self._end(exchange, cut=True)
+
+    def _unanswered(self, exchange: Exchange, why: str) -> None:
+        """Say why nothing is recorded, or passed on, of a request that upstream did not answer."""
+        if exchange.is_recording and not isinstance(exchange.cassette, CassetteError):
+            exchange.cassette.report.unanswered += 1
+        log.warning("%s: not answered: %s", line(exchange.flow), why)
 
     def client_left(self, client_id: str) -> None:
         """No hook will tell of this client's requests that were answered before they ended."""
@@ -344,6 +367,9 @@ class Exchanges:
             return
         if interaction is None:
             cassette.report.cut += 1
-            log.warning("%s: not recorded, it broke off before its end", line(exchange.flow))
+            log.warning("%s: not recorded, %s", line(exchange.flow), exchange.ending)
+            return
+        if message := served_response.own_error(interaction.response):
+            self._unanswered(exchange, f"upstream is another mitmvcr, which says: {message}")
             return
         self._write_queue.add(EndedExchange(line(exchange.flow), interaction, cassette))
