@@ -11,20 +11,25 @@ from functools import partial
 
 from mitmvcr.http.content_coding import coding_of
 from mitmvcr.http.go_rules import HOP_BY_HOP, bodiless, canonical_header
-from mitmvcr.model import Response
+from mitmvcr.model import Response, SpelledName
 
 _NOT_REPLAYED = HOP_BY_HOP | {"Content-Length"}
 
 
 @dataclass(frozen=True, slots=True)
 class ServedResponse:
-    """What a client is sent. `headers` have the framing that fits the body and the protocol."""
+    """What a client is sent.
+
+    `headers` have the framing that fits the body and the protocol. `is_shared`: an answer of ours that a page
+    may read which asks for it.
+    """
 
     code: int
     reason: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     trailers: tuple[tuple[str, str], ...] = ()
+    is_shared: bool = False
 
 
 def replayed(response: Response, method: str, http_version: str) -> ServedResponse:
@@ -34,7 +39,7 @@ def replayed(response: Response, method: str, http_version: str) -> ServedRespon
     HTTP/1.1, as it was for the client that recorded it.
     """
     headers = [
-        (name, value)
+        (name.spelling if isinstance(name, SpelledName) else name, value)
         for name, values in response.headers.items()
         if canonical_header(name) not in _NOT_REPLAYED
         for value in values
@@ -66,7 +71,9 @@ def _framing(response: Response, length: int, http_version: str) -> list[tuple[s
     return [("Content-Length", str(length))]
 
 
-def error(code: int, kind: str, message: str, *, is_final: bool = True) -> ServedResponse:
+def error(
+    code: int, kind: str, message: str, *, is_final: bool = True, is_shared: bool = True
+) -> ServedResponse:
     """An answer in OpenAI's error shape, which no SDK retries if it `is_final` (`x-should-retry: false`)."""
     body = json.dumps(
         {"error": {"message": message, "type": kind, "param": None, "code": kind}}, ensure_ascii=False
@@ -76,7 +83,7 @@ def error(code: int, kind: str, message: str, *, is_final: bool = True) -> Serve
         *((("X-Should-Retry", "false"),) if is_final else ()),
         ("Content-Length", str(len(body))),
     )
-    return ServedResponse(code, "", headers, body)
+    return ServedResponse(code, "", headers, body, is_shared=is_shared)
 
 
 def own_error(response: Response) -> str:
@@ -98,6 +105,14 @@ _PREFIX = "vcr_"
 _KIND = b'"vcr_'
 
 
+def empty_success(code: int) -> ServedResponse:
+    """What a service answers that has nothing to say: 204, or an empty object with another status."""
+    if code == 204:
+        return ServedResponse(code, "No Content", (), b"", is_shared=True)
+    headers = (("Content-Type", "application/json"), ("Content-Length", "2"))
+    return ServedResponse(code, "OK", headers, b"{}", is_shared=True)
+
+
 miss = partial(error, 404, "vcr_cassette_miss")
 """Nothing recorded answers this request."""
 
@@ -112,3 +127,9 @@ failure = partial(error, 500, "vcr_internal_error")
 
 upstream_failed = partial(error, 502, "vcr_upstream_error", is_final=False)
 """Upstream gave no answer: whoever asks may try again, as without a proxy."""
+
+bad_request = partial(error, 400, "vcr_bad_request")
+"""The request's head says what two servers could read in two ways."""
+
+page_refusal = partial(error, 403, "vcr_page_refused", is_shared=False)
+"""A page of another site may not ask."""

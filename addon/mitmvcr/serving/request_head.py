@@ -7,10 +7,12 @@ proxy user's name, the reverse prefix. Without them it is the default one.
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from mitmvcr.control import api as control_api
+from mitmvcr.text import printable, shortened
 
 CASSETTE_HEADER = "x-vcr-cassette"
 PROXY_AUTHORIZATION = "proxy-authorization"
@@ -81,6 +83,18 @@ class CassetteChoice:
 
 
 DEFAULT = CassetteChoice()
+
+
+def coding_problem(fields: Iterable[tuple[str, str]]) -> str:
+    """Why a request's Transfer-Encoding can't be served; empty if it can.
+
+    Of what is in chunks and coded besides, two servers make two requests; clients send none.
+    """
+    codings = [value.strip() for name, value in fields if name.lower() == "transfer-encoding"]
+    if all(coding.lower() == "chunked" for coding in codings) and len(codings) < 2:
+        return ""
+    said = shortened(printable(", ".join(codings)))
+    return f"the request has the Transfer-Encoding {said!r}; chunked alone is served"
 
 
 def choose(

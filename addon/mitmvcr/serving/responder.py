@@ -18,7 +18,7 @@ from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving import request_parser
 from mitmvcr.serving.bounded import Bounded
-from mitmvcr.serving.outcomes import Outcomes, body_too_large, whole_request
+from mitmvcr.serving.outcomes import Outcomes, body_too_large, may_be_page, whole_request
 from mitmvcr.serving.request_head import (
     DEFAULT,
     CassetteChoice,
@@ -77,6 +77,7 @@ class RoutedHead:
 
     `head` is without what named the cassette. `control` is the path that it asks of the control API.
     `line` is for the log. `is_plain`: nothing is sent but an answer, and another request may follow.
+    `may_be_page`: whether a page of another site may have sent it.
     `digest` tells it from all others, `variant` is all that an answer's bytes depend on but the recording.
     """
 
@@ -86,6 +87,7 @@ class RoutedHead:
     control: str | None
     line: str
     is_plain: bool
+    may_be_page: bool
     digest: bytes
     variant: tuple[object, ...]
 
@@ -186,6 +188,8 @@ class Responder:
         if routed.control is not None:
             body += b" " * (size - len(body) and 1)  # one that is too large stays so
             return 0.0, assembled(outcomes.control(head, routed.control, body), head)
+        if routed.may_be_page and (refusal := outcomes.head_refusal(head)):
+            return 0.0, assembled(refusal, head)
         ready = outcomes.decide(
             routed.line,
             outcomes.open(routed.choice),
@@ -198,10 +202,12 @@ class Responder:
 
     def _look_up(
         self, cassette: OpenCassette, routed: RoutedHead, body: bytes, size: int
-    ) -> _ReadyAnswer | Miss:
+    ) -> _ReadyAnswer | ServedResponse | Miss:
         """What the cassette answers; raises TooLargeError."""
         head, session, limit = routed.head, routed.choice.session, self.outcomes.max_body()
         if size > limit:
+            if isinstance(answer := self.outcomes.ignored(head, cassette), ServedResponse):
+                return answer
             raise body_too_large("request", limit, size)
         cache = self._caches.get(cassette)
         if cache is None:
@@ -210,6 +216,8 @@ class Responder:
         digest = hashlib.blake2b(body, key=routed.digest, digest_size=16).digest()
         key = cache.keys.get(digest)
         if key is None:
+            if isinstance(answer := self.outcomes.ignored(head, cassette), ServedResponse):
+                return answer
             cassette.is_used = True
             key = cassette.key(whole_request(head, body, limit))
             cache.add_key(digest, key)
@@ -249,4 +257,6 @@ def _routed(route: Route, parsed: ParsedHead, shape: Shape) -> RoutedHead:
     identity = repr((shape, route)).encode("utf-8", "surrogateescape")
     digest = hashlib.blake2b(identity, digest_size=16).digest()
     is_plain = not (is_tunnel or parsed.close or parsed.expects)
-    return RoutedHead(parsed, head, choice, control_path(head), head.line, is_plain, digest, variant)
+    return RoutedHead(
+        parsed, head, choice, control_path(head), head.line, is_plain, may_be_page(head), digest, variant
+    )

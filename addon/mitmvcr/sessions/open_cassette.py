@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from urllib.parse import urlsplit
 
 from mitmvcr.config.settings import CassetteSettings, Mode, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError
@@ -52,6 +54,8 @@ class Forward:
 
     record: bool
 
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 Verdict = Play | Miss | Forward
 
@@ -250,7 +254,33 @@ class OpenCassette:
     def unused(self) -> list[int]:
         """The numbers of recorded interactions that no session asked for."""
         played: set[int] = set().union(*(player.played for player in self._players.values()))
-        return [number for number in range(len(self.interactions)) if number not in played]
+        return [
+            number
+            for number in range(len(self.interactions))
+            if number not in played and number not in self._ignored
+        ]
+
+    @cached_property
+    def _ignored(self) -> frozenset[int]:
+        """The numbers of recordings that `vcr_ignore_requests` has: older ones, or another recorder's."""
+        if self.file is None:
+            return frozenset()
+        cassette = self.file.cassette
+        if not any(
+            self._is_ignored(method, url) for url in cassette.urls for method in ("GET", "POST", "PATCH")
+        ):
+            return frozenset()
+        requests = map(cassette.request, range(len(self.interactions)))
+        return frozenset(
+            number for number, request in enumerate(requests) if self._is_ignored(request.method, request.url)
+        )
+
+    def _is_ignored(self, method: str, url: str) -> bool:
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
+        return bool(self._settings.ignored_code(method, parts.hostname or "", parts.path))
 
     def current(self) -> Report:
         """The report as it stands now."""

@@ -40,17 +40,18 @@ class Exchange:
     """A request that is recorded, answered or refused, from its headers to its end.
 
     `head` is its head, less what named the cassette; `control` the path that it asks of the control API,
-    None if it asks upstream; `cassette` its cassette, or why that can't be used; `limit` the size, in bytes,
-    of a body that is recorded or matched. `is_answered`: nothing goes upstream. `has_answer_ended`: the
-    request has not.
+    None if it asks upstream; `cassette` its cassette, why that can't be used, or how it is refused before one
+    is opened; `limit` the size, in bytes, of a body that is recorded or matched; `ignored` what becomes of it
+    by `vcr_ignore_requests`. `is_answered`: nothing goes upstream. `has_answer_ended`: the request has not.
     """
 
     flow: http.HTTPFlow
     head: RequestHead
     control: str | None
-    cassette: OpenCassette | CassetteError
+    cassette: OpenCassette | CassetteError | ServedResponse
     session: str
     limit: int
+    ignored: ServedResponse | Forward | None = None
     is_answered: bool = False
     is_recording: bool = False
     has_answer_ended: bool = False
@@ -69,8 +70,11 @@ class Exchange:
         fits = length is not None and length <= self.limit
         if self.control is not None:
             request.stream = False
-        elif isinstance(cassette, CassetteError):
+        elif not isinstance(cassette, OpenCassette):
             request.stream = False if fits else Hold(self.limit)
+        elif self.ignored is not None:
+            is_answered = isinstance(self.ignored, ServedResponse)
+            request.stream = False if fits else Hold(self.limit) if is_answered else True
         elif cassette.replays and not (cassette.records and length and not fits):
             go_on = self._go_on if cassette.records else None
             request.stream = False if fits else Hold(self.limit, go_on)
@@ -106,8 +110,10 @@ class Exchange:
         if self._response is None:
             self._sent = time.perf_counter_ns()
 
-    def look_up(self, cassette: OpenCassette) -> Verdict:
+    def look_up(self, cassette: OpenCassette) -> Verdict | ServedResponse:
         """What the cassette says to the request, which is whole; may raise TooLargeError."""
+        if self.ignored is not None:
+            return self.ignored
         try:
             return cassette.answer(self.request(), self.session)
         except TooLargeError:
@@ -260,14 +266,16 @@ class Exchanges:
     def begin(self, flow: http.HTTPFlow, head: RequestHead, choice: CassetteChoice) -> None:
         """A request's headers came: it is ours to record or answer, or goes on unseen."""
         outcomes, control = self._outcomes, control_path(head)
-        cassette: OpenCassette | CassetteError
+        cassette: OpenCassette | CassetteError | ServedResponse
         if control is not None:
             cassette = CassetteError("the control API has no cassette")
         elif head.is_reverse or outcomes.is_served_host(head.host):
-            cassette = outcomes.open(choice)
+            cassette = outcomes.head_refusal(head) or outcomes.open(choice)
         else:
             return
-        exchange = Exchange(flow, head, control, cassette, choice.session, outcomes.max_body())
+        ignored = outcomes.ignored(head, cassette) if isinstance(cassette, OpenCassette) else None
+        limit = outcomes.max_body()
+        exchange = Exchange(flow, head, control, cassette, choice.session, limit, ignored)
         self._open[flow.id] = exchange
         exchange.begin()
         outcomes.show_notes()
@@ -294,6 +302,8 @@ class Exchanges:
             return 0.0, flow_adapter.response(document, head)
         wait = 0.0
         outcome: Play | Forward | ServedResponse
+        if isinstance(exchange.cassette, ServedResponse):
+            return 0.0, flow_adapter.response(exchange.cassette, head)
         outcome = outcomes.decide(line(flow), exchange.cassette, exchange.look_up)
         if isinstance(outcome, Forward):
             exchange.is_answered = False
@@ -337,7 +347,7 @@ class Exchanges:
 
     def _unanswered(self, exchange: Exchange, why: str) -> None:
         """Say why nothing is recorded, or passed on, of a request that upstream did not answer."""
-        if exchange.is_recording and not isinstance(exchange.cassette, CassetteError):
+        if exchange.is_recording and isinstance(exchange.cassette, OpenCassette):
             exchange.cassette.report.unanswered += 1
         log.warning("%s: not answered: %s", line(exchange.flow), why)
 
@@ -357,7 +367,7 @@ class Exchanges:
         """The exchange has ended, whole or not: have it written down, or say why not."""
         self._open.pop(exchange.flow.id, None)
         cassette = exchange.cassette
-        if isinstance(cassette, CassetteError) or not exchange.is_recording:
+        if not isinstance(cassette, OpenCassette) or not exchange.is_recording:
             return
         try:
             interaction = exchange.interaction(cut=cut)
