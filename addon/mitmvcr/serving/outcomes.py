@@ -92,9 +92,9 @@ class Outcomes:
         except CassetteError as error:
             return error
 
-    def show_notes(self) -> None:
-        """Say on the terminal what is to be said of cassettes that were opened."""
-        for cassette in self.sessions():
+    def show_notes(self, *cassettes: OpenCassette) -> None:
+        """Say on the terminal what is to be said of these cassettes, or of all that are open."""
+        for cassette in cassettes or self.sessions():
             while cassette.notes:
                 print(f"mitmvcr: {cassette.notes.pop(0)}", file=sys.stderr, flush=True)
 

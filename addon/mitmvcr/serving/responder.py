@@ -212,7 +212,7 @@ class Responder:
         cache = self._caches.get(cassette)
         if cache is None:
             cache = self._caches[cassette] = _CassetteCache(cassette)
-            self.outcomes.show_notes()
+            self.outcomes.show_notes(cassette)
         digest = hashlib.blake2b(body, key=routed.digest, digest_size=16).digest()
         key = cache.keys.get(digest)
         if key is None:

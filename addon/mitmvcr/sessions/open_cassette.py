@@ -249,6 +249,10 @@ class OpenCassette:
         except MitmvcrError as error:
             self.report.fail(error)
             raise
+        finally:
+            if self._recorder is not None and self._recorder.writer.notes:
+                self.notes += self._recorder.writer.notes
+                self._recorder.writer.notes.clear()
         self.report.recorded += 1
 
     def unused(self) -> list[int]:

@@ -251,6 +251,7 @@ class WriteQueue:
         except Exception as error:  # noqa: BLE001 - the client has its answer; the process says so and fails
             self._outcomes.failed(exchange.line, error)
         else:
+            self._outcomes.show_notes(exchange.cassette)
             path = exchange.cassette.location.path
             self._outcomes.access_log.say(f"{exchange.line}: recorded in {path}")
 
@@ -278,7 +279,8 @@ class Exchanges:
         exchange = Exchange(flow, head, control, cassette, choice.session, limit, ignored)
         self._open[flow.id] = exchange
         exchange.begin()
-        outcomes.show_notes()
+        if isinstance(cassette, OpenCassette):
+            outcomes.show_notes(cassette)
 
     def answer(self, flow: http.HTTPFlow) -> tuple[float, http.Response] | None:
         """The request is whole: seconds to wait and the answer, or None if it goes, or went, upstream."""
