@@ -30,7 +30,8 @@ from mitmvcr.proxy.engine_selection import EngineSelection, watchers
 from mitmvcr.proxy.exit_status import end_quietly, fail_at_exit
 from mitmvcr.proxy.fail_closed import Subject, guard, refuse_connection
 from mitmvcr.proxy.flow_adapter import ClientAuthorities
-from mitmvcr.proxy.hooks.exchanges import Exchanges, WriteQueue
+from mitmvcr.proxy.hooks.exchanges import Exchanges
+from mitmvcr.proxy.hooks.write_queue import WriteQueue
 from mitmvcr.proxy.patches import gate
 from mitmvcr.reports import terminal_summary
 from mitmvcr.serving.outcomes import Outcomes
@@ -216,6 +217,7 @@ class VCR:
     @guard
     async def request(self, flow: http.HTTPFlow) -> None:
         """Answer from the cassette, refuse, or let it go upstream."""
+        await self._exchanges.settle(flow)
         answer = self._exchanges.answer(flow)
         if answer is not None:
             wait, response = answer

@@ -6,19 +6,18 @@ held until it is whole, and all else is teed on its way. What was recorded is wr
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections import deque
 from dataclasses import dataclass, replace
 
 from mitmproxy import http
 
-from mitmvcr.errors import CassetteError, MitmvcrError, TooLargeError
+from mitmvcr.errors import CassetteError, TooLargeError
 from mitmvcr.model import Interaction, Request
 from mitmvcr.proxy import flow_adapter
 from mitmvcr.proxy.flow_adapter import line
 from mitmvcr.proxy.hooks.tee import Hold, Tee
+from mitmvcr.proxy.hooks.write_queue import EndedExchange, WriteQueue
 from mitmvcr.proxy.upstream_errors import UPSTREAM_FAILED, explained
 from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
@@ -31,8 +30,6 @@ log = logging.getLogger(__name__)
 
 _SMALL = 64 << 10
 """Bytes of an upload, or of an error, that is not worth streaming: it goes on behind its last byte."""
-_MOST_WAITING = 16 << 20
-"""Bytes of recorded bodies that may wait to be written; with more than that, all of them are at once."""
 
 
 @dataclass(slots=True)
@@ -175,6 +172,12 @@ class Exchange:
             raise body_too_large("answer", self.limit) from None
         return Interaction(self.request(), answer)
 
+    def let_go(self) -> None:
+        """Hold on to no body: the flow, which mitmproxy keeps for a while, does so to what copied them."""
+        for tee in (self._upload, self._download):
+            if tee is not None:
+                tee.chunks.clear()
+
     @property
     def ending(self) -> str:
         """How it ended, if not whole, for a log line."""
@@ -206,56 +209,6 @@ def _is_complete(head: capture.ResponseHead, body: bytes) -> bool:
     return lengths == [str(len(body))]
 
 
-@dataclass(frozen=True, slots=True)
-class EndedExchange:
-    """An exchange that ended whole, its request in a log line, and the cassette that it is for."""
-
-    line: str
-    interaction: Interaction
-    cassette: OpenCassette
-
-
-class WriteQueue:
-    """The exchanges that wait to be written, in the order of their ends; needs the event loop to run.
-
-    An answer's end waits for the hook that is told of it. So an exchange is written in the loop's next turn,
-    a moment later; and before anything else is done with cassettes.
-    """
-
-    def __init__(self, outcomes: Outcomes) -> None:
-        self._outcomes = outcomes
-        self._waiting: deque[EndedExchange] = deque()
-        self._size = 0
-
-    def add(self, exchange: EndedExchange) -> None:
-        """Have it written soon."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._waiting.append(exchange)
-        self._size += len(exchange.interaction.request.body) + len(exchange.interaction.response.body)
-        if self._size > _MOST_WAITING:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write all that waits, or say why it isn't."""
-        while self._waiting:
-            self._write(self._waiting.popleft())
-        self._size = 0
-
-    def _write(self, exchange: EndedExchange) -> None:
-        try:
-            exchange.cassette.record(exchange.interaction)
-        except MitmvcrError as error:
-            self._outcomes.fail(error)
-            log.warning("%s: not recorded: %s", exchange.line, error)
-        except Exception as error:  # noqa: BLE001 - the client has its answer; the process says so and fails
-            self._outcomes.failed(exchange.line, error)
-        else:
-            self._outcomes.show_notes(exchange.cassette)
-            path = exchange.cassette.location.path
-            self._outcomes.access_log.say(f"{exchange.line}: recorded in {path}")
-
-
 class Exchanges:
     """The open exchanges of a process, by flow."""
 
@@ -282,6 +235,16 @@ class Exchanges:
         if isinstance(cassette, OpenCassette):
             outcomes.show_notes(cassette)
 
+    async def settle(self, flow: http.HTTPFlow) -> None:
+        """Wait until what answers a request is not being written to."""
+        exchange, queue = self._open.get(flow.id), self._write_queue
+        if exchange is None:
+            return
+        if exchange.control is not None:
+            await queue.settle()
+        elif isinstance(exchange.cassette, OpenCassette) and exchange.cassette.replays:
+            await queue.settle(exchange.cassette)
+
     def answer(self, flow: http.HTTPFlow) -> tuple[float, http.Response] | None:
         """The request is whole: seconds to wait and the answer, or None if it goes, or went, upstream."""
         exchange = self._open.get(flow.id)
@@ -299,7 +262,6 @@ class Exchanges:
         flow, head, outcomes = exchange.flow, exchange.head, self._outcomes
         exchange.is_answered = True
         if exchange.control is not None:
-            self._write_queue.flush()
             document = outcomes.control(head, exchange.control, flow.request.raw_content or b"")
             return 0.0, flow_adapter.response(document, head)
         wait = 0.0
@@ -384,4 +346,5 @@ class Exchanges:
         if message := served_response.own_error(interaction.response):
             self._unanswered(exchange, f"upstream is another mitmvcr, which says: {message}")
             return
+        exchange.let_go()
         self._write_queue.add(EndedExchange(line(exchange.flow), interaction, cassette))
