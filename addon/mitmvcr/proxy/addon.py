@@ -185,6 +185,7 @@ class VCR:
         if is_reverse or self._outcomes.is_served_host(address[0]):
             self._engines.start_tls(data)
 
+    @guard
     def client_disconnected(self, client: Client) -> None:
         """Nobody is behind this connection any more."""
         self._tunnels.pop(client.id, None)
