@@ -11,10 +11,13 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from mitmvcr.scrub.detect.tokens import BASE64, BLOB, BREAK, SHORTEST, Span, blobs, token_runs
+from mitmvcr.scrub.credential_names import credential_name, fits_vendor, is_told
+from mitmvcr.scrub.detect.coded import may_be_coded
+from mitmvcr.scrub.detect.randomness import looks_random
+from mitmvcr.scrub.detect.tokens import BASE64, BLOB, BREAK, SHORTEST, Span, blobs
 from mitmvcr.scrub.placeholders import MARK, is_dummy
-from mitmvcr.scrub.rules.detection import Detection, entropy
-from mitmvcr.scrub.rules.names import is_no_word, named_kinds
+from mitmvcr.scrub.rules.detection import Detection, Evidence, entropy
+from mitmvcr.scrub.rules.names import constant_in_front, is_no_word, name_in_front, vendor_kinds
 from mitmvcr.scrub.rules.phrases import Guarded, decode_base64, finders
 from mitmvcr.scrub.rules.shapes import Rule, shape_rules
 
@@ -30,6 +33,7 @@ _ID = re.compile(rb"(?:" + b"|".join(map(re.escape, KEPT_IDS)) + rb")[A-Za-z0-9_
 _CACHED = 96  # longer runs are not worth remembering
 _CACHE_SIZE = 16384
 _LITERAL, _NAMED, _ENCODED, _ASSIGNED = 1, 2, 4, 8
+_NAMING = _NAMED | _ASSIGNED
 
 
 def _trie(words: Iterable[str]) -> bytes:
@@ -61,10 +65,10 @@ class _Literals:
             for text in rule.literals:
                 if len(text) >= shortest:
                     texts.setdefault(text, []).append(rule)
-                    (bounded if rule.bounded and not rule.back and shortest == 1 else free).add(text)
+                    (bounded if _is_bounded(rule, text) and not rule.back else free).add(text)
         parts = [_trie(free)] if free else []
         if bounded:
-            parts.append(rb"(?:(?<![A-Za-z0-9_])|(?<=\\[nrtbf]))" + _trie(bounded))
+            parts.append(rb"(?<![A-Za-z0-9])" + _trie(bounded))
         self.pattern = re.compile(b"|".join(parts))
         by_letter: dict[int, list[tuple[bytes, Rule]]] = {}
         for text, fitting in texts.items():
@@ -83,6 +87,11 @@ class _Literals:
             ]
             for stop in stops
         }
+
+
+def _is_bounded(rule: Rule, literal: str) -> bool:
+    """Whether no word may go on into a key: a long literal tells enough by itself (`apiKeysk-proj-…`)."""
+    return rule.bounded and len(literal) < _TELLING
 
 
 class Scanner:
@@ -110,19 +119,34 @@ class Scanner:
         texts = [text for rule in self._rules for text in rule.literals]
         return [text.encode() for text in texts if text.isalnum() and len(text) >= _TELLING]
 
-    def in_runs(self, data: bytes, spans: Sequence[Span], runs: Sequence[bytes]) -> list[Detection]:
-        """The secrets that token runs tell, in no order; some may overlap. `spans` are the runs' places."""
+    def in_runs(
+        self,
+        data: bytes,
+        spans: Sequence[Span],
+        runs: Sequence[bytes],
+        coded: list[Span],
+        *,
+        with_names: bool = True,
+    ) -> list[Detection]:
+        """The secrets that token runs tell, in no order; some may overlap. `spans` are the runs' places.
+
+        `coded` gets the places of those that may be a text in Base64 or the like. Without `with_names` what
+        only a name tells is left out.
+        """
         hits: list[Detection] = []
         states = self._states
         for (start, end), run in zip(spans, runs, strict=True):
             if end - start >= BLOB:
                 self._look_around_blobs(data, start, end, hits)
+                coded.append((start, end))
                 continue
             state = states.get(hash(run)) if end - start <= _CACHED else self._state(run)
             if state is None:
                 state = self._remember(run)
-            if state or (start and data[start - 1] == _BACKSLASH):
-                self._look_at(data, start, end, state, hits)
+            if state:
+                self._look_at(data, start, end, state if with_names else state & ~_NAMING, hits)
+                if state & _ENCODED:
+                    coded.append((start, end))
         return _without_replacements(hits)
 
     def has_words(self, data: bytes) -> bool:
@@ -141,24 +165,18 @@ class Scanner:
         return _without_replacements(hits)
 
     def says_nothing(self, run: bytes) -> bool:
-        """Whether a token run that was looked at tells of no secret, whatever stands in front of it.
-
-        But a backslash: then its first letter is of an escape.
-        """
+        """Whether a token run that was looked at tells of no secret, whatever stands in front of it."""
         return self._states.get(hash(run)) == 0
 
     def _look_at(self, data: bytes, start: int, end: int, state: int, hits: list[Detection]) -> None:
         before = data[start - 1] if start else 0
-        # The letter of an escape (\nsk-…) is taken for the token's first.
-        if state & _LITERAL or before == _BACKSLASH:
+        if state & _LITERAL:
             self._find_literals(self._literals, data, start, end, hits)
         if state & _NAMED and before in _NAMED_BEFORE:
             _find_named(data, start, hits)
         if state & _ASSIGNED:
             for found in _ASSIGNMENT.finditer(data, start, end):
                 _find_named(data, found.end(), hits)
-        if state & _ENCODED:
-            self._find_encoded(data, start, end, hits)
 
     def _look_around_blobs(self, data: bytes, start: int, end: int, hits: list[Detection]) -> None:
         """A long run, without the insides of long stretches of Base64: there only telling literals count."""
@@ -183,14 +201,14 @@ class Scanner:
         return state
 
     def _state(self, run: bytes) -> int:
-        if _ID.fullmatch(run):
+        if _ID.fullmatch(run) and not self._telling_literals.pattern.search(run):
             return 0
         state = _LITERAL if self._literals.pattern.search(run) else 0
         if is_no_word(run):
             state |= _NAMED if _VALUE.match(run) else 0
             if _ASSIGNMENT.search(run):
                 state |= _ASSIGNED
-        if len(run) >= _SHORTEST_ENCODED and any(map(_is_coded_text, _CODED.findall(run))):
+        if may_be_coded(run):
             state |= _ENCODED
         return state
 
@@ -201,66 +219,30 @@ class Scanner:
             at = found.start()
             for text, rule in literals.rules[found.group()]:
                 if data.startswith(text, at):
-                    hit = _match(rule, data, at)
+                    hit = _match(rule, text, data, at)
                     if hit and not (len(text) < _TELLING and _in_blob(data, hit)):
                         hits.append(hit)
 
-    def _find_encoded(self, data: bytes, start: int, end: int, hits: list[Detection]) -> None:
-        """Base64 or hexadecimal of a text that has secrets, as gitleaks decodes them."""
-        for found in _CODED.finditer(data, start, end):
-            text = found.group()
-            if not _is_coded_text(text):
-                continue
-            plain = _from_hex(text) or decode_base64(text)
-            if plain and plain.isascii():
-                spans = token_runs(plain)
-                runs = [plain[start:end] for start, end in spans]
-                if self.in_runs(plain, spans, runs) or self.phrases(plain):
-                    hits.append(Detection(*found.span(), "encoded-secret", "encoded", text))
-
 
 _TELLING = 6
-_SHORTEST_ENCODED = 24
-# What may be Base64 or hexadecimal of a text with a secret.
-_CODED = re.compile(rb"[A-Za-z0-9+/_-]{24,}+={0,2}")
 _NAMED_BEFORE = frozenset(b"\"'`=>: \\,|\n\t")
-# A letter or digit of an escape, so that a word may begin behind it: `\n`, `\u0022`, `%3D`, `\x22`.
-_ESCAPE_BEFORE = re.compile(rb"(?:\\[nrtbf]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2})\Z")
-_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
-
-
-def _is_coded_text(text: bytes) -> bool:
-    head = text[:_SHORTEST_ENCODED]
-    plain = decode_base64(head)
-    if plain and plain.isascii():
-        return True
-    plain = _from_hex(head) if not head.strip(_HEX) else None
-    return plain is not None and plain.isascii()
-
-
-_HEX = b"0123456789abcdefABCDEF"
-
-
-def _from_hex(text: bytes) -> bytes | None:
-    try:
-        return bytes.fromhex(text.decode("ascii"))
-    except ValueError:
-        return None
+_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 
 
 def at_boundary(data: bytes, at: int) -> bool:
-    """Whether no word goes on here: nothing, punctuation or an escape sequence stands in front."""
-    return at == 0 or data[at - 1] not in _WORD or _ESCAPE_BEFORE.search(data, max(0, at - 6), at) is not None
+    """Whether no word goes on here: nothing or punctuation stands in front."""
+    return at == 0 or data[at - 1] not in _WORD
 
 
-def _match(rule: Rule, data: bytes, at: int) -> Detection | None:
+def _match(rule: Rule, literal: bytes, data: bytes, at: int) -> Detection | None:
     pattern = rule.pattern
     if rule.back:
         front = max(0, at - rule.back)
         found = pattern.search(data, max(front, data.rfind(BREAK, front, at)), at + 1024)
     else:
         found = pattern.match(data, at)
-    if not found or (rule.bounded and not at_boundary(data, found.start())):
+    is_bounded = rule.bounded and len(literal) < _TELLING
+    if not found or (is_bounded and not at_boundary(data, found.start())):
         return None
     start, end = found.span(1) if pattern.groups else found.span()
     value = data[start:end]
@@ -277,24 +259,28 @@ _VALUE = re.compile(rb"[\w.=~+/-]{10}|[A-Fa-f0-9]{5,16}:")
 _ASSIGNMENT = re.compile(rb"[=:]++(?!//)(?=[^=:])")
 
 
+# A value behind a name in text: a word as far as it goes, without the punctuation that ends a sentence.
+_NAMED_VALUE = re.compile(rb"[\w.~+/=-]{8,16384}")
+
+
 def _find_named(data: bytes, start: int, hits: list[Detection]) -> None:
-    for kind in named_kinds(data, start):
-        found = kind.value.match(data, start)
-        if not found:
-            continue
-        value = found.group()
-        if (kind.entropy and entropy(value) < kind.entropy) or _ID.match(value):
-            continue
-        if not kind.accept(value) or is_dummy(value):
-            continue
-        hits.append(Detection(start, found.end(), kind.name, kind.kind, value))
+    name = credential_name(name_in_front(data, start))
+    for vendor in name.vendors if name else vendor_kinds(constant_in_front(data, start)):
+        found = vendor.value.match(data, start)
+        if found and not _ID.match(found.group()) and fits_vendor(vendor, found.group()):
+            hits.append(Detection(*found.span(), vendor.name, vendor.kind, found.group(), Evidence.NAME))
+    found = _NAMED_VALUE.match(data, start) if name and name.in_text else None
+    if name and found:
+        value = found.group().rstrip(b".-")
+        if is_told(name, value) and not _ID.match(value) and not is_dummy(value):
+            end = start + len(value)
+            hits.append(Detection(start, end, "generic-key", name.kind, value, Evidence.NAME))
     if data[start - 1] == _BLANK:
         _find_scheme(data, start, hits)
 
 
 _NUMBER = b"0123456789.-+eE"
 _BLANK = ord(" ")
-_BACKSLASH = ord("\\")
 # RFC 6750's b64token, from 16 on.
 _BEARER = re.compile(rb"[A-Za-z0-9._~+/-]{16,8192}={0,2}")
 _BASIC = re.compile(rb"[A-Za-z0-9+/]{12,4096}={0,2}")
@@ -305,13 +291,21 @@ def _find_scheme(data: bytes, start: int, hits: list[Detection]) -> None:
     scheme = data[max(0, start - 7) : start].lower()
     if scheme == b"bearer ":
         found = _BEARER.match(data, start)
-        if found and entropy(found.group()) > 3 and not is_dummy(found.group()):
-            hits.append(Detection(start, found.end(), "bearer-token", "token", found.group()))
+        if found and looks_random(found.group()) and not is_dummy(found.group()):
+            hits.append(Detection(start, found.end(), "bearer-token", "token", found.group(), Evidence.NAME))
     elif scheme.endswith(b"basic "):
         found = _BASIC.match(data, start)
         plain = decode_base64(found.group()) if found else None
-        if found and plain and plain.isascii() and b":" in plain:
-            hits.append(Detection(start, found.end(), "basic-credentials", "password", found.group()))
+        if found and plain and plain.isascii() and _is_no_word_pair(plain):
+            hits.append(
+                Detection(start, found.end(), "basic-credentials", "password", found.group(), Evidence.NAME)
+            )
+
+
+def _is_no_word_pair(plain: bytes) -> bool:
+    """Whether `user:password` is more than words, as documentation has it."""
+    user, colon, password = plain.partition(b":")
+    return bool(colon) and not (user.isalpha() and password.isalpha())
 
 
 def _in_blob(data: bytes, hit: Detection) -> bool:

@@ -6,5 +6,6 @@ phrases    secrets behind fixed words: `sig=`, `Authorization:`; mail addresses 
 tables     reads those files, and compiles a pattern when it is first needed
 detection  what a rule has found, how random it is, and where words stand
 
-headers.toml, parameters.toml and placeholders.toml are read by the modules of those names above.
+headers.toml, parameters.toml and placeholders.toml are read by the modules of those names above, things.toml
+(what only looks random) by detect/randomness.
 """
