@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mitmproxy.options import Options
 
 from tests.conftest import Start
 from tests.harness import Proxy
@@ -325,12 +326,13 @@ def test_request_under_way_is_not_idle(start: Start) -> None:
         time.sleep(1.6)
         return _OK
 
+    has_option = "tcp_timeout" in Options()  # not in mitmproxy 11, which has ten minutes
     with _upstream(script) as upstream:
         proxy = start("--set", "tcp_timeout=1", upstream=upstream.url, mode="record")
         with RawClient(proxy.reverse) as client:
             client.socket.sendall(_GET)
             assert client.answer().endswith(b"ok")
-            assert client.is_closed()  # which is idle now
+            assert not has_option or client.is_closed()  # which is idle now
         assert proxy.stop() == 0
     for engine in ("hooks", "layer"):
         options = {"mode": "replay", "latency": "recorded", "engine": engine}

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import h11
 from h11._readers import ChunkedReader
@@ -41,6 +42,8 @@ _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9]\b")
 _AT_ONCE = 1.0
 """Seconds behind its request in which a client that ends its side still waits for the answer."""
 _CONTINUE = 100
+_request_ends: WeakKeyDictionary[Http1Server, float] = WeakKeyDictionary()
+"""When the end of a connection's last request came, by the monotonic clock, in seconds."""
 _NO_ERROR = "TLS Error: (-1, "  # pyOpenSSL's SysCallError where OpenSSL's queue has none
 
 # What is there before, once for a process: `mend` may be called again.
@@ -101,10 +104,9 @@ def wait(self: Http1Server, event: events.Event) -> Commands:
     Nothing tells it from one that hangs up. But who hangs up does so because it has waited, or when it has
     read something; and if it is gone, the answer's first bytes will show it.
     """
-    request = self.request
-    if isinstance(event, events.ConnectionClosed) and request is not None:
+    if isinstance(event, events.ConnectionClosed):
         has_begun = self.response is not None and self.response.status_code != _CONTINUE
-        is_at_once = time.time() - (request.timestamp_end or 0) < _AT_ONCE
+        is_at_once = time.monotonic() - _request_ends.get(self, 0.0) < _AT_ONCE
         if is_at_once and not has_begun and self.conn.state & ConnectionState.CAN_WRITE:
             return
     yield from _wait(self, event)
@@ -112,6 +114,8 @@ def wait(self: Http1Server, event: events.Event) -> Commands:
 
 def mark_done(self: Http1Server, *, request: bool = False, response: bool = False) -> Commands:
     """Close the connection behind the last answer to a client that has ended its side."""
+    if request:
+        _request_ends[self] = time.monotonic()
     yield from _mark_done(self, request=request, response=response)
     is_open = self.conn.state & ConnectionState.CAN_WRITE
     if is_open and not self.conn.state & ConnectionState.CAN_READ and self.state == self.read_headers:
