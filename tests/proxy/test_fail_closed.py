@@ -171,7 +171,7 @@ def test_run_whose_end_fails_still_says_what_came_of_it_and_fails(
     for target in ("Exchanges.end_all", "Sessions.close_all", "terminal_summary.finish"):
         script.write_text(
             "from mitmvcr.proxy.addon import Exchanges, Sessions, terminal_summary\n"
-            "def broken(*args):\n    raise OSError('the disk is gone')\n"
+            "def broken(*args, **more):\n    raise OSError('the disk is gone')\n"
             f"{target} = broken\n"
         )
         proxy = start("-s", str(script), upstream=upstream.url, mode="replay", report=f"{target}.json")

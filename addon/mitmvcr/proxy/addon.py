@@ -158,7 +158,7 @@ class VCR:
         if flow.response is None:
             head, choice = flow_adapter.take_tunnel(flow)
             if choice is not None and choice.error:
-                refusal = self._outcomes.refused(flow_adapter.line(flow), choice.error)
+                refusal = self._outcomes.refused(self._outcomes.line(head), choice.error)
                 flow.response = flow_adapter.response(refusal, head)
             elif choice is not None:
                 self._tunnels[flow.client_conn.id] = choice
@@ -249,10 +249,11 @@ class VCR:
             self._outcomes.failed("a connection", error)
             refuse_connection(subject, f"mitmvcr failed ({type(error).__name__}: {error})")
             return
-        answer = self._outcomes.failed(flow_adapter.line(subject), error)
+        head = flow_adapter.request_head(subject, None)
+        answer = self._outcomes.failed(self._outcomes.line(head), error)
         if subject.response is None and subject.error is None:
             subject.request.stream = False
-            subject.response = flow_adapter.response(answer, flow_adapter.request_head(subject, None))
+            subject.response = flow_adapter.response(answer, head)
 
 
 @contextlib.contextmanager

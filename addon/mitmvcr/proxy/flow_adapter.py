@@ -66,11 +66,6 @@ class ClientAuthorities:
         return self._hosts.get(client.id)
 
 
-def line(flow: http.HTTPFlow) -> str:
-    """A request in a log line: without its query, where keys are."""
-    return f"{flow.request.method} {flow.request.host}{flow.request.path.partition('?')[0]}"
-
-
 def request_head(flow: http.HTTPFlow, authority: str | None) -> RequestHead:
     """The flow's request in plain data; `authority` is what the client calls this proxy."""
     request, client = flow.request, flow.client_conn

@@ -111,6 +111,22 @@ class Matcher:
         """The key if one was made of the same bytes, be they scrubbed or have no need to be."""
         return self._keys.get(self._fingerprint(request))
 
+    def looks_at(self, field: str) -> bool:
+        """Whether a part that the scrubber calls so counts: `request.body`, `request.headers.X`."""
+        side, _, part = field.partition(".")
+        kind, _, name = part.partition(".")
+        if side != "request" or self.asks_functions:
+            return side == "request"
+        if kind == "headers":
+            return canonical_header(name) in (_headers_of(self.fields) or ())
+        return kind in self.fields or (
+            kind == "url" and not {"path", "query", "host"}.isdisjoint(self.fields)
+        )
+
+    def is_same(self, recorded: Request, request: Request) -> bool:
+        """Whether two requests match as they are, be they scrubbed or not; remembers neither."""
+        return _digest(self._parts(recorded)) == _digest(self._parts(request))
+
     def _fingerprint(self, request: Request) -> bytes:
         """A hash of all that the key can depend on; empty where functions of the user's see more."""
         names = _headers_of(self.fields)

@@ -20,8 +20,10 @@ from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.reports import terminal_summary
 from mitmvcr.serving.request_head import CONTROL_HOST, CassetteChoice, RequestHead, coding_problem
+from mitmvcr.serving.request_lines import RequestLines
 from mitmvcr.sessions.open_cassette import Forward, OpenCassette
 from mitmvcr.sessions.table import Sessions
+from mitmvcr.text import in_log, printable
 
 log = logging.getLogger(__name__)
 access_lines = logging.getLogger(f"{__name__}.access")
@@ -73,7 +75,18 @@ class Outcomes:
         self.sessions = sessions
         self.access_log = AccessLog()
         self._miss_count = 0
+        self._lines: RequestLines | None = None
         self._refused_pages: set[str] = set()
+
+    def line(self, head: RequestHead) -> str:
+        """The request in a line of the log, without a secret; of one that came too late the method alone."""
+        try:
+            scrubber = self.sessions().scrubber
+        except SettingsError:
+            return printable(head.method)
+        if self._lines is None or self._lines.scrubber is not scrubber:
+            self._lines = RequestLines(scrubber)
+        return self._lines.line(head)
 
     def is_served_host(self, host: str) -> bool:
         """Whether a host's traffic is recorded or answered here."""
@@ -88,15 +101,18 @@ class Outcomes:
         if choice.error:
             return CassetteError(choice.error)
         try:
-            return self.sessions().get(choice.cassette)
+            cassette = self.sessions().get(choice.cassette)
         except CassetteError as error:
             return error
+        if cassette.notes:
+            self.show_notes()
+        return cassette
 
     def show_notes(self, *cassettes: OpenCassette) -> None:
         """Say on the terminal what is to be said of these cassettes, or of all that are open."""
         for cassette in cassettes or self.sessions():
             while cassette.notes:
-                print(f"mitmvcr: {cassette.notes.pop(0)}", file=sys.stderr, flush=True)
+                print(f"mitmvcr: {in_log(cassette.notes.pop(0))}", file=sys.stderr, flush=True)
 
     def head_refusal(self, head: RequestHead) -> ServedResponse | None:
         """The answer to a head that isn't served whatever it asks for; None to all others."""
@@ -113,7 +129,7 @@ class Outcomes:
             return None
         if why not in self._refused_pages and len(self._refused_pages) < _MOST_PAGES:
             self._refused_pages.add(why)
-            self.refused(head.line, why)
+            self.refused(self.line(head), why)
         return served_response.page_refusal(why)
 
     def decide(
@@ -143,7 +159,7 @@ class Outcomes:
         if not code:
             return None
         cassette.report.ignored += 1
-        self.access_log.say(f"{head.line}: ignored, as vcr_ignore_requests has it")
+        self.access_log.say(f"{self.line(head)}: ignored, as vcr_ignore_requests has it")
         only_replays = cassette.replays and not cassette.records
         return served_response.empty_success(code) if only_replays else Forward(record=False)
 
@@ -161,7 +177,7 @@ class Outcomes:
     def refused(self, line: str, why: str) -> ServedResponse:
         """The answer where the cassette can't be used."""
         self.sessions().fail(why)
-        log.warning("%s: refused: %s", line, why)
+        log.warning("%s: refused: %s", line, in_log(why))
         return served_response.refusal(why)
 
     def _too_large(self, line: str, error: TooLargeError) -> ServedResponse:
@@ -173,7 +189,7 @@ class Outcomes:
     def failed(self, line: str, error: Exception) -> ServedResponse:
         """The answer when something in here is broken: the request goes nowhere."""
         message = f"mitmvcr failed ({type(error).__name__}: {error}); nothing was sent or recorded"
-        log.warning("%s: %s", line, message)
+        log.warning("%s: %s", line, in_log(message))
         log.debug("mitmvcr failed", exc_info=error)
         self.fail(message)
         return served_response.failure(message)

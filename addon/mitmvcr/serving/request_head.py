@@ -53,11 +53,6 @@ class RequestHead:
         return tuple(field for field in self.fields if field[0].lower() not in names)
 
     @property
-    def line(self) -> str:
-        """The request in a log line: without its query, where keys are."""
-        return f"{self.method} {self.host}{self.path.partition('?')[0]}"
-
-    @property
     def origin(self) -> str:
         """Scheme, host and port of whom it is for."""
         host = f"[{self.host}]" if ":" in self.host else self.host

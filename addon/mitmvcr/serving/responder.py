@@ -7,6 +7,7 @@ bytes of answers, all within bounds.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
@@ -29,7 +30,7 @@ from mitmvcr.serving.request_head import (
 )
 from mitmvcr.serving.request_parser import DEFAULT_PORTS, ParsedHead, Shape
 from mitmvcr.serving.response_bytes import assembled
-from mitmvcr.sessions.open_cassette import OpenCassette, Play
+from mitmvcr.sessions.open_cassette import Lookup, OpenCassette, Play
 
 _ROUTES = 64
 _HEADS = 512 << 10
@@ -101,30 +102,34 @@ class _ReadyAnswer:
     data: bytes
 
 
+def _ready(play: Play, routed: RoutedHead) -> _ReadyAnswer:
+    head = routed.head
+    response = served_response.replayed(play.response, head.method, head.http_version)
+    return _ReadyAnswer(play.interaction.id, play.wait, assembled(response, head))
+
+
 class _CassetteCache:
     """What is found out of one open cassette's requests and answers; `size` is the answers', in bytes."""
 
     def __init__(self, cassette: OpenCassette) -> None:
-        self.keys: dict[bytes, bytes] = {}
+        self.lookups: dict[bytes, Lookup] = {}
         self.answers: dict[tuple[object, ...], _ReadyAnswer] = {}
         self.size = 0
         self._most_keys = max(_KEYS, len(cassette.interactions))
         self._most_bytes = max(_ANSWERS, int(_ANSWERS_EACH * cassette.size))
 
-    def add_key(self, request: bytes, key: bytes) -> None:
+    def add_lookup(self, request: bytes, lookup: Lookup) -> None:
         """Keep what the request of this digest is looked up by."""
-        if len(self.keys) >= self._most_keys:
-            self.keys.clear()
-        self.keys[request] = key
+        if len(self.lookups) >= self._most_keys:
+            self.lookups.clear()
+        self.lookups[request] = lookup
 
-    def add_answer(self, cassette: OpenCassette, number: int, routed: RoutedHead) -> _ReadyAnswer:
+    def add_answer(self, play: Play, routed: RoutedHead) -> _ReadyAnswer:
         """Make and keep the bytes of a recording for this client."""
-        head, interaction = routed.head, cassette.interactions[number]
-        response = served_response.replayed(interaction.response, head.method, head.http_version)
-        answer = _ReadyAnswer(interaction.id, Play(cassette, number).wait, assembled(response, head))
+        answer = _ready(play, routed)
         if self.size + len(answer.data) > self._most_bytes:
             self._let_half_go()
-        self.answers[number, *routed.variant] = answer
+        self.answers[play.number, *routed.variant] = answer
         self.size += len(answer.data)
         return answer
 
@@ -154,7 +159,7 @@ class Responder:
         shape, length = request_parser.shape_of(raw)
         routed = route.heads.get(shape)
         if routed is None:
-            routed = _routed(route, request_parser.parse(raw), shape)
+            routed = _routed(route, request_parser.parse(raw), shape, self.outcomes.line)
             if len(raw) <= _HEAD:
                 route.heads.add(shape, routed, _OBJECTS + _COPIES * len(raw))
         return routed, routed.parsed.length if length is None else length
@@ -214,24 +219,30 @@ class Responder:
             cache = self._caches[cassette] = _CassetteCache(cassette)
             self.outcomes.show_notes(cassette)
         digest = hashlib.blake2b(body, key=routed.digest, digest_size=16).digest()
-        key = cache.keys.get(digest)
-        if key is None:
+        lookup = cache.lookups.get(digest)
+        if lookup is None:
             if isinstance(answer := self.outcomes.ignored(head, cassette), ServedResponse):
                 return answer
             cassette.is_used = True
-            key = cassette.key(whole_request(head, body, limit))
-            cache.add_key(digest, key)
-        number = cassette.play(key, session)
-        if number is None:
-            return cassette.miss(whole_request(head, body, limit), key, session)
-        return cache.answers.get((number, *routed.variant)) or cache.add_answer(cassette, number, routed)
+            lookup = cassette.lookup(whole_request(head, body, limit))
+            cache.add_lookup(digest, lookup)
+        found = cassette.play(lookup, session, lambda: whole_request(head, body, limit))
+        if found is None:
+            return cassette.miss(whole_request(head, body, limit), lookup, session)
+        number, values = found
+        if values:  # nobody else is to get these
+            return _ready(cassette.playing(number, values), routed)
+        ready = cache.answers.get((number, *routed.variant))
+        return ready or cache.add_answer(cassette.playing(number, values), routed)
 
     def failed(self, head: RequestHead, error: Exception) -> bytes:
         """The answer when something in here is broken."""
-        return assembled(self.outcomes.failed(head.line, error), head)
+        return assembled(self.outcomes.failed(self.outcomes.line(head), error), head)
 
 
-def _routed(route: Route, parsed: ParsedHead, shape: Shape) -> RoutedHead:
+def _routed(
+    route: Route, parsed: ParsedHead, shape: Shape, line_of: Callable[[RequestHead], str]
+) -> RoutedHead:
     head = replace(
         parsed.head,
         scheme=route.scheme or parsed.head.scheme,
@@ -258,5 +269,5 @@ def _routed(route: Route, parsed: ParsedHead, shape: Shape) -> RoutedHead:
     digest = hashlib.blake2b(identity, digest_size=16).digest()
     is_plain = not (is_tunnel or parsed.close or parsed.expects)
     return RoutedHead(
-        parsed, head, choice, control_path(head), head.line, is_plain, may_be_page(head), digest, variant
+        parsed, head, choice, control_path(head), line_of(head), is_plain, may_be_page(head), digest, variant
     )

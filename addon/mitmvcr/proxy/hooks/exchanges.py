@@ -15,7 +15,6 @@ from mitmproxy import http
 from mitmvcr.errors import CassetteError, TooLargeError
 from mitmvcr.model import Interaction, Request
 from mitmvcr.proxy import flow_adapter
-from mitmvcr.proxy.flow_adapter import line
 from mitmvcr.proxy.hooks.tee import Hold, Tee
 from mitmvcr.proxy.hooks.write_queue import EndedExchange, WriteQueue
 from mitmvcr.proxy.upstream_errors import UPSTREAM_FAILED, explained
@@ -25,6 +24,7 @@ from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving.outcomes import Outcomes, body_too_large, whole_request
 from mitmvcr.serving.request_head import CassetteChoice, RequestHead, control_path
 from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
+from mitmvcr.text import in_log
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,8 @@ class Exchange:
         """The response's headers are there; its body is teed from here on."""
         if self.is_recording and response.status_code == 101:
             self.is_recording = False
-            log.warning("%s: a WebSocket is passed through, not recorded", line(self.flow))
+            host = in_log(self.head.host)
+            log.warning("%s: a WebSocket is passed through, not recorded", host)
         if self.is_recording:
             self._waited = time.perf_counter_ns() - self._sent
             self._response = flow_adapter.response_head(response)
@@ -266,19 +267,20 @@ class Exchanges:
             return 0.0, flow_adapter.response(document, head)
         wait = 0.0
         outcome: Play | Forward | ServedResponse
+        line = outcomes.line(head)
         if isinstance(exchange.cassette, ServedResponse):
             return 0.0, flow_adapter.response(exchange.cassette, head)
-        outcome = outcomes.decide(line(flow), exchange.cassette, exchange.look_up)
+        outcome = outcomes.decide(line, exchange.cassette, exchange.look_up)
         if isinstance(outcome, Forward):
             exchange.is_answered = False
             if outcome.record:
                 exchange.begin_recording()
             return None
         if isinstance(outcome, Play):
-            wait, recorded = outcome.wait, outcome.interaction
-            outcomes.replayed(line(flow), recorded.id)
+            wait = outcome.wait
+            outcomes.replayed(line, outcome.interaction.id)
             method, version = flow.request.method, flow.request.http_version
-            outcome = served_response.replayed(recorded.response, method, version)
+            outcome = served_response.replayed(outcome.response, method, version)
         return wait, flow_adapter.response(outcome, head)
 
     def answer_begins(self, flow: http.HTTPFlow) -> None:
@@ -313,7 +315,7 @@ class Exchanges:
         """Say why nothing is recorded, or passed on, of a request that upstream did not answer."""
         if exchange.is_recording and isinstance(exchange.cassette, OpenCassette):
             exchange.cassette.report.unanswered += 1
-        log.warning("%s: not answered: %s", line(exchange.flow), why)
+        log.warning("%s: not answered: %s", self._outcomes.line(exchange.head), in_log(why))
 
     def client_left(self, client_id: str) -> None:
         """No hook will tell of this client's requests that were answered before they ended."""
@@ -333,18 +335,19 @@ class Exchanges:
         cassette = exchange.cassette
         if not isinstance(cassette, OpenCassette) or not exchange.is_recording:
             return
+        line = self._outcomes.line(exchange.head)
         try:
             interaction = exchange.interaction(cut=cut)
         except TooLargeError as error:
             cassette.report.too_large += 1
-            log.warning("%s: not recorded, only passed on: %s", line(exchange.flow), error)
+            log.warning("%s: not recorded, only passed on: %s", line, error)
             return
         if interaction is None:
             cassette.report.cut += 1
-            log.warning("%s: not recorded, %s", line(exchange.flow), exchange.ending)
+            log.warning("%s: not recorded, %s", line, in_log(exchange.ending))
             return
         if message := served_response.own_error(interaction.response):
             self._unanswered(exchange, f"upstream is another mitmvcr, which says: {message}")
             return
         exchange.let_go()
-        self._write_queue.add(EndedExchange(line(exchange.flow), interaction, cassette))
+        self._write_queue.add(EndedExchange(line, interaction, cassette))

@@ -20,6 +20,7 @@ from mitmvcr.errors import MitmvcrError
 from mitmvcr.model import Interaction
 from mitmvcr.serving.outcomes import Outcomes
 from mitmvcr.sessions.open_cassette import OpenCassette
+from mitmvcr.text import in_log
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ class WriteQueue:
             self._outcomes.access_log.say(f"{exchange.line}: recorded in {path}")
         elif isinstance(error, MitmvcrError):
             self._outcomes.fail(error)
-            log.warning("%s: not recorded: %s", exchange.line, error)
+            log.warning("%s: not recorded: %s", exchange.line, in_log(str(error)))
         elif isinstance(error, Exception):
             self._outcomes.failed(exchange.line, error)
         else:
