@@ -235,6 +235,27 @@ def test_another_host_by_the_proxy():
 
 
 @pytest.mark.slow
+def test_offline_nothing_goes_to_hosts_that_are_not_recorded(tmp_path: Path, upstream: Upstream) -> None:
+    text = (
+        CLIENT
+        + f"""
+import urllib.request, urllib.error
+
+{MARK}
+def test_another_host_by_the_proxy():
+    ask("one")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen("http://elsewhere.test/", timeout=20)
+    assert caught.value.code == 502
+    assert b"vcr_host_refused" in caught.value.read()
+"""
+    )
+    module(tmp_path, "test_offline.py", text)
+    recorded = run(tmp_path, "--mitmvcr-offline", **base(upstream))
+    assert recorded.counts == {"passed": 1}, recorded.output
+
+
+@pytest.mark.slow
 def test_nothing_happens_unless_it_is_used(tmp_path: Path) -> None:
     module(
         tmp_path,

@@ -44,13 +44,24 @@ class Engine(StrEnum):
     LAYER = "layer"
 
 
+class Others(StrEnum):
+    """What becomes of requests to hosts that are not recorded."""
+
+    PASS = "pass"  # noqa: S105 - what is passed on
+    REFUSE = "refuse"
+
+
+PRESET_HOSTS = tuple(DEFAULTS["hosts"].split(","))
+"""Globs of the providers' hosts that are recorded where nobody says otherwise; in replay they always are."""
+
 SUFFIXES = (".yaml", ".yml", ".json", ".har", ".yaml.gz", ".yml.gz", ".json.gz")
 """What a cassette's file ends in; its name need not say it."""
 FILE_SUFFIXES = frozenset("." + suffix.rpartition(".")[2] for suffix in SUFFIXES)
 """The last suffixes of these, as `Path.suffix` has them."""
 
 MATCH_FIELDS = frozenset({"method", "scheme", "host", "port", "path", "query", "url", "body"})
-_HOST_GLOB = re.compile(r"[A-Za-z0-9.*-]+")
+# A name of any script with `*` in it, an underscore as Compose has them, or an IPv6 address.
+_HOST_GLOB = re.compile(r"\+?(?:[\w.*-]+|\[?[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]?)")
 IGNORED_FIELDS = ("prompt_cache_key", "client_metadata", "safety_identifier")
 """Fields of a JSON body that matching leaves out unless `ignore` has `-NAME`: agents' SDKs and Codex put
 random keys, or ids of a machine or a user, in them, and no answer depends on them."""
@@ -125,7 +136,8 @@ class Settings:
     mode: Mode = Mode.ONCE
     dir: Path = Path("recordings")
     cassette: str = ""
-    hosts: tuple[str, ...] = tuple(DEFAULTS["hosts"].split(","))
+    hosts: tuple[str, ...] = PRESET_HOSTS
+    others: Others = Others.PASS
     matching: Matching = Matching()
     latency: float = 0.0
     strict: bool = False
@@ -171,7 +183,8 @@ class Settings:
             mode=parse_mode(given["mode"]),
             dir=_folder(given["dir"]),
             cassette=given["cassette"],
-            hosts=_list("hosts", given["hosts"], _HOST_GLOB, "letters, digits, '.', '-' and '*'"),
+            hosts=_hosts(given["hosts"]),
+            others=Others(_choice("others", given["others"].strip().lower(), tuple(Others))),
             matching=parse_matching(given),
             latency=parse_latency(given["latency"]),
             strict=parse_bool("strict", given["strict"]),
@@ -281,6 +294,15 @@ def _list(name: str, text: str, pattern: re.Pattern[str], expected: str) -> tupl
         if not pattern.fullmatch(item):
             raise SettingsError(f"{name} has {item!r}: give {expected}, separated by commas")
     return tuple(item.lower() for item in _items(text))
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    """Globs of hosts; where one is written as `+NAME`, they are added to the default."""
+    globs = _list(
+        "hosts", text, _HOST_GLOB, "hosts without scheme and port, of letters, digits, '.', '-', '_' and '*'"
+    )
+    added = tuple(glob.removeprefix("+") for glob in globs)
+    return tuple(dict.fromkeys((*PRESET_HOSTS, *added))) if added != globs else globs
 
 
 def _match_fields(text: str) -> tuple[str, ...]:

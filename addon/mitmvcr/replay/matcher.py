@@ -18,6 +18,7 @@ from mitmvcr.config import user_functions
 from mitmvcr.config.settings import IGNORED_FIELDS
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.http.go_rules import canonical_header, first_value
+from mitmvcr.http.hosts import canonical_url
 from mitmvcr.model import Request
 from mitmvcr.replay.ignore_paths import remove_paths, without_pairs, without_parts
 from mitmvcr.scrub import collapse
@@ -168,6 +169,7 @@ class Matcher:
 
     def url_part(self, name: str, text: str) -> str:
         """What a URL says in a field: `url scheme host port path query`, in the form that is compared."""
+        text = canonical_url(text)
         url = _split(text)
         match name:
             case "url":

@@ -6,7 +6,7 @@ Every error answer has OpenAI's shape, so that an SDK shows its message in the e
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from mitmvcr.http.content_coding import coding_of
@@ -71,19 +71,17 @@ def _framing(response: Response, length: int, http_version: str) -> list[tuple[s
     return [("Content-Length", str(length))]
 
 
-def error(
-    code: int, kind: str, message: str, *, is_final: bool = True, is_shared: bool = True
-) -> ServedResponse:
-    """An answer in OpenAI's error shape, which no SDK retries if it `is_final` (`x-should-retry: false`)."""
+def error(code: int, kind: str, message: str, reason: str = "", *, is_shared: bool = True) -> ServedResponse:
+    """An answer in OpenAI's error shape, which no SDK retries (`x-should-retry: false`)."""
     body = json.dumps(
         {"error": {"message": message, "type": kind, "param": None, "code": kind}}, ensure_ascii=False
     ).encode("utf-8", "replace")
     headers = (
         ("Content-Type", "application/json"),
-        *((("X-Should-Retry", "false"),) if is_final else ()),
+        _FINAL,
         ("Content-Length", str(len(body))),
     )
-    return ServedResponse(code, "", headers, body, is_shared=is_shared)
+    return ServedResponse(code, reason, headers, body, is_shared=is_shared)
 
 
 def own_error(response: Response) -> str:
@@ -122,11 +120,20 @@ refusal = partial(error, 400, "vcr_cassette_error")
 too_large = partial(error, 413, "vcr_body_too_large")
 """The request's body is larger than any that is matched."""
 
+host_refused = partial(error, 502, "vcr_host_refused", reason="Refused by mitmvcr, not a recorded host")
+"""The host is not recorded, and nothing else is let out; clients show a CONNECT's reason and no body."""
+
 failure = partial(error, 500, "vcr_internal_error")
 """mitmvcr itself failed; the request went nowhere."""
 
-upstream_failed = partial(error, 502, "vcr_upstream_error", is_final=False)
-"""Upstream gave no answer: whoever asks may try again, as without a proxy."""
+_FINAL = ("X-Should-Retry", "false")
+
+
+def upstream_failed(message: str) -> ServedResponse:
+    """Upstream gave no answer: whoever asks may try again, as without a proxy."""
+    answer = error(502, "vcr_upstream_error", message)
+    return replace(answer, headers=tuple(field for field in answer.headers if field != _FINAL))
+
 
 bad_request = partial(error, 400, "vcr_bad_request")
 """The request's head says what two servers could read in two ways."""

@@ -19,6 +19,7 @@ from typing import Any
 from mitmvcr import __version__
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.misses.explain import Miss
+from mitmvcr.reports.traffic import Traffic
 from mitmvcr.store.atomic import write_file
 from mitmvcr.text import request_name
 
@@ -160,7 +161,9 @@ def _miss(miss: Miss) -> dict[str, object]:
     }
 
 
-def as_json(reports: Sequence[Report], failures: Sequence[str], folder: Path) -> str:
+def as_json(
+    reports: Sequence[Report], failures: Sequence[str], folder: Path, traffic: Traffic | None = None
+) -> str:
     """The report of a run as JSON; `folder` is `vcr_dir`, told from the current folder if in it."""
     # As it is written, links not followed: cassettes' paths begin so too.
     inside = os.path.relpath(folder)
@@ -173,6 +176,7 @@ def as_json(reports: Sequence[Report], failures: Sequence[str], folder: Path) ->
         "failed": has_failed(reports, failures),
         "failures": list(failures),
         "cassettes": [document(report) for report in reports],
+        **({"hosts": traffic.document()} if traffic else {}),
     }
     # A half character is escaped in JSON's way, so that the file is UTF-8.
     text = json.dumps(run, indent=2, ensure_ascii=False) + "\n"

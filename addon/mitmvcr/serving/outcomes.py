@@ -7,19 +7,29 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
+from mitmvcr.config.settings import Mode, Others
 from mitmvcr.control import api as control_api
 from mitmvcr.errors import CassetteError, MitmvcrError, SettingsError, TooLargeError
 from mitmvcr.http import pages
 from mitmvcr.http.content_coding import UNLIMITED
+from mitmvcr.http.hosts import canonical_host
 from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Request
 from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.reports import terminal_summary
-from mitmvcr.serving.request_head import CONTROL_HOST, CassetteChoice, RequestHead, coding_problem
+from mitmvcr.reports.traffic import Traffic
+from mitmvcr.serving.request_head import (
+    CONTROL_HOST,
+    CassetteChoice,
+    RequestHead,
+    ReversePorts,
+    coding_problem,
+)
 from mitmvcr.serving.request_lines import RequestLines
 from mitmvcr.sessions.open_cassette import Forward, OpenCassette
 from mitmvcr.sessions.table import Sessions
@@ -35,6 +45,17 @@ _LATE = 0.05
 """Seconds that such a line may wait for others. One by one they cost more than the answers do."""
 
 Outcome = TypeVar("Outcome")
+
+
+class HostRefusedError(CassetteError):
+    """A host that isn't recorded, where `vcr_others` says that such are refused."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        super().__init__(
+            f"{host} is not recorded, and vcr_others=refuse (--offline) lets nothing out: "
+            f"add it to vcr_hosts, or set vcr_others=pass"
+        )
 
 
 class AccessLog:
@@ -71,9 +92,11 @@ class AccessLog:
 class Outcomes:
     """Decides for each request of a process; `sessions` raises SettingsError where there is no table."""
 
-    def __init__(self, sessions: Callable[[], Sessions]) -> None:
+    def __init__(self, sessions: Callable[[], Sessions], reverse_ports: ReversePorts = dict) -> None:
         self.sessions = sessions
+        self._reverse_ports = reverse_ports
         self.access_log = AccessLog()
+        self.traffic = Traffic()
         self._miss_count = 0
         self._lines: RequestLines | None = None
         self._refused_pages: set[str] = set()
@@ -89,8 +112,45 @@ class Outcomes:
         return self._lines.line(head)
 
     def is_served_host(self, host: str) -> bool:
-        """Whether a host's traffic is recorded or answered here."""
-        return host == CONTROL_HOST or self.sessions().is_recorded(host)
+        """Whether a host's traffic is recorded or answered here, however the host is written."""
+        return self.sessions().is_recorded(host) or canonical_host(host) == CONTROL_HOST
+
+    def is_ours(self, head: RequestHead, choice: CassetteChoice) -> bool:
+        """Whether a request to a forward proxy is recorded or answered here.
+
+        In a process that replays, one that names a cassette is, whatever host it is for. One whose host a
+        head alone doesn't say is not.
+        """
+        if not head.host:
+            return False
+        is_named = choice.is_named and self.sessions().settings.mode is Mode.REPLAY
+        return is_named or self.is_served_host(head.host)
+
+    def is_our_tunnel(self, host: str, server_name: str, choice: CassetteChoice) -> bool:
+        """Whether what is in a tunnel to a host is ours, which TLS in it may call otherwise."""
+        head = RequestHead("CONNECT", "", host, 0, "", "", (), server_name=server_name)
+        return self.is_ours(self.identified(head, choice), choice)
+
+    def identified(self, head: RequestHead, choice: CassetteChoice) -> RequestHead:
+        """The head with its host in the one spelling, by the name that is recorded if it has several."""
+        host = canonical_host(head.host)
+        if head.is_reverse:
+            return replace(head, host=host, reverse_ports=self._reverse_ports)
+        if not self.is_served_host(host):
+            names = head.other_names(is_named=choice.is_named)
+            host = next((name for name in names if self.is_served_host(name)), host)
+        return head if host == head.host else replace(head, host=canonical_host(host))
+
+    def refuses_others(self) -> bool:
+        """Whether nothing goes to hosts that aren't recorded."""
+        return self.sessions().settings.others is Others.REFUSE
+
+    def host_refused(self, host: str) -> ServedResponse:
+        """The answer to a request, or to a CONNECT, for a host that isn't recorded."""
+        error = HostRefusedError(host)
+        if self.traffic.refused.add(host):
+            log.warning("refused: %s", error)
+        return served_response.host_refused(str(error))
 
     def max_body(self) -> int:
         """Bytes of a body that is recorded or matched, at most."""
@@ -142,6 +202,8 @@ class Outcomes:
 
         `line` is the request in a log line. `look_up` may raise TooLargeError.
         """
+        if isinstance(cassette, HostRefusedError):
+            return self.host_refused(cassette.host)
         if isinstance(cassette, CassetteError):
             return self.refused(line, str(cassette))
         try:

@@ -15,14 +15,13 @@ from typing import TypeAlias
 import httptools
 
 from mitmvcr.errors import MitmvcrError
+from mitmvcr.http.hosts import DEFAULT_PORTS
 from mitmvcr.serving.request_head import RequestHead, coding_problem
 
 LIMIT = 256 << 10
 """Bytes of a head; h11 and most servers take less."""
 
 END = b"\r\n\r\n"
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # A host that is no address without brackets (it would end at its first colon), and perhaps a port.
 _AUTHORITY = re.compile(r"([^:]+|\[.+\])(?::(\d+))?$")

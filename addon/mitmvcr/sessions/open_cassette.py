@@ -27,7 +27,7 @@ from mitmvcr.replay.replacements import Replacements
 from mitmvcr.reports.run_report import MAX_LISTED, Report, Unused
 from mitmvcr.scrub import Evidence, Memory, Scrubber
 from mitmvcr.store import cassette as disk
-from mitmvcr.store.cache import CachedCassette, CassetteCache
+from mitmvcr.store.cache import CachedCassette, CassetteCache, url_notes
 from mitmvcr.store.locate import Location
 from mitmvcr.store.lock import Lock
 from mitmvcr.store.watch import FileWatch
@@ -125,7 +125,8 @@ class OpenCassette:
         if self.file:
             if self.file.torn and not self.records:
                 self._set_torn_aside()
-            self.notes += [f"{location.path}: {note}" for note in self.file.cassette.notes]
+            cassette = self.file.cassette
+            self.notes += [f"{location.path}: {note}" for note in (*cassette.notes, *url_notes(cassette))]
 
     def _read(self, cache: CassetteCache) -> None:
         path = self.location.path

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mitmproxy import http
 
@@ -21,7 +23,7 @@ from mitmvcr.proxy.upstream_errors import UPSTREAM_FAILED, explained
 from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
-from mitmvcr.serving.outcomes import Outcomes, body_too_large, whole_request
+from mitmvcr.serving.outcomes import HostRefusedError, Outcomes, body_too_large, whole_request
 from mitmvcr.serving.request_head import CassetteChoice, RequestHead, control_path
 from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
 from mitmvcr.text import in_log
@@ -38,8 +40,9 @@ class Exchange:
 
     `head` is its head, less what named the cassette; `control` the path that it asks of the control API,
     None if it asks upstream; `cassette` its cassette, why that can't be used, or how it is refused before one
-    is opened; `limit` the size, in bytes, of a body that is recorded or matched; `ignored` what becomes of it
-    by `vcr_ignore_requests`. `is_answered`: nothing goes upstream. `has_answer_ended`: the request has not.
+    is opened; `limit` the size, in bytes, of a body that is recorded or matched; `identified` gives a head
+    its host's one spelling; `ignored` is what becomes of it by `vcr_ignore_requests`. `is_answered`: nothing goes
+    upstream. `has_answer_ended`: the request has not.
     """
 
     flow: http.HTTPFlow
@@ -48,6 +51,7 @@ class Exchange:
     cassette: OpenCassette | CassetteError | ServedResponse
     session: str
     limit: int
+    identified: Callable[[RequestHead], RequestHead]
     ignored: ServedResponse | Forward | None = None
     is_answered: bool = False
     is_recording: bool = False
@@ -129,7 +133,8 @@ class Exchange:
             elif isinstance(flow.request.stream, Hold) and flow.request.stream.dropped:
                 raise body_too_large("request", self.limit, flow.request.stream.dropped + len(body))
             # Read anew: another addon may have changed it since.
-            self._request = whole_request(flow_adapter.request_head(flow, None), body, self.limit)
+            head = self.identified(flow_adapter.request_head(flow, None))
+            self._request = whole_request(head, body, self.limit)
         return self._request
 
     def answer_begins(self, response: http.Response) -> None:
@@ -220,17 +225,24 @@ class Exchanges:
 
     def begin(self, flow: http.HTTPFlow, head: RequestHead, choice: CassetteChoice) -> None:
         """A request's headers came: it is ours to record or answer, or goes on unseen."""
-        outcomes, control = self._outcomes, control_path(head)
+        outcomes = self._outcomes
+        head = outcomes.identified(head, choice)
+        control = control_path(head)
+        outcomes.traffic.request_came(flow.client_conn.id, head.host)
         cassette: OpenCassette | CassetteError | ServedResponse
         if control is not None:
             cassette = CassetteError("the control API has no cassette")
-        elif head.is_reverse or outcomes.is_served_host(head.host):
+        elif head.is_reverse or outcomes.is_ours(head, choice):
             cassette = outcomes.head_refusal(head) or outcomes.open(choice)
+        elif outcomes.refuses_others():
+            cassette = HostRefusedError(head.host)
         else:
+            outcomes.traffic.passed.add(head.host)
             return
         ignored = outcomes.ignored(head, cassette) if isinstance(cassette, OpenCassette) else None
+        identified = partial(outcomes.identified, choice=choice)
         limit = outcomes.max_body()
-        exchange = Exchange(flow, head, control, cassette, choice.session, limit, ignored)
+        exchange = Exchange(flow, head, control, cassette, choice.session, limit, identified, ignored)
         self._open[flow.id] = exchange
         exchange.begin()
         if isinstance(cassette, OpenCassette):

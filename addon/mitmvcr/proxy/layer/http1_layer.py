@@ -277,6 +277,7 @@ class ReplayLayer(layer.Layer):
         del self._buffer[: len(raw)]
         if is_tunnel:
             return self._open_tunnel(routed)
+        self._responder.outcomes.traffic.request_came(self.context.client.id, routed.head.host)
         self._request = routed
         self._body = _Body(length, self._responder.limit(routed))
         if routed.parsed.expects and not self._buffer:
