@@ -41,8 +41,8 @@ class Exchange:
     `head` is its head, less what named the cassette; `control` the path that it asks of the control API,
     None if it asks upstream; `cassette` its cassette, why that can't be used, or how it is refused before one
     is opened; `limit` the size, in bytes, of a body that is recorded or matched; `identified` gives a head
-    its host's one spelling; `ignored` is what becomes of it by `vcr_ignore_requests`. `is_answered`: nothing goes
-    upstream. `has_answer_ended`: the request has not.
+    its host's one spelling; `ignored` is what becomes of it by `vcr_ignore_requests`. `is_answered`: nothing
+    goes upstream. `has_answer_ended`: the request has not.
     """
 
     flow: http.HTTPFlow
