@@ -85,7 +85,7 @@ def watched(request: pytest.FixtureRequest, start: Start, tmp_path: Path) -> Ite
         yield proxy, outside
 
 
-def request(target: str, *headers: str, host: str = "a.example") -> bytes:
+def request(target: str, *headers: str, host: str = "somewhere") -> bytes:
     key = f"Authorization: {HEADERS['Authorization']}"
     lines = [f"POST {target} HTTP/1.1", f"Host: {host}", key, "Content-Type: application/json", *headers]
     return "\r\n".join([*lines, "Content-Length: 2", "", "{}"]).encode()

@@ -437,7 +437,7 @@ def test_unused_recordings_fail_only_if_strict_and_misses_always(tmp_path: Path)
     assert table.get("a").current().failed
 
 
-def test_strict_counts_a_named_default_that_nobody_asked(tmp_path: Path) -> None:
+def test_strict_counts_a_default_that_nobody_asked(tmp_path: Path) -> None:
     write(tmp_path / "a.yaml", interaction(1))
     named = sessions(tmp_path, mode="replay", cassette="a", strict="true")
     named.open_default()
@@ -447,7 +447,26 @@ def test_strict_counts_a_named_default_that_nobody_asked(tmp_path: Path) -> None
     unnamed = sessions(tmp_path, mode="replay", strict="true")
     unnamed.open_default()
     unnamed.close_all()
-    assert not unnamed.closed[0].failed
+    assert unnamed.closed[0].failed
+    other = sessions(tmp_path, mode="replay", strict="true")
+    other.open_default()
+    other.get("a").answer(request(1))
+    other.close_all()  # the run used another cassette: nobody meant the default one
+    assert not any(report.failed for report in other.closed)
+
+
+@pytest.mark.parametrize("mode", ["replay", "once", "new-episodes", "record", "passthrough"])
+@pytest.mark.parametrize("strict", ["true", "false"])
+@pytest.mark.parametrize("cassette", ["", "default"])
+def test_strict_fails_where_nothing_was_asked_of_what_is_replayed(
+    tmp_path: Path, mode: str, strict: str, cassette: str
+) -> None:
+    write(tmp_path / "default.yaml", interaction(1))
+    table = sessions(tmp_path, mode=mode, strict=strict, cassette=cassette)
+    table.open_default()
+    table.close_all()
+    replays = mode not in ("record", "passthrough")
+    assert any(report.failed for report in table.closed) == (replays and strict == "true")
 
 
 @pytest.mark.parametrize("mode", ["once", "new-episodes", "replay"])
@@ -649,7 +668,7 @@ def test_each_cassette_is_closed_even_if_something_is_broken_in_one(
     with pytest.raises(RuntimeError, match="broken on purpose"):
         table.close_all()
     assert list(table) == []
-    assert [report.name for report in table.closed] == ["b", "c"]
+    assert sorted(report.name for report in table.closed) == ["a", "b", "c"]
 
 
 def test_what_goes_wrong_with_the_close_of_one_is_in_its_report(
@@ -812,3 +831,105 @@ def test_a_note_is_said_once_however_often_its_cassette_is_opened(tmp_path: Path
     path.write_bytes(path.read_bytes()[:-20])
     table = sessions(tmp_path, mode="replay")
     assert [len(table.open("a", table.plan("a")).notes) for _ in range(3)] == [1, 0, 0]
+
+
+# --- a cassette whose file changes while it is open
+
+
+@pytest.fixture
+def _looked_at_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mitmvcr.store.watch._EVERY", 0.0)
+    monkeypatch.setattr("mitmvcr.store.watch._SHARE", 0)
+
+
+def answered(table: Sessions, body: object, session: str = "") -> bytes:
+    outcome = table.get("a").answer(request(body), session)
+    return outcome.interaction.response.body if isinstance(outcome, Play) else b"missed"
+
+
+@pytest.mark.usefixtures("_looked_at_each_time")
+@pytest.mark.parametrize("mode", ["replay", "once"])
+def test_an_edited_cassette_is_served_as_it_is_now_from_its_beginning(tmp_path: Path, mode: str) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "old"), interaction(2, "gone"))
+    table = sessions(tmp_path, mode=mode)
+    assert answered(table, 1) == b"old"
+    write(tmp_path / "a.yaml", interaction(1, "new"), interaction(3, "three"))
+    assert answered(table, 1) == b"new"
+    assert table.get("a").notes == [
+        f"{tmp_path / 'a.yaml'}: it has changed, and is read anew: its sessions begin at the start"
+    ]
+    assert answered(table, 3) == b"three"
+    table.close_all()
+    (report,) = table.closed
+    assert (report.replayed, report.miss_count, report.unused_count) == (3, 0, 0)
+
+
+@pytest.mark.usefixtures("_looked_at_each_time")
+def test_a_touched_cassette_goes_on_where_it_was(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "first"), interaction(1, "second"))
+    table = sessions(tmp_path, mode="replay")
+    assert answered(table, 1) == b"first"
+    os.utime(tmp_path / "a.yaml", (5, 5))
+    assert answered(table, 1) == b"second"
+    assert table.get("a").notes == []
+
+
+@pytest.mark.usefixtures("_looked_at_each_time")
+@pytest.mark.parametrize("content", [b"", b"version: 2\ninteractions:\n  - id: 0\n", b"nonsense: [", None])
+def test_what_is_gone_or_half_written_is_served_as_it_was(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "a.yaml"
+    write(path, interaction(1, "a"), interaction(2, "b"))
+    table = sessions(tmp_path, mode="once")
+    assert answered(table, 1) == b"a"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert answered(table, 2) == b"b"
+    (note,) = table.get("a").notes
+    assert note.startswith(f"{path}: it {'was removed' if content is None else 'has changed'}")
+    assert "is served as it was" in note
+    assert (path.read_bytes() if path.exists() else None) == content  # nobody's half file is touched
+    assert answered(table, 2) == b"missed"
+    write(path, interaction(2, "B"))
+    assert answered(table, 2) == b"B"
+
+
+@pytest.mark.usefixtures("_looked_at_each_time")
+def test_a_cassette_that_comes_into_being_is_served(tmp_path: Path) -> None:
+    table = sessions(tmp_path, mode="replay")
+    assert answered(table, 1) == b"missed"
+    write(tmp_path / "a.yaml", interaction(1, "made"))
+    assert answered(table, 1) == b"made"
+
+
+@pytest.mark.usefixtures("_looked_at_each_time")
+def test_what_is_recorded_here_is_no_change_of_somebody_else_s(tmp_path: Path) -> None:
+    table = sessions(tmp_path, mode="once")
+    for number in range(3):
+        opened = table.get("a")
+        assert opened.answer(request(number)) == Forward(record=True)
+        opened.record(interaction(number))
+    assert table.get("a").notes == []
+    table.close_all()
+    assert [report.recorded for report in table.closed] == [3]
+
+
+def test_a_cassette_that_can_not_be_put_in_order_is_a_failure_and_the_others_are_closed(
+    tmp_path: Path,
+) -> None:
+    table = sessions(tmp_path, mode="record")
+    for name in "abc":
+        write(tmp_path / f"{name}.yaml", interaction(1, "before"), interaction(2, "before"))
+        opened = table.get(name)
+        for number in (2, 1):
+            opened.record(interaction(number, "now"))
+    with (tmp_path / "b.yaml").open("ab") as file:
+        file.write(b"# somebody else's\n")
+    table.close_all()
+    assert len(table.failures) == 1
+    assert "b.yaml: recorded whole, but in the order in which exchanges ended" in table.failures[0]
+    assert {report.name: report.failed for report in table.closed} == {"a": False, "b": True, "c": False}
+    assert [
+        [entry.request.body for entry in cassette.read(tmp_path / f"{name}.yaml").cassette.interactions]
+        for name in "abc"
+    ] == [[b"1", b"2"], [b"2", b"1"], [b"1", b"2"]]

@@ -357,6 +357,38 @@ def test_waits():
     assert "the cassette was closed before the exchange ended" in late.output
 
 
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
+def test_proxy_that_ends_by_itself_fails_the_session_with_its_last_words(
+    tmp_path: Path, upstream: Upstream, number: str
+) -> None:
+    module(
+        tmp_path,
+        "test_ends.py",
+        CLIENT
+        + f"""
+import signal, subprocess, time
+
+{MARK}
+def test_misses():
+    with pytest.raises(Exception):
+        ask("x")
+
+def test_ends_it():
+    parent = f"--ppid={{os.getpid()}}"
+    for line in subprocess.check_output(["ps", "-ww", "-o", "pid,args", parent], text=True).splitlines()[1:]:
+        if "entrypoint.py" in line:
+            os.kill(int(line.split()[0]), signal.{number})
+    time.sleep(1)
+""",
+    )
+    url = upstream.url + "/v1"
+    ended = run(tmp_path, "--record-mode", "none", **KEY, OPENAI_BASE_URL=url)
+    assert ended.counts == {"failed": 1, "passed": 1}, ended.output
+    assert ended.status == 1
+    assert "= mitmvcr =" in ended.output
+    assert f"the proxy ended by itself, with status {'-9' if number == 'SIGKILL' else '1'}: " in ended.output
+
+
 def test_several_cassettes_in_one_test(tmp_path: Path, upstream: Upstream) -> None:
     module(
         tmp_path,

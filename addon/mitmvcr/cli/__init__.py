@@ -19,6 +19,7 @@ from pathlib import Path
 from mitmvcr import __version__
 from mitmvcr.cli import standard_streams
 from mitmvcr.errors import MitmvcrError
+from mitmvcr.text import in_log
 
 _TEXTS = Path(__file__).parent / "parsers" / "texts.json"
 """What help says of each subcommand, which module of `parsers` has its arguments, and what an error's exit
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = importlib.import_module(f"mitmvcr.cli.commands.{given.subcommand}")
         return int(command.run(given))
     except MitmvcrError as error:
-        print(f"mitmvcr: {error}", file=sys.stderr)
+        print(f"mitmvcr: {in_log(str(error), lines=True)}", file=sys.stderr)
         return int(given.failure)
     except KeyboardInterrupt:
         return 130

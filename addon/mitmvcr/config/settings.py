@@ -9,6 +9,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from mitmvcr.config import ignored_requests
 from mitmvcr.config.options import DEFAULTS
 from mitmvcr.errors import SettingsError
 
@@ -61,6 +62,11 @@ FILE_SUFFIXES = frozenset("." + suffix.rpartition(".")[2] for suffix in SUFFIXES
 MATCH_FIELDS = frozenset({"method", "scheme", "host", "port", "path", "query", "url", "body"})
 # A name of any script with `*` in it, an underscore as Compose has them, or an IPv6 address.
 _HOST_GLOB = re.compile(r"\+?(?:[\w.*-]+|\[?[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]?)")
+IGNORED_FIELDS = ("prompt_cache_key", "client_metadata", "safety_identifier")
+"""Fields of a JSON body that matching leaves out unless `ignore` has `-NAME`: agents' SDKs and Codex put
+random keys, or ids of a machine or a user, in them, and no answer depends on them."""
+
+_ORIGIN_GLOB = re.compile(r"(?:https?|\*)://[A-Za-z0-9.*_:\[\]-]+")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _KEPT_HEADER = re.compile(_HEADER_NAME.pattern + "(?:=redact)?", re.IGNORECASE)
 _QUERY_NAME = re.compile(r"[^\s$,]+")
@@ -71,7 +77,8 @@ _FUNCTION = re.compile(r"[^:]+:[^\W\d]\w*")
 class Matching:
     """How requests are compared and how often a recording answers.
 
-    Empty `match` and None for `repeat` stand for what the cassette's format is used to.
+    Empty `match` and None for `repeat` stand for what the cassette's format is used to. `ignore` as it was
+    given: `-NAME` brings back one of IGNORED_FIELDS.
     """
 
     match: tuple[str, ...] = ()
@@ -142,7 +149,17 @@ class Settings:
     engine: Engine = Engine.AUTO
     report: tuple[Path, ...] = ()
     only_missed: Path | None = None
+    origins: tuple[str, ...] = ()
+    ignore_requests: tuple[str, ...] = tuple(ignored_requests.BUILT_IN)
     tables: tuple[Table, ...] = ()
+
+    def is_welcome_origin(self, origin: str) -> bool:
+        """Whether `origins` has this origin (`https://app.example`, in lower case)."""
+        return any(fnmatchcase(origin, glob) for glob in self.origins)
+
+    def ignored_code(self, method: str, host: str, path: str) -> int:
+        """The status that a request of `ignore_requests` is answered with, 0 for any other."""
+        return ignored_requests.answer_code(self.ignore_requests, method, host, path)
 
     def for_cassette(self, name: str) -> CassetteSettings:
         """How the cassette of this name is used, as long as nobody says anything else."""
@@ -179,6 +196,8 @@ class Settings:
             engine=_engine(given),
             report=tuple(Path(item) for item in _items(given["report"])),
             only_missed=_only_missed(given),
+            origins=_list("origins", given["origins"], _ORIGIN_GLOB, "origins: https://app.example.com"),
+            ignore_requests=ignored_requests.parse(_items(given["ignore_requests"])),
             tables=tuple(tables),
         )
 
@@ -307,7 +326,12 @@ def _match_fields(text: str) -> tuple[str, ...]:
 def _ignored(text: str) -> tuple[str, ...]:
     items = split_paths(text)
     for item in items:
-        if item.startswith("$"):
+        if item.startswith("-"):
+            if item[1:] not in IGNORED_FIELDS:
+                raise SettingsError(
+                    f"ignore has {item!r}: only {', '.join(IGNORED_FIELDS)} can be brought back"
+                )
+        elif item.startswith("$"):
             try:
                 check_json_path(item)
             except SettingsError as error:

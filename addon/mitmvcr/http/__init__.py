@@ -4,5 +4,6 @@ content_coding  which coding a body is in, undone within a limit, done again
 go_rules        header names, status texts and forms as Go's net/http has them
 hosts           hosts and origins in one spelling, globs of them, lists of NO_PROXY
 multipart       the parts of a multipart body
+pages           which web pages may ask
 sse             the events of a stream, with their byte places
 """

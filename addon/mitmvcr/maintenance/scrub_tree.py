@@ -1,6 +1,7 @@
 """Files and folders of cassettes, looked through for secrets or scrubbed in place, in parallel.
 
-A file is replaced whole or not at all, and keeps its mode; links lead to the file that is replaced.
+A file is replaced whole or not at all, and keeps its mode. A link that is named leads to the file that is
+replaced; one that is found in a folder does only if that file lies in the folder, too.
 """
 
 from __future__ import annotations
@@ -67,7 +68,11 @@ def _below(top: Path) -> Iterator[File]:
         for entry in folder.files:
             path = folder.path / entry.name
             if path.suffix.lower() in (*FILE_SUFFIXES, ""):
-                yield File(path, entry.stat().st_size)
+                yield File(path, entry.stat().st_size, leads_out=entry.is_symlink() and _leads_out(path, top))
+
+
+def _leads_out(path: Path, top: Path) -> bool:
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(top))
 
 
 def run(items: Sequence[File], task: Task, workers: int | None = None) -> Iterator[FileResult]:
@@ -132,6 +137,10 @@ def _result(file: File, task: Task, folders: Mapping[Path, Memory]) -> FileResul
             return FileResult(file.path, tuple(file_secrets.examine(data, _rules(task.policy), memory)))
         done = file_secrets.scrub(data, _rules(task.policy), memory)
         if done.replaced and task.write:
+            if file.leads_out:
+                raise CassetteError(
+                    "it is a link that leads out of the folder: scrub what it leads to by name"
+                )
             _replace(file.path.resolve(), data, done.data)
     except (MitmvcrError, OSError) as error:
         problem = process_pool.failure_text(error).removeprefix(f"{file.path}: ")

@@ -29,7 +29,8 @@ from mitmvcr.proxy.engine_selection import EngineSelection, watchers
 from mitmvcr.proxy.exit_status import end_on_hangup, end_quietly, fail_at_exit
 from mitmvcr.proxy.fail_closed import Subject, guard, refuse_connection
 from mitmvcr.proxy.flow_adapter import ClientAuthorities
-from mitmvcr.proxy.hooks.exchanges import Exchanges, WriteQueue
+from mitmvcr.proxy.hooks.exchanges import Exchanges
+from mitmvcr.proxy.hooks.write_queue import WriteQueue
 from mitmvcr.proxy.patches import gate
 from mitmvcr.proxy.tunnels import Tunnels
 from mitmvcr.reports import terminal_summary
@@ -172,7 +173,7 @@ class VCR:
         if flow.response is None:
             head, choice = flow_adapter.take_tunnel(flow)
             if choice is not None and choice.error:
-                refusal = self._outcomes.refused(flow_adapter.line(flow), choice.error)
+                refusal = self._outcomes.refused(self._outcomes.line(head), choice.error)
                 flow.response = flow_adapter.response(refusal, head)
             elif await self._tunnels.is_refused(head.host, choice or DEFAULT):
                 flow.response = flow_adapter.response(self._outcomes.host_refused(head.host), head)
@@ -199,6 +200,7 @@ class VCR:
         if is_reverse or self._outcomes.is_served_host(address[0]):
             self._engines.start_tls(data)
 
+    @guard
     def client_disconnected(self, client: Client) -> None:
         """Nobody is behind this connection any more."""
         self._tunnels.choices.pop(client.id, None)
@@ -233,6 +235,7 @@ class VCR:
     @guard
     async def request(self, flow: http.HTTPFlow) -> None:
         """Answer from the cassette, refuse, or let it go upstream."""
+        await self._exchanges.settle(flow)
         answer = self._exchanges.answer(flow)
         if answer is not None:
             wait, response = answer
@@ -263,10 +266,11 @@ class VCR:
             self._outcomes.failed("a connection", error)
             refuse_connection(subject, f"mitmvcr failed ({type(error).__name__}: {error})")
             return
-        answer = self._outcomes.failed(flow_adapter.line(subject), error)
+        head = flow_adapter.request_head(subject, None)
+        answer = self._outcomes.failed(self._outcomes.line(head), error)
         if subject.response is None and subject.error is None:
             subject.request.stream = False
-            subject.response = flow_adapter.response(answer, flow_adapter.request_head(subject, None))
+            subject.response = flow_adapter.response(answer, head)
 
 
 @contextlib.contextmanager

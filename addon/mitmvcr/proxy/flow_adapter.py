@@ -25,7 +25,7 @@ from mitmvcr.serving.request_head import (
 )
 from mitmvcr.serving.response_bytes import Fields, fields_for, with_own_urls
 
-_REQUEST_LINE = re.compile(rb"[A-Z]+ [^\r\n]* HTTP/1\.[01]\r\n")
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^\r\n]* HTTP/1\.[01]\r\n")
 _HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
 
 
@@ -73,11 +73,6 @@ def server_name(client: Client) -> str | None:
     if client.tls_established or (client.tls and client.sni):
         return client.sni or ""
     return None
-
-
-def line(flow: http.HTTPFlow) -> str:
-    """A request in a log line: without its query, where keys are."""
-    return f"{flow.request.method} {flow.request.host}{flow.request.path.partition('?')[0]}"
 
 
 def reverse_ports() -> dict[Origin, int]:

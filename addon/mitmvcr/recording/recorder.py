@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.formats import govcr
 from mitmvcr.model import Interaction
-from mitmvcr.scrub import GateFinding, Memory, Scrubber
+from mitmvcr.scrub import GateFinding, Memory, Redaction, Scrubber
 from mitmvcr.store.writer import Writer
+
+# A place in a list, which is another for each message of a conversation.
+_ITEM = re.compile(r"\[[0-9]+\]")
+
+
+def redacted_in_bodies(redactions: Iterable[Redaction]) -> Counter[tuple[str, str]]:
+    """How many values were redacted in bodies, by kind and field, `[*]` in which is any of a list's items."""
+    bodies = [redaction for redaction in redactions if redaction.field in ("request.body", "response.body")]
+    return Counter(
+        (redaction.kind, f"{redaction.field} {_ITEM.sub('[*]', redaction.path)}".rstrip())
+        for redaction in bodies
+    )
 
 
 class RefusedError(MitmvcrError):
@@ -27,14 +42,18 @@ class Recorder:
     scrubber: Scrubber
     memory: Memory
 
-    def record(self, interaction: Interaction) -> None:
-        """Append what ended whole; raises RefusedError or CassetteError, and then nothing is written."""
-        scrubbed = self.scrubber.interaction(interaction, self.memory)
+    def record(self, interaction: Interaction) -> Sequence[Redaction]:
+        """Append what ended whole; what was redacted in it.
+
+        Raises RefusedError or CassetteError, and then nothing is written.
+        """
+        scrubbed, redactions = self.scrubber.interaction_with_changes(interaction, self.memory)
         entry = self.writer.emit(scrubbed)
         findings = self.scrubber.gate(entry, scrubbed, self.memory)
         if findings:
             raise RefusedError(findings)
         self.writer.append(entry)
+        return redactions
 
     def rewrite(self, data: bytes) -> None:
         """Put other bytes in the place of what was recorded; raises MitmvcrError, then nothing changes."""

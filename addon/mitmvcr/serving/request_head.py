@@ -7,13 +7,14 @@ proxy user's name, the reverse prefix. Without them it is the default one.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from urllib.parse import unquote
 
 from mitmvcr.control import api as control_api
 from mitmvcr.http.hosts import Origin, host_header, is_address, origin_of
+from mitmvcr.text import printable, shortened
 
 CASSETTE_HEADER = "x-vcr-cassette"
 PROXY_AUTHORIZATION = "proxy-authorization"
@@ -62,11 +63,6 @@ class RequestHead:
         return tuple(field for field in self.fields if field[0].lower() not in names)
 
     @property
-    def line(self) -> str:
-        """The request in a log line: without its query, where keys are."""
-        return f"{self.method} {self.host}{self.path.partition('?')[0]}"
-
-    @property
     def origin(self) -> str:
         """Scheme, host and port of whom it is for."""
         return f"{self.scheme}://{host_header(self.scheme, self.host, self.port)}"
@@ -106,6 +102,18 @@ class CassetteChoice:
 
 
 DEFAULT = CassetteChoice()
+
+
+def coding_problem(fields: Iterable[tuple[str, str]]) -> str:
+    """Why a request's Transfer-Encoding can't be served; empty if it can.
+
+    Of what is in chunks and coded besides, two servers make two requests; clients send none.
+    """
+    codings = [value.strip() for name, value in fields if name.lower() == "transfer-encoding"]
+    if all(coding.lower() == "chunked" for coding in codings) and len(codings) < 2:
+        return ""
+    said = shortened(printable(", ".join(codings)))
+    return f"the request has the Transfer-Encoding {said!r}; chunked alone is served"
 
 
 def choose(

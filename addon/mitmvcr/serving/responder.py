@@ -19,7 +19,7 @@ from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving import request_parser
 from mitmvcr.serving.bounded import Bounded
-from mitmvcr.serving.outcomes import Outcomes, body_too_large, whole_request
+from mitmvcr.serving.outcomes import Outcomes, body_too_large, may_be_page, whole_request
 from mitmvcr.serving.request_head import (
     DEFAULT,
     CassetteChoice,
@@ -30,7 +30,7 @@ from mitmvcr.serving.request_head import (
 )
 from mitmvcr.serving.request_parser import ParsedHead, Shape
 from mitmvcr.serving.response_bytes import assembled
-from mitmvcr.sessions.open_cassette import OpenCassette, Play
+from mitmvcr.sessions.open_cassette import Lookup, OpenCassette, Play
 
 _ROUTES = 64
 _HEADS = 512 << 10
@@ -80,6 +80,7 @@ class RoutedHead:
 
     `head` is without what named the cassette. `control` is the path that it asks of the control API.
     `line` is for the log. `is_plain`: nothing is sent but an answer, and another request may follow.
+    `may_be_page`: whether a page of another site may have sent it.
     `digest` tells it from all others, `variant` is all that an answer's bytes depend on but the recording.
     """
 
@@ -89,6 +90,7 @@ class RoutedHead:
     control: str | None
     line: str
     is_plain: bool
+    may_be_page: bool
     digest: bytes
     variant: tuple[object, ...]
 
@@ -102,30 +104,34 @@ class _ReadyAnswer:
     data: bytes
 
 
+def _ready(play: Play, routed: RoutedHead) -> _ReadyAnswer:
+    head = routed.head
+    response = served_response.replayed(play.response, head.method, head.http_version)
+    return _ReadyAnswer(play.interaction.id, play.wait, assembled(response, head))
+
+
 class _CassetteCache:
     """What is found out of one open cassette's requests and answers; `size` is the answers', in bytes."""
 
     def __init__(self, cassette: OpenCassette) -> None:
-        self.keys: dict[bytes, bytes] = {}
+        self.lookups: dict[bytes, Lookup] = {}
         self.answers: dict[tuple[object, ...], _ReadyAnswer] = {}
         self.size = 0
         self._most_keys = max(_KEYS, len(cassette.interactions))
         self._most_bytes = max(_ANSWERS, int(_ANSWERS_EACH * cassette.size))
 
-    def add_key(self, request: bytes, key: bytes) -> None:
+    def add_lookup(self, request: bytes, lookup: Lookup) -> None:
         """Keep what the request of this digest is looked up by."""
-        if len(self.keys) >= self._most_keys:
-            self.keys.clear()
-        self.keys[request] = key
+        if len(self.lookups) >= self._most_keys:
+            self.lookups.clear()
+        self.lookups[request] = lookup
 
-    def add_answer(self, cassette: OpenCassette, number: int, routed: RoutedHead) -> _ReadyAnswer:
+    def add_answer(self, play: Play, routed: RoutedHead) -> _ReadyAnswer:
         """Make and keep the bytes of a recording for this client."""
-        head, interaction = routed.head, cassette.interactions[number]
-        response = served_response.replayed(interaction.response, head.method, head.http_version)
-        answer = _ReadyAnswer(interaction.id, Play(cassette, number).wait, assembled(response, head))
+        answer = _ready(play, routed)
         if self.size + len(answer.data) > self._most_bytes:
             self._let_half_go()
-        self.answers[number, *routed.variant] = answer
+        self.answers[play.number, *routed.variant] = answer
         self.size += len(answer.data)
         return answer
 
@@ -187,6 +193,8 @@ class Responder:
         if routed.control is not None:
             body += b" " * (size - len(body) and 1)  # one that is too large stays so
             return 0.0, assembled(outcomes.control(head, routed.control, body), head)
+        if routed.may_be_page and (refusal := outcomes.head_refusal(head)):
+            return 0.0, assembled(refusal, head)
         ready = outcomes.decide(
             routed.line,
             outcomes.open(routed.choice),
@@ -199,29 +207,37 @@ class Responder:
 
     def _look_up(
         self, cassette: OpenCassette, routed: RoutedHead, body: bytes, size: int
-    ) -> _ReadyAnswer | Miss:
+    ) -> _ReadyAnswer | ServedResponse | Miss:
         """What the cassette answers; raises TooLargeError."""
         head, session, limit = routed.head, routed.choice.session, self.outcomes.max_body()
         if size > limit:
+            if isinstance(answer := self.outcomes.ignored(head, cassette), ServedResponse):
+                return answer
             raise body_too_large("request", limit, size)
         cache = self._caches.get(cassette)
         if cache is None:
             cache = self._caches[cassette] = _CassetteCache(cassette)
-            self.outcomes.show_notes()
+            self.outcomes.show_notes(cassette)
         digest = hashlib.blake2b(body, key=routed.digest, digest_size=16).digest()
-        key = cache.keys.get(digest)
-        if key is None:
+        lookup = cache.lookups.get(digest)
+        if lookup is None:
+            if isinstance(answer := self.outcomes.ignored(head, cassette), ServedResponse):
+                return answer
             cassette.is_used = True
-            key = cassette.key(whole_request(head, body, limit))
-            cache.add_key(digest, key)
-        number = cassette.play(key, session)
-        if number is None:
-            return cassette.miss(whole_request(head, body, limit), key, session)
-        return cache.answers.get((number, *routed.variant)) or cache.add_answer(cassette, number, routed)
+            lookup = cassette.lookup(whole_request(head, body, limit))
+            cache.add_lookup(digest, lookup)
+        found = cassette.play(lookup, session, lambda: whole_request(head, body, limit))
+        if found is None:
+            return cassette.miss(whole_request(head, body, limit), lookup, session)
+        number, values = found
+        if values:  # nobody else is to get these
+            return _ready(cassette.playing(number, values), routed)
+        ready = cache.answers.get((number, *routed.variant))
+        return ready or cache.add_answer(cassette.playing(number, values), routed)
 
     def failed(self, head: RequestHead, error: Exception) -> bytes:
         """The answer when something in here is broken."""
-        return assembled(self.outcomes.failed(head.line, error), head)
+        return assembled(self.outcomes.failed(self.outcomes.line(head), error), head)
 
     def _routed(self, route: Route, parsed: ParsedHead, shape: Shape) -> RoutedHead:
         head = replace(
@@ -250,4 +266,7 @@ class Responder:
         identity = repr((shape, route)).encode("utf-8", "surrogateescape")
         digest = hashlib.blake2b(identity, digest_size=16).digest()
         is_plain = not (is_tunnel or parsed.close or parsed.expects)
-        return RoutedHead(parsed, head, choice, control_path(head), head.line, is_plain, digest, variant)
+        line = self.outcomes.line(head)
+        return RoutedHead(
+            parsed, head, choice, control_path(head), line, is_plain, may_be_page(head), digest, variant
+        )

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeAlias
 
 from mitmvcr.http.hosts import DEFAULT_PORTS, Origin, bracketed, origin_of, split_origin
+from mitmvcr.http.pages import readable_by
 from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving.request_head import RequestHead
 
@@ -38,6 +39,8 @@ def assembled(answer: ServedResponse, head: RequestHead) -> bytes:
 def fields_for(answer: ServedResponse, head: RequestHead) -> Fields:
     """An answer's header fields as this client gets them."""
     fields = with_own_urls(head, answer.headers)
+    if answer.is_shared and (origin := head.header("Origin")):
+        fields = [*fields, *readable_by(origin)]
     if head.http_version == "HTTP/1.0" and (head.header("Connection") or "").lower() == "keep-alive":
         # Else such a client waits for the connection's end.
         fields = [

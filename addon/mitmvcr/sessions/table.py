@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from mitmvcr.config import user_functions
@@ -24,6 +25,7 @@ from mitmvcr.store.locate import Location, locate
 from mitmvcr.store.lock import check_folder
 from mitmvcr.store.recorded_hosts import RecordedHosts
 from mitmvcr.store.recorded_url import only_base_url
+from mitmvcr.store.watch import FileChange
 
 DEFAULT_NAME = "default"
 
@@ -158,7 +160,32 @@ class Sessions:
             raise CassetteError(
                 "no cassette is named and there is no default one: name one in X-VCR-Cassette"
             )
-        return self._open.get(name) or self.open(name, self.plan(name))
+        opened = self._open.get(name)
+        if opened is None:
+            return self.open(name, self.plan(name))
+        change = opened.watch.look() if opened.watch else None
+        return self._changed(opened, change) if change else opened
+
+    def _changed(self, opened: OpenCassette, change: FileChange) -> OpenCassette:
+        """The cassette as its file is now; as it was, if that is gone or can't be read."""
+        name, path = opened.location.name, opened.location.path
+        if change is FileChange.REMOVED:
+            opened.notes.append(f"{path}: it was removed, and is served as it was until it is there again")
+            return opened
+        try:
+            file = self.cache.read(path).file
+            if file is opened.file:  # touched, or written anew as it was
+                return opened
+            why = "its last interaction is torn" if file.torn else ""  # somebody still writes it, perhaps
+            now = opened if why else self.open(name, opened.plan)
+        except CassetteError as error:
+            why = str(error).removeprefix(f"{path}: ")
+        if why:
+            opened.notes.append(f"{path}: it has changed, and is served as it was: {why}")
+            return opened
+        now.is_used = opened.is_used
+        now.notes.append(f"{path}: it has changed, and is read anew: its sessions begin at the start")
+        return now
 
     def open(self, name: str, plan: CassetteSettings) -> OpenCassette:
         """Open a cassette, or open it anew: all its sessions begin at the start; raises CassetteError."""
@@ -208,13 +235,18 @@ class Sessions:
         except MitmvcrError as error:
             opened.report.fail(error)
             self.fail(error)
-        report = opened.current()
-        has_recordings = bool(opened.interactions)
-        if ending and not opened.is_used:
-            report.unused, report.unused_count, has_recordings = [], 0, False
-        if opened.is_used or not reopened:
-            opened.report = self._ledger.add(report, had_recordings=has_recordings)
+        finally:  # what else it may raise is told by who closes it
+            report = opened.current()
+            has_recordings = bool(opened.interactions)
+            if ending and not opened.is_used and not (opened.plan.strict and not self._was_asked()):
+                report.unused, report.unused_count, has_recordings = [], 0, False
+            if opened.is_used or not reopened:
+                opened.report = self._ledger.add(report, had_recordings=has_recordings)
         return report
+
+    def _was_asked(self) -> bool:
+        """Whether any cassette was used: else the default one was to be, and what it has is unused."""
+        return any(opened.is_used for opened in self) or any(report.is_used for report in self._ledger)
 
     def find(self, name: str) -> OpenCassette | None:
         """The open cassette of that name, if it is open."""
@@ -252,9 +284,21 @@ class Sessions:
 
     def close_all(self) -> None:
         """Close every cassette, whatever goes wrong with one; what they came to is in `closed`."""
+        self._open_unasked_default()
         with contextlib.ExitStack() as each_is_tried:
             for opened in reversed(list(self._open.values())):
                 each_is_tried.callback(self._close, opened, ending=True)
+
+    def _open_unasked_default(self) -> None:
+        """Have a strict default cassette among those that are closed, where nothing was asked of any."""
+        name = self.default
+        if name is None or name in self._open or self._was_asked() or self.settings.mode is Mode.PASSTHROUGH:
+            return
+        plan = self.plan(name)
+        if plan.strict and plan.mode is Mode.NEW_EPISODES:
+            with contextlib.suppress(CassetteError):
+                if locate(self.settings.dir, name).exists:
+                    self.open(name, replace(plan, mode=Mode.REPLAY))
 
     def is_recorded(self, host: str) -> bool:
         """Whether a host's traffic is ours: one of `vcr_hosts`, or one that a replayed cassette has.

@@ -146,10 +146,10 @@ class CassetteCache:
 
     def read(self, path: Path) -> CachedCassette:
         """The cassette in a file or folder, read anew only if it has changed; raises CassetteError."""
-        before = self._cassettes.pop(path, None)
-        if before is not None:
-            self._size -= before.size
+        before = self._cassettes.get(path)
         cached = _read(path, before)
+        if before is not None:
+            self._size -= self._cassettes.pop(path).size
         if cached.size <= self._limit:
             self._cassettes[path] = cached
             self._size += cached.size
@@ -159,10 +159,18 @@ class CassetteCache:
         return cached
 
 
+def current_stamp(path: Path) -> Stamp:
+    """The stamp of a cassette as it is now; empty if it isn't there, or can't be looked at."""
+    try:
+        return _stamp(path, is_folder=path.is_dir())
+    except OSError:
+        return ()
+
+
 def _read(path: Path, before: CachedCassette | None) -> CachedCassette:
     with disk.reading(path):
         is_folder = path.is_dir()
-        stamp = _stamp(formats.files_of(path) if is_folder else [path])
+        stamp = _stamp(path, is_folder=is_folder)
     if before is not None and before.is_current(stamp):
         return before
     now = time.time_ns()
@@ -182,6 +190,6 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _stamp(files: Sequence[Path]) -> Stamp:
-    stats = [file.stat() for file in files]
+def _stamp(path: Path, *, is_folder: bool) -> Stamp:
+    stats = [file.stat() for file in (formats.files_of(path) if is_folder else [path])]
     return tuple((status.st_mtime_ns, status.st_size, status.st_ino) for status in stats)

@@ -81,7 +81,7 @@ class CassetteSession:
         what else failed; they may be cut.
         """
         output = self.proxy.stop()
-        if not output or not self.reported:
+        if not output or not self.reported or self.proxy.has_crashed:
             return output
         reported = "\n".join(self.reported)
         failures = [line for line in output.splitlines() if line.startswith(_FAILED)]

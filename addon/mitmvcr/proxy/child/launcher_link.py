@@ -25,6 +25,7 @@ from mitmvcr.proxy.addon import VCR
 from mitmvcr.proxy.certificate_authority import Authority
 from mitmvcr.proxy.exit_status import fail_at_exit
 from mitmvcr.proxy.upstream_proxy import UpstreamProxy
+from mitmvcr.text import in_log
 
 _IDLE = frozenset({"mitmproxy.addons.disable_h2c"})
 """Who warns of what harms nobody: Java's client asks for HTTP/2 on each connection, and takes HTTP/1.1."""
@@ -175,7 +176,7 @@ class _TerminalHandler(logging.Handler):
             return
         if record.levelno < logging.ERROR or ours:
             with contextlib.suppress(OSError):  # a terminal that is gone
-                print(f"mitmvcr: {record.getMessage()}", file=sys.stderr, flush=True)
+                print(f"mitmvcr: {in_log(record.getMessage(), lines=True)}", file=sys.stderr, flush=True)
 
 
 def _proxyserver() -> Proxyserver:
