@@ -77,6 +77,24 @@ def test_mode_is_kept_and_a_link_stays_one(folder: Path) -> None:
     assert list(real.parent.iterdir()) == [real]
 
 
+def test_link_out_of_a_folder_is_named_and_not_followed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outside, tree = folder / "outside.yaml", folder / "tree"
+    tree.mkdir()
+    for path in (outside, tree / "a.yaml"):
+        path.write_bytes(vcrpy.dump(Cassette(exchanges())))
+    (tree / "out.yaml").symlink_to("../outside.yaml")
+    (tree / "in.yaml").symlink_to("a.yaml")
+    before = outside.read_bytes()
+    assert main(["scrub", "tree"]) == 2
+    assert "out.yaml: it is a link that leads out of the folder" in capsys.readouterr().err
+    assert outside.read_bytes() == before
+    assert KEY not in (tree / "a.yaml").read_text()
+    assert main(["scrub", "tree/out.yaml"]) == 0
+    assert KEY not in outside.read_text()
+
+
 def test_bad_file_is_named_and_the_others_are_scrubbed(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import uuid
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,27 @@ def test_what_can_not_be_written_is_an_error(tmp_path: Path) -> None:
         one.record(interaction(1))
     one.writer.close()
     assert path.read_bytes() == b"somebody's"
+
+
+def test_headers_that_differ_in_each_request_are_not_remembered_for_ever() -> None:
+    scrubber, memory = Scrubber(Policy()), Memory({})
+    names = ("Idempotency-Key", "Traceparent", "X-Request-Token", "Cookie", "X-Session-Id")
+
+    def record(count: int) -> None:
+        for _ in range(count):
+            headers = {name: [f"a={uuid.uuid4().hex}"] for name in names}
+            scrubber.interaction(Interaction(request({"n": 1}, headers=headers), response()), memory)
+
+    record(700)
+    tracemalloc.start()
+    try:
+        record(50)
+        before = tracemalloc.get_traced_memory()[0]
+        record(600)
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 600 * 100, "bytes that stay of each request"
 
 
 class Telling(Scrubber):

@@ -511,7 +511,64 @@ def test_the_hosts_of_an_open_cassette_are_ours_where_it_is_replayed(tmp_path: P
     assert table.is_recorded("llm.example.org") is (mode in ("once", "replay", "new-episodes"))
     assert not table.is_recorded("example.org")
     table.close_all()
+    assert table.is_recorded("llm.example.org") is (mode == "replay")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "llm.example.org",
+            "LLM.Example.ORG",
+            "llm.example.org.",
+            "llm%2Eexample.org",
+            "llm\u3002example.org",
+        ),
+        *("bücher.example", "xn--bcher-kva.example", "BÜCHER.example.", "::1", "[::1]", "[0:0:0:0:0:0:0:1]"),
+        *("192.0.2.7", "::ffff:192.0.2.7", "3221225991", "llm_gateway"),
+    ],
+)
+def test_a_recorded_host_is_recorded_however_it_is_written(tmp_path: Path, host: str) -> None:
+    urls = (
+        *("https://llm.example.org/v1/x", "https://bücher.example/v1", "http://[::1]:8080/v1"),
+        *("http://192.0.2.7/v1", "http://llm_gateway:4000/v1"),
+    )
+    write(tmp_path / "a.yaml", *(interaction(number, url=url) for number, url in enumerate(urls)))
+    table = sessions(tmp_path, mode="replay")
+    assert not table.is_recorded(host)
+    table.get("a")
+    assert table.is_recorded(host)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_hosts_of_the_presets_are_ours_in_replay_whatever_the_option_says(tmp_path: Path, mode: str) -> None:
+    table = sessions(tmp_path, mode=mode, hosts="llm.example.org")
+    assert table.is_recorded("api.openai.com") is (mode == "replay")
+    assert table.is_recorded("x.openai.azure.com.") is (mode == "replay")
+    assert table.is_recorded("llm.example.org")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_host_of_a_file_that_nobody_opened_may_be_named_in_replay(tmp_path: Path, mode: str) -> None:
+    table = sessions(tmp_path, mode=mode)
+    assert not table.may_be_named("llm.example.org")
+    write(
+        tmp_path / "deep" / "a.yaml",
+        interaction(1, "in a prompt: elsewhere.example", url="https://LLM.example.org:1/"),
+    )
+    table = sessions(tmp_path, mode=mode)
+    assert table.may_be_named("llm.example.org.") is (mode == "replay")
+    assert not table.may_be_named("elsewhere.example")
     assert not table.is_recorded("llm.example.org")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_default_cassettes_only_host_is_known_in_every_mode(tmp_path: Path, mode: str) -> None:
+    urls = ("http://gateway:4000/api/v1/chat/completions", "http://GATEWAY:4000/other")
+    write(tmp_path / "default.yaml", *(interaction(number, url=url) for number, url in enumerate(urls)))
+    table = sessions(tmp_path, mode=mode)
+    table.open_default()
+    assert table.recorded_from() == "http://gateway:4000/api/v1"
 
 
 def test_no_hosts_is_none(tmp_path: Path) -> None:
@@ -753,16 +810,19 @@ def test_a_cassette_that_is_recorded_to_goes_from_one_table_to_the_next(tmp_path
     assert sorted(one.recorded for one in second.closed) == [1, 1]
 
 
-def test_hosts_of_cassettes_count_as_long_as_one_that_has_them_is_open(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["once", "new-episodes", "replay"])
+def test_hosts_of_cassettes_count_as_long_as_one_that_has_them_is_open_and_in_replay_for_ever(
+    tmp_path: Path, mode: str
+) -> None:
     for name in ("a", "b"):
         write(tmp_path / f"{name}.yaml", interaction(1, url="https://llm.example.org/v1/x"))
-    table = sessions(tmp_path, mode="replay")
+    table = sessions(tmp_path, mode=mode)
     for name in ("a", "b", "a"):
         table.open(name, table.plan(name))
     for name in ("a", "b"):
         assert table.is_recorded("llm.example.org")
         table.close(name)
-    assert not table.is_recorded("llm.example.org")
+    assert table.is_recorded("llm.example.org") is (mode == "replay")
 
 
 def test_a_note_is_said_once_however_often_its_cassette_is_opened(tmp_path: Path) -> None:

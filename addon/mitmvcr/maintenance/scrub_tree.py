@@ -1,6 +1,7 @@
 """Files and folders of cassettes, looked through for secrets or scrubbed in place, in parallel.
 
-A file is replaced whole or not at all, and keeps its mode; links lead to the file that is replaced.
+A file is replaced whole or not at all, and keeps its mode. A link that is named leads to the file that is
+replaced; one that is found in a folder does only if that file lies in the folder, too.
 """
 
 from __future__ import annotations

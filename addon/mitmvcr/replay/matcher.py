@@ -15,8 +15,10 @@ from functools import cache
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from mitmvcr.config import user_functions
+from mitmvcr.config.settings import IGNORED_FIELDS
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.http.go_rules import canonical_header, first_value
+from mitmvcr.http.hosts import canonical_url
 from mitmvcr.model import Request
 from mitmvcr.replay.ignore_paths import remove_paths, without_pairs, without_parts
 from mitmvcr.scrub import collapse
@@ -79,10 +81,10 @@ def _headers_of(fields: tuple[str, ...]) -> tuple[str, ...] | None:
 class Matcher:
     """A request's key, from the fields that count and what is left out of them.
 
-    `fields` are those of the option `vcr_match`; `ignore` has JSONPaths, which start with `$`, and
-    names of query, form and multipart fields. `llama_stack` takes `/v1/v1/` in a URL for `/v1/`
-    and passes over the `encoding_format` that openai-python adds to embeddings by itself: those
-    recordings hold what the SDK was called with.
+    `fields` are those of the option `vcr_match`; `ignore` has JSONPaths, which start with `$`, names of
+    query, form and multipart fields, and `-NAME` for those of IGNORED_FIELDS that count. `llama_stack` takes
+    `/v1/v1/` in a URL for `/v1/` and passes over the `encoding_format` that openai-python adds to embeddings
+    by itself: those recordings hold what the SDK was called with.
     """
 
     fields: tuple[str, ...]
@@ -167,6 +169,7 @@ class Matcher:
 
     def url_part(self, name: str, text: str) -> str:
         """What a URL says in a field: `url scheme host port path query`, in the form that is compared."""
+        text = canonical_url(text)
         url = _split(text)
         match name:
             case "url":
@@ -207,7 +210,11 @@ class Matcher:
         return b"bytes " + request.body
 
     def without_ignored_paths(self, value: object) -> object:
-        """The JSON value less what `ignore`'s JSONPaths find in it; changes the value it is given."""
+        """The JSON value less IGNORED_FIELDS and what `ignore` finds in it; changes the value it is given."""
+        if isinstance(value, dict):
+            for name in IGNORED_FIELDS:
+                if f"-{name}" not in self.ignore:
+                    value.pop(name, None)
         remove_paths(value, [path for path in self.ignore if path.startswith("$")])
         return value
 

@@ -19,6 +19,7 @@ from typing import Any
 from mitmvcr import __version__
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.misses.explain import Miss
+from mitmvcr.reports.traffic import Traffic
 from mitmvcr.store.atomic import write_file
 from mitmvcr.text import request_name
 
@@ -75,6 +76,8 @@ class Report:
     replayed: int = 0
     cut: int = 0
     too_large: int = 0
+    unanswered: int = 0
+    ignored: int = 0
     miss_count: int = 0
     misses: list[Miss] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -131,6 +134,8 @@ def document(report: Report) -> dict[str, object]:
         "replayed": report.replayed,
         "cut": report.cut,
         "too_large": report.too_large,
+        "unanswered": report.unanswered,
+        "ignored": report.ignored,
         "strict": report.strict,
         "failed": report.failed,
         "miss_count": report.miss_count,
@@ -156,7 +161,9 @@ def _miss(miss: Miss) -> dict[str, object]:
     }
 
 
-def as_json(reports: Sequence[Report], failures: Sequence[str], folder: Path) -> str:
+def as_json(
+    reports: Sequence[Report], failures: Sequence[str], folder: Path, traffic: Traffic | None = None
+) -> str:
     """The report of a run as JSON; `folder` is `vcr_dir`, told from the current folder if in it."""
     # As it is written, links not followed: cassettes' paths begin so too.
     inside = os.path.relpath(folder)
@@ -169,6 +176,7 @@ def as_json(reports: Sequence[Report], failures: Sequence[str], folder: Path) ->
         "failed": has_failed(reports, failures),
         "failures": list(failures),
         "cassettes": [document(report) for report in reports],
+        **({"hosts": traffic.document()} if traffic else {}),
     }
     # A half character is escaped in JSON's way, so that the file is UTF-8.
     text = json.dumps(run, indent=2, ensure_ascii=False) + "\n"

@@ -14,6 +14,7 @@ from mitmvcr.config.settings import Settings
 from mitmvcr.misses.explain import Miss
 from mitmvcr.reports.github import commands
 from mitmvcr.reports.run_report import MAX_LISTED, Report, as_json, has_failed, write
+from mitmvcr.reports.traffic import Traffic
 from mitmvcr.text import count, in_log, shortened, wants_colour
 
 _COLUMNS = 90  # what `mitmvcr: ` leaves of a hundred
@@ -43,15 +44,18 @@ WHOLE = Room(sys.maxsize, MAX_LISTED, MAX_LISTED, MAX_LISTED)
 """In a file, or a CI's log, nobody can ask for more."""
 
 
-def finish(reports: Sequence[Report], failures: Sequence[str], settings: Settings) -> bool:
+def finish(
+    reports: Sequence[Report], failures: Sequence[str], settings: Settings, traffic: Traffic | None = None
+) -> bool:
     """Say what came of the cassettes, write the reports that are wanted; True if a CI should fail.
 
-    What fails on the way is a failure of the run, and the rest is done.
+    `traffic` is what else came to the process, None where that isn't known. What fails on the way is a
+    failure of the run, and the rest is done.
     """
     failures = list(failures)
     for path in settings.report:
         try:
-            write(path, _content(path, reports, failures, settings.dir))
+            write(path, _content(path, reports, failures, settings.dir, traffic))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             failures.append(f"{path}: the report could not be written: {reason}")
@@ -62,7 +66,8 @@ def finish(reports: Sequence[Report], failures: Sequence[str], settings: Setting
     room = SCREEN if sys.stderr.isatty() else WHOLE
     red = wants_colour(sys.stderr)
     with contextlib.suppress(OSError):
-        for line in lines(reports, failures, room):
+        *what_failed, counts = lines(reports, failures, room)
+        for line in [*what_failed, *(map(in_log, traffic.lines()) if traffic else ()), counts]:
             bad = line.startswith(("failed", "miss"))
             print(
                 f"\033[31mmitmvcr: {line}\033[0m" if red and bad else f"mitmvcr: {line}",
@@ -72,9 +77,11 @@ def finish(reports: Sequence[Report], failures: Sequence[str], settings: Setting
     return has_failed(reports, failures)
 
 
-def _content(path: Path, reports: Sequence[Report], failures: Sequence[str], folder: Path) -> str:
+def _content(
+    path: Path, reports: Sequence[Report], failures: Sequence[str], folder: Path, traffic: Traffic | None
+) -> str:
     if path.suffix.lower() != ".xml":
-        return as_json(reports, failures, folder)
+        return as_json(reports, failures, folder, traffic)
     from mitmvcr.reports.junit import as_xml  # noqa: PLC0415 - only those who want XML need it
 
     return as_xml(reports, failures)
@@ -172,6 +179,10 @@ def _counts(reports: Sequence[Report], failures: Sequence[str], room: Room) -> s
         counts.append(f"{cut} broken off (not recorded)")
     if too_large := sum(report.too_large for report in reports):
         counts.append(f"{too_large} too large (not recorded)")
+    if unanswered := sum(report.unanswered for report in reports):
+        counts.append(f"{unanswered} not answered by upstream")
+    if ignored := sum(report.ignored for report in reports):
+        counts.append(f"{ignored} ignored")
     if failures:
         more = " or more" if len(failures) >= MAX_LISTED else ""
         counts.append(count(len(failures), "failure", f"failures{more}"))

@@ -33,7 +33,8 @@ class Ledger:
                 redacted_places=report.redacted_places.copy(),
             )
             return before
-        for count in ("recorded", "replayed", "cut", "too_large", "miss_count", "matched_by_redaction"):
+        counts = ("recorded", "replayed", "cut", "too_large", "unanswered", "ignored", "miss_count")
+        for count in (*counts, "matched_by_redaction"):
             setattr(before, count, getattr(before, count) + getattr(report, count))
         before.add_redacted(report.redacted_places)
         before.misses += report.misses[: MAX_LISTED - len(before.misses)]

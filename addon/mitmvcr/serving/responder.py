@@ -7,19 +7,19 @@ bytes of answers, all within bounds.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
 from mitmvcr.config.settings import Mode
 from mitmvcr.control import api as control_api
 from mitmvcr.errors import SettingsError
+from mitmvcr.http.hosts import host_header
 from mitmvcr.misses.explain import Miss
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving import request_parser
 from mitmvcr.serving.bounded import Bounded
-from mitmvcr.serving.outcomes import Outcomes, body_too_large, whole_request
+from mitmvcr.serving.outcomes import Outcomes, body_too_large, may_be_page, whole_request
 from mitmvcr.serving.request_head import (
     DEFAULT,
     CassetteChoice,
@@ -28,7 +28,7 @@ from mitmvcr.serving.request_head import (
     control_path,
     proxy_user,
 )
-from mitmvcr.serving.request_parser import DEFAULT_PORTS, ParsedHead, Shape
+from mitmvcr.serving.request_parser import ParsedHead, Shape
 from mitmvcr.serving.response_bytes import assembled
 from mitmvcr.sessions.open_cassette import Lookup, OpenCassette, Play
 
@@ -51,7 +51,8 @@ twice their file."""
 class Route:
     """What a connection says of its requests.
 
-    `host` is whom they are for, empty where each says so itself. `tunnel` is the choice of its CONNECT.
+    `host` is whom they are for, empty where each says so itself. `tunnel` is the choice of its CONNECT,
+    `server_name` what TLS in it calls the host.
     `authority` is the first Host of a connection to a reverse listener: a browser has one connection for one
     name, so a page can't take another later. `heads` are those that came before.
     """
@@ -63,6 +64,7 @@ class Route:
     rewrites_host: bool = False
     authority: str | None = None
     tunnel: CassetteChoice = DEFAULT
+    server_name: str = ""
     heads: Bounded[Shape, RoutedHead] = field(
         default_factory=lambda: Bounded(_HEADS), compare=False, repr=False
     )
@@ -78,6 +80,7 @@ class RoutedHead:
 
     `head` is without what named the cassette. `control` is the path that it asks of the control API.
     `line` is for the log. `is_plain`: nothing is sent but an answer, and another request may follow.
+    `may_be_page`: whether a page of another site may have sent it.
     `digest` tells it from all others, `variant` is all that an answer's bytes depend on but the recording.
     """
 
@@ -87,6 +90,7 @@ class RoutedHead:
     control: str | None
     line: str
     is_plain: bool
+    may_be_page: bool
     digest: bytes
     variant: tuple[object, ...]
 
@@ -157,7 +161,7 @@ class Responder:
         shape, length = request_parser.shape_of(raw)
         routed = route.heads.get(shape)
         if routed is None:
-            routed = _routed(route, request_parser.parse(raw), shape, self.outcomes.line)
+            routed = self._routed(route, request_parser.parse(raw), shape)
             if len(raw) <= _HEAD:
                 route.heads.add(shape, routed, _OBJECTS + _COPIES * len(raw))
         return routed, routed.parsed.length if length is None else length
@@ -177,9 +181,7 @@ class Responder:
         except SettingsError:
             return False
         head = routed.head
-        return mode is Mode.REPLAY and (
-            head.is_reverse or (bool(head.host) and self.outcomes.is_served_host(head.host))
-        )
+        return mode is Mode.REPLAY and (head.is_reverse or self.outcomes.is_ours(head, routed.choice))
 
     def limit(self, routed: RoutedHead) -> int:
         """Bytes of a request's body that are looked at."""
@@ -191,6 +193,8 @@ class Responder:
         if routed.control is not None:
             body += b" " * (size - len(body) and 1)  # one that is too large stays so
             return 0.0, assembled(outcomes.control(head, routed.control, body), head)
+        if routed.may_be_page and (refusal := outcomes.head_refusal(head)):
+            return 0.0, assembled(refusal, head)
         ready = outcomes.decide(
             routed.line,
             outcomes.open(routed.choice),
@@ -203,18 +207,22 @@ class Responder:
 
     def _look_up(
         self, cassette: OpenCassette, routed: RoutedHead, body: bytes, size: int
-    ) -> _ReadyAnswer | Miss:
+    ) -> _ReadyAnswer | ServedResponse | Miss:
         """What the cassette answers; raises TooLargeError."""
         head, session, limit = routed.head, routed.choice.session, self.outcomes.max_body()
         if size > limit:
+            if isinstance(answer := self.outcomes.ignored(head, cassette), ServedResponse):
+                return answer
             raise body_too_large("request", limit, size)
         cache = self._caches.get(cassette)
         if cache is None:
             cache = self._caches[cassette] = _CassetteCache(cassette)
-            self.outcomes.show_notes()
+            self.outcomes.show_notes(cassette)
         digest = hashlib.blake2b(body, key=routed.digest, digest_size=16).digest()
         lookup = cache.lookups.get(digest)
         if lookup is None:
+            if isinstance(answer := self.outcomes.ignored(head, cassette), ServedResponse):
+                return answer
             cassette.is_used = True
             lookup = cassette.lookup(whole_request(head, body, limit))
             cache.add_lookup(digest, lookup)
@@ -231,33 +239,34 @@ class Responder:
         """The answer when something in here is broken."""
         return assembled(self.outcomes.failed(self.outcomes.line(head), error), head)
 
-
-def _routed(
-    route: Route, parsed: ParsedHead, shape: Shape, line_of: Callable[[RequestHead], str]
-) -> RoutedHead:
-    head = replace(
-        parsed.head,
-        scheme=route.scheme or parsed.head.scheme,
-        host=route.host or parsed.head.host,
-        port=route.port or parsed.head.port,
-        is_reverse=route.is_reverse,
-        authority=route.authority,
-    )
-    if route.authority is None:
-        head = replace(head, authority=head.header("Host") or ("" if route.is_reverse else head.host))
-    if route.rewrites_host:  # as mitmproxy does in reverse mode
-        is_default = head.port == DEFAULT_PORTS.get(head.scheme)
-        upstream = head.host if is_default else f"{head.host}:{head.port}"
-        head = replace(head, fields=(*head.fields_without("host"), ("Host", upstream)))
-    is_tunnel = head.method == "CONNECT"
-    if is_tunnel:
-        choice = proxy_user(head) or DEFAULT
-    else:
-        head, choice = choose(head, route.tunnel)
-    keeps_alive = (head.header("Connection") or "").lower() == "keep-alive"
-    leads_to = (head.authority, head.prefix) if route.is_reverse else ()
-    variant = (head.method == "HEAD", head.http_version, keeps_alive, *leads_to)
-    identity = repr((shape, route)).encode("utf-8", "surrogateescape")
-    digest = hashlib.blake2b(identity, digest_size=16).digest()
-    is_plain = not (is_tunnel or parsed.close or parsed.expects)
-    return RoutedHead(parsed, head, choice, control_path(head), line_of(head), is_plain, digest, variant)
+    def _routed(self, route: Route, parsed: ParsedHead, shape: Shape) -> RoutedHead:
+        head = replace(
+            parsed.head,
+            scheme=route.scheme or parsed.head.scheme,
+            host=route.host or parsed.head.host,
+            port=route.port or parsed.head.port,
+            is_reverse=route.is_reverse,
+            authority=route.authority,
+            server_name=route.server_name,
+        )
+        if route.authority is None:
+            head = replace(head, authority=head.header("Host") or ("" if route.is_reverse else head.host))
+        if route.rewrites_host:  # as mitmproxy does in reverse mode
+            upstream = host_header(head.scheme, head.host, head.port)
+            head = replace(head, fields=(*head.fields_without("host"), ("Host", upstream)))
+        is_tunnel = head.method == "CONNECT"
+        if is_tunnel:
+            choice = proxy_user(head) or DEFAULT
+        else:
+            head, choice = choose(head, route.tunnel)
+        head = self.outcomes.identified(head, choice)
+        keeps_alive = (head.header("Connection") or "").lower() == "keep-alive"
+        leads_to = (head.authority, head.prefix) if route.is_reverse else ()
+        variant = (head.method == "HEAD", head.http_version, keeps_alive, *leads_to)
+        identity = repr((shape, route)).encode("utf-8", "surrogateescape")
+        digest = hashlib.blake2b(identity, digest_size=16).digest()
+        is_plain = not (is_tunnel or parsed.close or parsed.expects)
+        line = self.outcomes.line(head)
+        return RoutedHead(
+            parsed, head, choice, control_path(head), line, is_plain, may_be_page(head), digest, variant
+        )

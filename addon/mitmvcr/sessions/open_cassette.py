@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from urllib.parse import urlsplit
 
 from mitmvcr.config.settings import CassetteSettings, Mode, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError
@@ -25,7 +27,7 @@ from mitmvcr.replay.replacements import Replacements
 from mitmvcr.reports.run_report import MAX_LISTED, Report, Unused
 from mitmvcr.scrub import Evidence, Memory, Scrubber
 from mitmvcr.store import cassette as disk
-from mitmvcr.store.cache import CachedCassette, CassetteCache
+from mitmvcr.store.cache import CachedCassette, CassetteCache, url_notes
 from mitmvcr.store.locate import Location
 from mitmvcr.store.lock import Lock
 from mitmvcr.store.watch import FileWatch
@@ -54,6 +56,8 @@ class Forward:
 
     record: bool
 
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 Verdict = Play | Miss | Forward
 
@@ -121,7 +125,8 @@ class OpenCassette:
         if self.file:
             if self.file.torn and not self.records:
                 self._set_torn_aside()
-            self.notes += [f"{location.path}: {note}" for note in self.file.cassette.notes]
+            cassette = self.file.cassette
+            self.notes += [f"{location.path}: {note}" for note in (*cassette.notes, *url_notes(cassette))]
 
     def _read(self, cache: CassetteCache) -> None:
         path = self.location.path
@@ -295,13 +300,43 @@ class OpenCassette:
         except MitmvcrError as error:
             self.report.fail(error)
             raise
+        finally:
+            if self._recorder is not None and self._recorder.writer.notes:
+                self.notes += self._recorder.writer.notes
+                self._recorder.writer.notes.clear()
         self.report.recorded += 1
         self.report.add_redacted(redacted)
 
     def unused(self) -> list[int]:
         """The numbers of recorded interactions that no session asked for."""
         played: set[int] = set().union(*(player.played for player in self._players.values()))
-        return [number for number in range(len(self.interactions)) if number not in played]
+        return [
+            number
+            for number in range(len(self.interactions))
+            if number not in played and number not in self._ignored
+        ]
+
+    @cached_property
+    def _ignored(self) -> frozenset[int]:
+        """The numbers of recordings that `vcr_ignore_requests` has: older ones, or another recorder's."""
+        if self.file is None:
+            return frozenset()
+        cassette = self.file.cassette
+        if not any(
+            self._is_ignored(method, url) for url in cassette.urls for method in ("GET", "POST", "PATCH")
+        ):
+            return frozenset()
+        requests = map(cassette.request, range(len(self.interactions)))
+        return frozenset(
+            number for number, request in enumerate(requests) if self._is_ignored(request.method, request.url)
+        )
+
+    def _is_ignored(self, method: str, url: str) -> bool:
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
+        return bool(self._settings.ignored_code(method, parts.hostname or "", parts.path))
 
     def current(self) -> Report:
         """The report as it stands now."""

@@ -6,16 +6,15 @@ Plain calls, no event loop and no lock: one thread serves requests.
 from __future__ import annotations
 
 import contextlib
-import fnmatch
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from mitmvcr.config import user_functions
-from mitmvcr.config.settings import CassetteSettings, Mode, Settings
+from mitmvcr.config.settings import PRESET_HOSTS, CassetteSettings, Mode, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError, SettingsError
+from mitmvcr.http.hosts import HostGlobs, canonical_host, origin_of
 from mitmvcr.reports.run_report import MAX_LISTED, Report
 from mitmvcr.reports.totals import Ledger
 from mitmvcr.scrub import Scrubber
@@ -24,11 +23,14 @@ from mitmvcr.store import cassette as disk
 from mitmvcr.store.cache import CassetteCache
 from mitmvcr.store.locate import Location, locate
 from mitmvcr.store.lock import check_folder
+from mitmvcr.store.recorded_hosts import RecordedHosts
+from mitmvcr.store.recorded_url import only_base_url
 from mitmvcr.store.watch import FileChange
 
 DEFAULT_NAME = "default"
 
-_BASE_URL = re.compile(r"(https?://[^/?#]+)(?:(?:/[^/?#]+)*?/v\d+(?=[/?#]|$))?")
+_MOST_HOSTS = 4096
+"""Hosts of which it is remembered whether they are recorded."""
 
 
 class Sessions:
@@ -46,7 +48,12 @@ class Sessions:
         self._replayed_hosts: Counter[str] = Counter()
         self._noted: set[str] = set()
         self._check_tables()
-        self._hosts = re.compile("|".join(fnmatch.translate(glob) for glob in settings.hosts) or r"(?!)")
+        replays = settings.mode is Mode.REPLAY
+        self._globs = HostGlobs((*settings.hosts, *PRESET_HOSTS) if replays else settings.hosts)
+        self._closed_hosts: set[str] = set()
+        self._added_hosts: set[str] = set()
+        self._is_recorded: dict[str, bool] = {}
+        self._on_disk = RecordedHosts(settings.dir) if replays else None
 
     def __iter__(self) -> Iterator[OpenCassette]:
         return iter(self._open.values())
@@ -138,6 +145,9 @@ class Sessions:
         before.close_all()
         self._ledger.take(before._ledger)
         self.failures += before.failures
+        self._closed_hosts |= before._closed_hosts
+        self._added_hosts |= before._added_hosts
+        self._is_recorded.clear()
 
     def plan(self, name: str) -> CassetteSettings:
         """How the cassette of this name is used if nobody says anything else."""
@@ -203,6 +213,7 @@ class Sessions:
         self._noted.update(opened.notes)
         if opened.replays:
             self._replayed_hosts.update(opened.hosts)
+            self._is_recorded.clear()
         return opened
 
     def _refuse_second_name(self, name: str, location: Location) -> None:
@@ -216,6 +227,9 @@ class Sessions:
         del self._names[opened.location.path]
         if opened.replays:
             self._replayed_hosts -= Counter(opened.hosts)
+            self._is_recorded.clear()
+            if self.settings.mode is Mode.REPLAY:
+                self._closed_hosts |= opened.hosts
         try:
             opened.close()
         except MitmvcrError as error:
@@ -239,13 +253,18 @@ class Sessions:
         return self._open.get(name)
 
     def recorded_from(self) -> str:
-        """The base URL that the default cassette was recorded from; empty unless that is one host."""
-        opened = self.find(self.default or "")
-        urls = opened.file.cassette.urls if opened and opened.file else ()
-        found = [match for url in urls if (match := _BASE_URL.match(url))]
-        if len({match[1].lower() for match in found}) != 1:
+        """The base URL that the default cassette was recorded from; empty unless that is one host.
+
+        Its file says so in any mode, also where it is recorded anew.
+        """
+        if self.default is None:
             return ""
-        return max((match[0] for match in found), key=len)
+        opened = self.find(self.default)
+        with contextlib.suppress(CassetteError):  # one that can't be read is recorded anew
+            location = opened.location if opened else locate(self.settings.dir, self.default)
+            if location.exists:
+                return only_base_url(self.cache.read(location.path).file.cassette.urls)
+        return ""
 
     def only_replays(self) -> bool:
         """Whether requests that name no cassette are answered from one, and none goes upstream."""
@@ -282,11 +301,32 @@ class Sessions:
                     self.open(name, replace(plan, mode=Mode.REPLAY))
 
     def is_recorded(self, host: str) -> bool:
-        """Whether a host's traffic is ours: one of `vcr_hosts`, or one that a replayed cassette has."""
-        host = host.lower()
-        if self._hosts.match(host):
-            return True
-        return host in self._replayed_hosts
+        """Whether a host's traffic is ours: one of `vcr_hosts`, or one that a replayed cassette has.
+
+        In a process that replays also one of a provider's hosts, and one that a closed cassette has.
+        """
+        answer = self._is_recorded.get(host)
+        if answer is None:
+            name = canonical_host(host)
+            known = (self._replayed_hosts, self._closed_hosts, self._added_hosts)
+            answer = self._globs.has(name) or any(name in hosts for hosts in known)
+            if len(self._is_recorded) >= _MOST_HOSTS:
+                self._is_recorded.clear()
+            self._is_recorded[host] = answer
+        return answer
+
+    def add_host(self, base_url: str) -> None:
+        """Take the host of a base URL for one of `vcr_hosts`."""
+        if origin := origin_of(base_url):
+            self._added_hosts.add(origin.host)
+            self._is_recorded.clear()
+
+    def may_be_named(self, host: str) -> bool:
+        """Whether a file that nobody has opened has the host, so that a request to it may name that cassette.
+
+        False in a process that doesn't only replay. It reads files, and may be called in any thread.
+        """
+        return self._on_disk is not None and self._on_disk.has(canonical_host(host))
 
     def fail(self, error: MitmvcrError | str) -> None:
         """Remember what went wrong, the first MAX_LISTED times: the process exits non-zero for it."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from mitmvcr import formats
+from mitmvcr.http.hosts import origin_of
 from mitmvcr.model import Cassette, Interaction
 from mitmvcr.replay.index import Index
 from mitmvcr.replay.matcher import Matcher
@@ -35,9 +35,9 @@ Stamp = tuple[tuple[int, int, int], ...]
 class CachedCassette:
     """A cassette that was read, and what was found out about it; `size` is its files' in bytes.
 
-    `hosts` are the requests'. `memory` is what the scrubber knows from the file alone, `overview` is of those
-    interactions whose keys were made. An index comes
-    with what the scrubber knows when recorded requests were scrubbed: it decides how later ones are.
+    `hosts` are the requests', in their canonical spelling. `memory` is what the scrubber knows from the file
+    alone, `overview` is of those interactions whose keys were made. An index comes with what the scrubber
+    knows when recorded requests were scrubbed: it decides how later ones are.
     `digest` is of the file's bytes, empty where those are kept themselves, and `read_at` in nanoseconds
     since the epoch.
     """
@@ -54,7 +54,7 @@ class CachedCassette:
     _indexes: dict[Matcher, tuple[Index, Memory]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.hosts = frozenset(map(_host, self.file.cassette.urls))
+        self.hosts = hosts_of(self.file.cassette)
         self.memory = Memory.resume(self.file.cassette)
 
     @classmethod
@@ -117,11 +117,23 @@ class CachedCassette:
         return _digest(data) == self.digest if self.digest else source is not None and source.data == data
 
 
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
+def hosts_of(cassette: Cassette) -> frozenset[str]:
+    """The hosts of a cassette's requests, in their canonical spelling."""
+    origins = {origin_of(url) for url in cassette.urls}
+    return frozenset(origin.host for origin in origins if origin is not None)
+
+
+def url_notes(cassette: Cassette) -> Iterator[str]:
+    """A line for the first request whose URL no server has, edited or redacted by others perhaps."""
+    odd = {url for url in cassette.urls if "://" in url and origin_of(url) is None}
+    if odd:
+        numbers = range(len(cassette.interactions))
+        first = next(number for number in numbers if cassette.request(number).url in odd)
+        more = f" (and {len(odd) - 1} URLs more)" if len(odd) > 1 else ""
+        yield (
+            f"interaction {cassette.interactions[first].id} has the URL {cassette.request(first).url!r}, "
+            f"which no server has{more}: mend it, or record it anew"
+        )
 
 
 class CassetteCache:
