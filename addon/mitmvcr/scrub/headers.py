@@ -9,7 +9,7 @@ from enum import Enum
 from functools import cache
 from itertools import pairwise
 
-from mitmvcr.scrub.credential_names import SCHEME, credential_name
+from mitmvcr.scrub.credential_names import SCHEME, Strength, credential_name
 from mitmvcr.scrub.detect.randomness import looks_random
 from mitmvcr.scrub.placeholders import MARK, is_fact, is_placeholder, is_redacted
 from mitmvcr.scrub.policy import PolicyError
@@ -52,7 +52,7 @@ def named_kind(name: str) -> str | None:
     kind = names.kinds.get(name)
     if kind is None and not names.harmless.fullmatch(name):
         credential = credential_name(name)
-        if credential is not None:
+        if credential is not None and credential.strength in (Strength.EXACT, Strength.ENDING):
             return credential.kind
         return "token" if _CARRIER.search(name) else None
     return kind
