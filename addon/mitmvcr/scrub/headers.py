@@ -131,11 +131,10 @@ def credentials(name: str, value: str) -> Iterator[str]:
         if plain and b":" in plain:
             yield from (part.decode("utf-8", "surrogateescape") for part in plain.split(b":", 1))
     for part in _PARTS.split(value):
-        if part != secret and looks_random(part.encode("utf-8", "surrogateescape")):
-            yield part
-            *_, last = part.rpartition(".")
-            if last != part and looks_random(last.encode("utf-8", "surrogateescape")):
-                yield last
+        # An id in a path, as in SigV4's scope; a key behind a protocol's name, as WebSockets have it.
+        for piece in dict.fromkeys((part, *part.split("/"), part.rpartition(".")[2])):
+            if piece != secret and looks_random(piece.encode("utf-8", "surrogateescape")):
+                yield piece
 
 
 def holds_url(name: str) -> bool:
