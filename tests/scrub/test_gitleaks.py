@@ -18,10 +18,11 @@ from tests.go.build import build, needs_go
 from tests.scrub.planting import exchange, memory, scrubber, sse
 
 # Patterns so loose that what they generate is nobody's secret: a command line with any text in it, a
-# manifest, JSON inside of Base64 with backslashes; and Java, PHP and XML that is told by its file's name.
+# manifest, JSON inside of Base64 and JWTs with backslashes; and Java, PHP and XML that a file's name tells.
 NONSENSE = {
     "curl-auth-header",
     "curl-auth-user",
+    "jwt",
     "jwt-base64",
     "kubernetes-secret-yaml",
     "nuget-config-password",

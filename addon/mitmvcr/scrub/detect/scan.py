@@ -8,12 +8,13 @@ so the cost is linear.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
-from mitmvcr.scrub.detect.tokens import BASE64, BLOB, BREAK, SHORTEST, Span, blobs, token_runs
+from mitmvcr.scrub.detect.tokens import BASE64, BLOB, SHORTEST, Span, blobs, token_runs
 from mitmvcr.scrub.placeholders import MARK, is_dummy
 from mitmvcr.scrub.rules.detection import Detection, entropy
+from mitmvcr.scrub.rules.literals import Literals
 from mitmvcr.scrub.rules.names import is_no_word, named_kinds
 from mitmvcr.scrub.rules.phrases import Guarded, decode_base64, finders
 from mitmvcr.scrub.rules.shapes import Rule, shape_rules
@@ -32,59 +33,6 @@ _CACHE_SIZE = 16384
 _LITERAL, _NAMED, _ENCODED, _ASSIGNED = 1, 2, 4, 8
 
 
-def _trie(words: Iterable[str]) -> bytes:
-    """A regular expression of the words that shares their beginnings: each byte is tried once."""
-    tree: dict[str, dict] = {}  # type: ignore[type-arg]
-    for word in words:
-        node = tree
-        for letter in word:
-            node = node.setdefault(letter, {})
-        node[""] = {}
-
-    def render(node: dict[str, dict]) -> str:  # type: ignore[type-arg]
-        if "" in node:
-            return ""
-        branches = [re.escape(letter) + render(below) for letter, below in sorted(node.items())]
-        return branches[0] if len(branches) == 1 else "(?:" + "|".join(branches) + ")"
-
-    return render(tree).encode()
-
-
-class _Literals:
-    """The literals of some rules in one pattern, and the rules that each place of it may stand for."""
-
-    def __init__(self, rules: Sequence[Rule], *, shortest: int = 1) -> None:
-        bounded: set[str] = set()
-        free: set[str] = set()
-        texts: dict[str, list[Rule]] = {}
-        for rule in rules:
-            for text in rule.literals:
-                if len(text) >= shortest:
-                    texts.setdefault(text, []).append(rule)
-                    (bounded if rule.bounded and not rule.back and shortest == 1 else free).add(text)
-        parts = [_trie(free)] if free else []
-        if bounded:
-            parts.append(rb"(?:(?<![A-Za-z0-9_])|(?<=\\[nrtbf]))" + _trie(bounded))
-        self.pattern = re.compile(b"|".join(parts))
-        by_letter: dict[int, list[tuple[bytes, Rule]]] = {}
-        for text, fitting in texts.items():
-            by_letter.setdefault(ord(text[0]), []).extend((text.encode(), rule) for rule in fitting)
-        # The trie stops at the shortest of literals that begin alike; all that fit are tried there.
-        stops = {
-            next(text[:size] for size in range(1, len(text) + 1) if text[:size] in words).encode()
-            for words in (bounded, free)
-            for text in words
-        }
-        self.rules = {
-            stop: [
-                (text, rule)
-                for text, rule in by_letter[stop[0]]
-                if text.startswith(stop) or stop.startswith(text)
-            ]
-            for stop in stops
-        }
-
-
 class Scanner:
     """Rules, all of `shapes` by default, and finders, compiled.
 
@@ -97,13 +45,13 @@ class Scanner:
         self._rules = shape_rules() if rules is None else rules
         self._finders = finders() if phrase_finders is None else tuple(phrase_finders)
         self._words = [words[0] if words else b"" for words, _ in self._finders]
-        self._literals = _Literals(self._rules)
+        self._literals = Literals(self._rules)
         # By hash, so that no secret is kept.
         self._states: dict[int, int] = {}
 
     @cached_property
-    def _telling_literals(self) -> _Literals:
-        return _Literals(self._rules, shortest=_TELLING)
+    def _telling_literals(self) -> Literals:
+        return Literals(self._rules, shortest=_TELLING)
 
     @cached_property
     def _telling_words(self) -> list[bytes]:
@@ -185,7 +133,8 @@ class Scanner:
     def _state(self, run: bytes) -> int:
         if _ID.fullmatch(run):
             return 0
-        state = _LITERAL if self._literals.pattern.search(run) else 0
+        rules = self._literals.rules_in(run, 0, len(run))
+        state = _LITERAL if any(rule.pattern.search(run) for rule in rules) else 0
         if is_no_word(run):
             state |= _NAMED if _VALUE.match(run) else 0
             if _ASSIGNMENT.search(run):
@@ -195,15 +144,12 @@ class Scanner:
         return state
 
     def _find_literals(
-        self, literals: _Literals, data: bytes, start: int, end: int, hits: list[Detection]
+        self, literals: Literals, data: bytes, start: int, end: int, hits: list[Detection]
     ) -> None:
-        for found in literals.pattern.finditer(data, start, end):
-            at = found.start()
-            for text, rule in literals.rules[found.group()]:
-                if data.startswith(text, at):
-                    hit = _match(rule, data, at)
-                    if hit and not (len(text) < _TELLING and _in_blob(data, hit)):
-                        hits.append(hit)
+        for rule, size in literals.rules_in(data, start, end).items():
+            hits += [
+                hit for hit in rule.find(data, start, end) if size >= _TELLING or not _in_blob(data, hit)
+            ]
 
     def _find_encoded(self, data: bytes, start: int, end: int, hits: list[Detection]) -> None:
         """Base64 or hexadecimal of a text that has secrets, as gitleaks decodes them."""
@@ -224,9 +170,6 @@ _SHORTEST_ENCODED = 24
 # What may be Base64 or hexadecimal of a text with a secret.
 _CODED = re.compile(rb"[A-Za-z0-9+/_-]{24,}+={0,2}")
 _NAMED_BEFORE = frozenset(b"\"'`=>: \\,|\n\t")
-# A letter or digit of an escape, so that a word may begin behind it: `\n`, `\u0022`, `%3D`, `\x22`.
-_ESCAPE_BEFORE = re.compile(rb"(?:\\[nrtbf]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2})\Z")
-_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 
 
 def _is_coded_text(text: bytes) -> bool:
@@ -246,29 +189,6 @@ def _from_hex(text: bytes) -> bytes | None:
         return bytes.fromhex(text.decode("ascii"))
     except ValueError:
         return None
-
-
-def at_boundary(data: bytes, at: int) -> bool:
-    """Whether no word goes on here: nothing, punctuation or an escape sequence stands in front."""
-    return at == 0 or data[at - 1] not in _WORD or _ESCAPE_BEFORE.search(data, max(0, at - 6), at) is not None
-
-
-def _match(rule: Rule, data: bytes, at: int) -> Detection | None:
-    pattern = rule.pattern
-    if rule.back:
-        front = max(0, at - rule.back)
-        found = pattern.search(data, max(front, data.rfind(BREAK, front, at)), at + 1024)
-    else:
-        found = pattern.match(data, at)
-    if not found or (rule.bounded and not at_boundary(data, found.start())):
-        return None
-    start, end = found.span(1) if pattern.groups else found.span()
-    value = data[start:end]
-    if rule.entropy and entropy(value) < rule.entropy:
-        return None
-    if (rule.accept and not rule.accept(value)) or is_dummy(value):
-        return None
-    return Detection(start, end, rule.name, rule.kind, value)
 
 
 # How all shapes of values begin that a name tells; URLs and names of headers don't.
