@@ -134,7 +134,9 @@ class Scanner:
         if _ID.fullmatch(run):
             return 0
         rules = self._literals.rules_in(run, 0, len(run))
-        state = _LITERAL if any(rule.pattern.search(run) for rule in rules) else 0
+        # The shapes are tried here where what comes of it is kept, so that the run is not read again.
+        tells = len(run) > _CACHED or any(rule.pattern.search(run) for rule in rules)
+        state = _LITERAL if rules and tells else 0
         if is_no_word(run):
             state |= _NAMED if _VALUE.match(run) else 0
             if _ASSIGNMENT.search(run):
