@@ -18,10 +18,12 @@ from tests.go.build import build, needs_go
 from tests.scrub.planting import exchange, memory, scrubber, sse
 
 # Patterns so loose that what they generate is nobody's secret: a command line with any text in it, a
-# manifest, JSON inside of Base64 and JWTs with backslashes; and Java, PHP and XML that a file's name tells.
+# manifest, JSON inside of Base64 and JWTs with backslashes; Java, PHP and XML that a file's name tells; and
+# values of ten characters, or words, behind any name that ends in `key`: a conversation is full of those.
 NONSENSE = {
     "curl-auth-header",
     "curl-auth-user",
+    "generic-api-key",
     "jwt",
     "jwt-base64",
     "kubernetes-secret-yaml",

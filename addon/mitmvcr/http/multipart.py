@@ -27,24 +27,25 @@ class BodyPart:
     @property
     def headers(self) -> bytes:
         """The header lines, without what surrounds them."""
-        return self._split()[0].strip()
+        return self.split()[0].strip()
 
     @property
     def content(self) -> bytes | None:
         """What the part has behind its headers' blank line, None if it has no such line."""
-        _, blank, content = self._split()
+        _, blank, content = self.split()
         return content.removesuffix(b"\n").removesuffix(b"\r") if blank else None
 
     @property
     def name(self) -> str | None:
         """The name of a form's field (RFC 7578, 4.2), None if it is none."""
-        disposition = _DISPOSITION.search(self._split()[0].decode("utf-8", "surrogateescape"))
+        disposition = _DISPOSITION.search(self.split()[0].decode("utf-8", "surrogateescape"))
         for name, quoted, bare in _PARAMETER.findall(disposition[1] if disposition else ""):
             if name.lower() == "name":
                 return re.sub(r"\\(.)", r"\1", quoted) or str(bare)
         return None
 
-    def _split(self) -> tuple[bytes, bytes, bytes]:
+    def split(self) -> tuple[bytes, bytes, bytes]:
+        """The header lines, the line ends in front of the content, and that with the line end behind it."""
         return self.raw.partition(b"\r\n\r\n" if b"\r\n\r\n" in self.raw else b"\n\n")
 
 

@@ -6,16 +6,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mitmvcr.http.content_coding import actual_coding, stated_coding
+from mitmvcr.http.content_coding import actual_coding, is_text, stated_coding
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Values
 from mitmvcr.scrub.detect.archives import PackedError, members, unpacked
-from mitmvcr.scrub.detect.readings import unfolded
+from mitmvcr.scrub.detect.escapes import unfolded
 from mitmvcr.scrub.detect.scan import Scanner
-from mitmvcr.scrub.detect.search import find_secrets, is_clear
+from mitmvcr.scrub.detect.search import find_secrets, is_clear, may_have_secrets
 from mitmvcr.scrub.detect.seen_values import Watch
 from mitmvcr.scrub.headers import HeaderList, secret_spans
 from mitmvcr.scrub.placeholders import is_fact
+from mitmvcr.scrub.rules.detection import Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,12 @@ def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watc
     """What `data`, the emitted text of a scrubbed interaction, and its bodies still have."""
     findings: dict[tuple[str, str], GateFinding] = {}
     text = unfolded(_BINARY.sub(b"", data) if b"!!binary" in data else data)
-    for secret in find_secrets(text, scanner, watch):
+    found = (
+        find_secrets(text, scanner, watch, with_names=False) if may_have_secrets(text, scanner, watch) else ()
+    )
+    for secret in found:
+        if secret.evidence is not Evidence.SEEN and _is_protected(text, secret.spans[0]):
+            continue
         start, end = secret.spans[0]
         field = _field_of(text[start:end], interaction)
         line = text.count(b"\n", 0, start) + 1
@@ -62,17 +68,15 @@ def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watc
         rule = f"tracked-{kind}"
         if not any(found_rule == rule for found_rule, _ in findings):
             findings[rule, field] = GateFinding(rule, field, "quoted or folded", mask(value))
-    for finding in _body_findings(text, interaction, scanner, watch):
+    for finding in _body_findings(interaction, scanner, watch):
         findings.setdefault((finding.rule, finding.field), finding)
     return list(findings.values())
 
 
-def _body_findings(
-    text: bytes, interaction: Interaction, scanner: Scanner, watch: Watch
-) -> Iterator[GateFinding]:
-    """What the emitted text alone doesn't show: split by events, in binary or compressed bodies.
+def _body_findings(interaction: Interaction, scanner: Scanner, watch: Watch) -> Iterator[GateFinding]:
+    """What the emitted text doesn't show: in compressed bodies, in archives, in what can't be looked into.
 
-    A body in which `find_secrets` has just found nothing, with all that is tracked now, is not asked again.
+    What a body that is text has left the scrubber says, which reads it as it does before it changes it.
     """
     for side, message in (("request", interaction.request), ("response", interaction.response)):
         field = f"{side}.body"
@@ -81,11 +85,11 @@ def _body_findings(
         try:
             if coding:
                 body = unpacked(body, coding)
-            if not is_clear(body, scanner, watch):
-                only_split = not coding and _is_shown(body, text)
-                for secret in find_secrets(body, scanner, watch, only_split=only_split):
-                    split = f", split over {len(secret.spans)} events" if len(secret.spans) > 1 else ""
-                    place = f"byte {secret.spans[0][0]} of the body{split}"
+                for secret in find_secrets(body, scanner, watch):
+                    yield GateFinding(secret.rule, field, f"{coding}, decompressed", mask(secret.value))
+            elif not is_clear(body, scanner, watch) and not is_text(body):
+                for secret in find_secrets(body, scanner, watch):
+                    place = f"byte {secret.spans[0][0]} of the body"
                     yield GateFinding(secret.rule, field, place, mask(secret.value))
             for member in members(body):
                 for secret in find_secrets(member, scanner, watch):
@@ -94,29 +98,17 @@ def _body_findings(
             yield GateFinding("unreadable-body", field, "the whole", str(error))
 
 
-def _is_shown(body: bytes, text: bytes) -> bool:
-    """Whether the text has the body as it is but for indentation, so that who read the one read both."""
-    first, newline, rest = body.partition(b"\n")
-    if not newline:
-        return _stands(body, text) or (b"'" in body and _stands(body.replace(b"'", b"''"), text))
-    at = text.find(first + b"\n")
-    if at < 0:
+_PROTECTED = b'encrypted_content"'
+
+
+def _is_protected(text: bytes, span: tuple[int, int]) -> bool:
+    """Whether a place lies in the value of an `encrypted_content`, which later requests send back."""
+    key = text.rfind(_PROTECTED, 0, span[0]) if _PROTECTED in text else -1
+    if key < 0:
         return False
-    below = at + len(first) + 1
-    indent = b"\n" + b" " * (_blanks(text, below) - _blanks(rest, 0))
-    inner = body.rstrip(b"\n").replace(b"\n", indent)
-    return text.startswith(inner, at) or text.startswith(inner.replace(indent + b"\n", b"\n\n"), at)
-
-
-def _stands(line: bytes, text: bytes) -> bool:
-    """Whether the text has the line; `in` would first make preparations for a needle of such a length."""
-    at = text.find(line[:48])
-    return at >= 0 and text.startswith(line, at)
-
-
-def _blanks(text: bytes, at: int) -> int:
-    line = text[at : at + 256]
-    return len(line) - len(line.lstrip(b" "))
+    opening = text.find(b'"', key + len(_PROTECTED))
+    closing = text.find(b'"', opening + 1)
+    return opening < span[0] and span[1] <= closing
 
 
 def header_findings(headers: Values, allowed: HeaderList, side: str) -> Iterator[GateFinding]:

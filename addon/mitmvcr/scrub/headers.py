@@ -7,18 +7,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
+from itertools import pairwise
 
+from mitmvcr.scrub.credential_names import SCHEME, credential_name
+from mitmvcr.scrub.detect.randomness import looks_random
 from mitmvcr.scrub.placeholders import MARK, is_fact, is_placeholder, is_redacted
 from mitmvcr.scrub.policy import PolicyError
 from mitmvcr.scrub.rules.phrases import decode_base64
 from mitmvcr.scrub.rules.tables import rows
 
-# A scheme without which a value is judged, also where nothing stands behind it.
-_JUDGED_SCHEME = re.compile(rb"(?:bearer|token|apikey|key)(?:[ \t]+|\Z)", re.IGNORECASE)
-# The word in front of a credential, which stays: `Bearer `, `Basic `.
-_SCHEME = re.compile(rb"[A-Za-z]+[ \t]+(?=\S)")
 # A cookie's value, behind its name if it has one, up to the next `;`.
 _COOKIE = re.compile(rb"(?:^|;)[ \t]*+(?:[^=;]*+=)?([^;]*)")
+# Where the next cookie of a Set-Cookie begins, in what joined several: behind a line break, or a comma and
+# a name.
+_NEXT_COOKIE = re.compile(rb"\r?\n[ \t]*+|,[ \t]*+(?=[^\s;,=]{1,256}=)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,6 @@ class _Names:
     keep_response: frozenset[str]
     urls: frozenset[str]
     kinds: Mapping[str, str]
-    credential_word: re.Pattern[str]
     harmless: re.Pattern[str]
 
 
@@ -41,7 +42,6 @@ def _names() -> _Names:
         frozenset(table["keep"]["response"].split()),
         frozenset(table["urls"]["names"].split()),
         {name: kind for kind, names in table["credentials"].items() for name in names.split()},
-        re.compile("|".join(table["words"]["words"].split())),
         re.compile("|".join(table["words"]["harmless"])),
     )
 
@@ -50,9 +50,20 @@ def named_kind(name: str) -> str | None:
     """What kind of credential a header of this (lower-case) name carries; None if it carries none."""
     names = _names()
     kind = names.kinds.get(name)
-    if kind is None and names.credential_word.search(name) and not names.harmless.fullmatch(name):
-        return "token"
+    if kind is None and not names.harmless.fullmatch(name):
+        credential = credential_name(name)
+        if credential is not None:
+            return credential.kind
+        return "token" if _CARRIER.search(name) else None
     return kind
+
+
+# What in a header's name tells that it carries a credential: these letters anywhere, these words by
+# themselves.
+_CARRIER = re.compile(
+    r"token|session|secret|credential|key|passw|passphrase"
+    r"|(?<![a-z])(?:auth|authorization|authentication|jwt|signature)(?![a-z])"
+)
 
 
 def credential_kind(name: str, value: bytes) -> str | None:
@@ -63,7 +74,9 @@ def credential_kind(name: str, value: bytes) -> str | None:
         return kind if any(_cookie_values(lower, value)) else None
     if kind is None or MARK.search(value):
         return None
-    return None if is_placeholder(_JUDGED_SCHEME.sub(b"", value.strip(), count=1), kind) else kind
+    value = value.strip()
+    scheme = SCHEME.match(value + b" x")
+    return None if is_placeholder(value[scheme.end() :] if scheme else value, kind) else kind
 
 
 def secret_spans(name: str, value: bytes, kind: str) -> Iterator[tuple[int, int]]:
@@ -75,37 +88,54 @@ def secret_spans(name: str, value: bytes, kind: str) -> Iterator[tuple[int, int]
         yield scheme.end() if scheme else 0, len(value)
 
 
+# The word in front of a credential, which stays: `Bearer `, `Api-Key `.
+_SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9-]*+[ \t]+(?=\S)")
+
+
 def _cookie_values(name: str, value: bytes) -> Iterator[tuple[int, int]]:
-    """The values in a Cookie, or the first in a Set-Cookie, that have not been redacted."""
-    for found in _COOKIE.finditer(value):
-        given = found[1].strip()
-        if given and not MARK.search(given) and not is_redacted(given):
-            start = found.start(1) + found[1].index(given)
-            yield start, start + len(given)
-        if name == "set-cookie":
-            return
+    """The values in a Cookie, or the first of each cookie in a Set-Cookie, that have not been redacted."""
+    starts = [0, *[found.end() for found in _NEXT_COOKIE.finditer(value)]] if name == "set-cookie" else [0]
+    for start, end in pairwise([*starts, len(value)]):
+        for found in _COOKIE.finditer(value[start:end]):
+            given = found[1].strip(b", \t\r\n")
+            if given and not MARK.search(given) and not is_redacted(given):
+                at = start + found.start(1) + found[1].index(given)
+                yield at, at + len(given)
+            if name == "set-cookie":
+                break
+
+
+# What parts the parameters of a scheme (`Credential=…, Signature=…`), and an id from a secret.
+_PARTS = re.compile(r"[\s,;=:&\"']+")
 
 
 def credentials(name: str, value: str) -> Iterator[str]:
-    """The secret parts of a header's value: a cookie's values, a scheme's token, Basic's password.
+    """The secret parts of a header's value: a cookie's values, what a scheme stands for, its parameters.
 
     `name` is in lower case. Counts, flags and masks are none.
     """
-    if name == "cookie":
-        for pair in value.split(";"):
-            yield pair.partition("=")[2].strip()
-    elif name == "set-cookie":
-        yield value.partition(";")[0].partition("=")[2].strip()
-    else:
-        value = value.strip()
-        scheme, blank, rest = value.partition(" ")
-        secret = rest.strip() if blank and scheme.isalnum() else value
-        coded = secret.encode("utf-8", "surrogateescape")
-        if not is_fact(coded):
-            yield secret
-        plain = decode_base64(coded) if secret is not value and scheme.lower() == "basic" else None
-        if plain:
-            yield plain.partition(b":")[2].decode("utf-8", "surrogateescape")
+    raw = value.encode("utf-8", "surrogateescape")
+    if name in ("cookie", "set-cookie"):
+        for start, end in _cookie_values(name, raw):
+            yield raw[start:end].decode("utf-8", "surrogateescape")
+        return
+    value = value.strip()
+    scheme = _SCHEME.match(value.encode("utf-8", "surrogateescape"))
+    secret = value[scheme.end() :] if scheme else value
+    coded = secret.encode("utf-8", "surrogateescape")
+    if is_fact(coded):
+        return
+    yield secret
+    if secret != value and " " not in secret:
+        plain = decode_base64(coded) if value[:6].lower() == "basic " else None
+        if plain and b":" in plain:
+            yield from (part.decode("utf-8", "surrogateescape") for part in plain.split(b":", 1))
+    for part in _PARTS.split(value):
+        if part != secret and looks_random(part.encode("utf-8", "surrogateescape")):
+            yield part
+            *_, last = part.rpartition(".")
+            if last != part and looks_random(last.encode("utf-8", "surrogateescape")):
+                yield last
 
 
 def holds_url(name: str) -> bool:

@@ -7,22 +7,34 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import unquote_to_bytes
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mitmvcr.model import Cassette, Interaction, Node
+from mitmvcr.scrub.credential_names import Place, credential_at
+from mitmvcr.scrub.detect.bodies import Reading
+from mitmvcr.scrub.detect.randomness import looks_random
 from mitmvcr.scrub.detect.seen_values import Watch
 from mitmvcr.scrub.headers import credentials
-from mitmvcr.scrub.parameters import in_url
 from mitmvcr.scrub.placeholders import MARK
 
 _NUMBER = re.compile(rb"(REDACTED-[a-z][a-z0-9]*)-[0-9]+")
-# Names of the environment's variables that end so: `OPENAI_API_KEY`, `DB_PASSWORD`; not `SSH_KEY_PATH`.
-_SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|CREDENTIALS)$", re.IGNORECASE)
-# What is too common to look out for: a word, a short number.
-_WORD = re.compile(rb"[A-Za-z]{1,15}|[0-9.,:-]{1,11}")
-_HARMLESS_VALUE = re.compile(r"(?:/|\./|~|[A-Za-z]:\\).*|[a-z_ -]{1,19}", re.DOTALL)
-"""Paths, and what test suites set for a key (`fake-api-key`)."""
+# Words of which one in a variable's name says that its value is secret: `OPENAI_API_KEY_2`, `DB_PASS`, `JWT`.
+_SECRET_NAME = re.compile(
+    r"(?:^|_)(?:[A-Z]*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL)S?|(?:PG|DB|MY)?PASS|PWD|PAT|JWT"
+    r"|CREDS?|AUTH(?=$|_KEY|_TOKEN))(?:_|[0-9]|$)",
+    re.IGNORECASE,
+)
+# What is too common to look out for: a word; numbers, dates; hosts, addresses, URLs; paths; models' names.
+_COMMON = re.compile(
+    rb"[A-Za-z]{1,15}[0-9]{0,2}|[0-9.,:/ +-]{1,32}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.Z+-]*"
+    rb"|(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?::[0-9]{1,5})?|[A-Za-z0-9-]{1,63}:[0-9]{1,5}"
+    rb"|[a-z][a-z0-9+.-]{1,15}://[^@]*|(?:/|\./|~|[A-Za-z]:\\).*"
+    rb"|(?:gpt|chatgpt|text|tts|whisper|claude|gemini|llama|mistral|qwen|deepseek)(?:-[a-z0-9.]+)++",
+    re.DOTALL,
+)
+
+_TEST_VALUE = re.compile(rb"[a-z_ -]{1,19}")
+"""What test suites set for a key (`fake-api-key`)."""
 
 _SHORTEST = 8
 """Shorter values than this (in bytes) are not looked out for: they occur by chance."""
@@ -61,34 +73,44 @@ class Memory:
         self._seen = seen
         self.watch = Watch()
         for name, value in (os.environ if environ is None else environ).items():
-            raw = _secret(value)
-            if raw and _SECRET_NAME.search(name) and not _HARMLESS_VALUE.fullmatch(value):
-                self.watch.add(raw, "token")
+            if _SECRET_NAME.search(name):
+                for part in (value, *value.split(",")) if "," in value else (value,):
+                    raw = worth_looking_out(part)
+                    if raw and not _TEST_VALUE.fullmatch(raw):
+                        self.watch.add(raw, "token")
 
     def track(self, value: str | bytes, kind: str) -> None:
         """Look out for this value from now on; too short or too common ones are passed over."""
-        raw = _secret(value)
+        raw = worth_looking_out(value)
         if raw:
             self._look_out(raw, kind)
 
-    def track_header(self, name: str, value: str, kind: str) -> None:
-        """Look out for the secret parts of a header's value; a client sends the same ones each time."""
+    def track_header(self, name: str, value: str, kind: str, *, but: bytes = b"") -> None:
+        """Look out for the secret parts of a header's value; a client sends the same ones each time.
+
+        Not for those that stand in `but`.
+        """
         heard = self._heard.get((name, value))
         if heard is None:
-            heard = [raw for part in credentials(name.lower(), value) if (raw := _secret(part))]
+            heard = [raw for part in credentials(name.lower(), value) if (raw := worth_looking_out(part))]
             if len(self._heard) >= _HEARD:
                 self._heard.clear()
             self._heard[name, value] = heard
         for raw in heard:
-            self._look_out(raw, kind)
+            if not but or raw not in but:
+                self._look_out(raw, kind)
 
     def _look_out(self, raw: bytes, kind: str) -> None:
         self.watch.add(raw, kind, _COOKIES if kind == "cookie" else self._seen)
 
-    def track_url(self, url: bytes) -> None:
-        """Look out for the values of a URL's parameters whose names say that they are secret."""
-        for found in in_url(url) if b"=" in url else ():
-            self.track(unquote_to_bytes(url[found.start : found.end]), found.kind)
+    def track_parameters(self, readings: Iterable[Reading]) -> None:
+        """Look out for the credentials in the parameters of a URL, a form or multipart."""
+        for reading in readings:
+            name = reading.name
+            if name is not None and reading.place is Place.PARAMETER:
+                found = credential_at(name, reading.text, reading.place)
+                if found is not None:
+                    self.track(reading.text[found.start :], found.kind)
 
     def replacement(self, kind: str, secret: bytes) -> bytes:
         """`REDACTED-kind-n`, always with the same number for the same secret."""
@@ -123,11 +145,13 @@ class Memory:
         return memory
 
 
-def _secret(value: str | bytes) -> bytes:
-    """The bytes to look out for; none of a value that is too short or too common."""
+def worth_looking_out(value: str | bytes) -> bytes:
+    """The bytes to look out for; none of a value that is too short, too common, or replaced already."""
     raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
     raw = raw.strip()
-    return b"" if len(raw) < _SHORTEST or _WORD.fullmatch(raw) or MARK.search(raw) else raw
+    if len(raw) < _SHORTEST or MARK.search(raw):
+        return b""
+    return b"" if _COMMON.fullmatch(raw) and not looks_random(raw) else raw
 
 
 _HIDES = re.compile(rb"!!binary|\\(?:x|u00|U000000)[2-7]")

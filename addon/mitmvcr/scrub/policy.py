@@ -60,9 +60,13 @@ class FunctionError(MitmvcrError):
 
 @dataclass(frozen=True, slots=True)
 class Custom:
-    """A policy's rules: what finds secrets in any text, what works on JSON and on interactions."""
+    """A policy's rules: what finds secrets in any text, what works on JSON and on interactions.
+
+    `own_finders` are those of the user's patterns, which are among `finders` too.
+    """
 
     finders: tuple[Guarded, ...]
+    own_finders: tuple[Guarded, ...]
     paths: tuple[str, ...]
     functions: tuple[Callable[[Interaction], Interaction], ...]
     allow: tuple[tuple[str, str], ...]
@@ -111,7 +115,7 @@ class Custom:
             return
         found = {node.location for path in self.paths for node in jsonpath_rfc9535.find(path, value)}
         for leaf in leaves(data, start, end) if found else ():
-            if not any(leaf.path[:size] in found for size in range(len(leaf.path) + 1)):
+            if leaf.is_key or not any(leaf.path[:size] in found for size in range(len(leaf.path) + 1)):
                 continue
             text = data[leaf.start : leaf.end]
             if (text and not MARK.fullmatch(text)) if leaf.is_string else text != b"null":
@@ -136,7 +140,13 @@ def compile_custom(policy: Policy) -> Custom:
         except SettingsError as error:
             raise PolicyError(f"{place}: {error}") from None
     options = [*["emails"] * policy.emails, *["home-paths"] * policy.home_paths]
-    return Custom((*finders(options), *own_finders), tuple(paths), tuple(functions), _allowed(policy.allow))
+    return Custom(
+        (*finders(options), *own_finders),
+        tuple(own_finders),
+        tuple(paths),
+        tuple(functions),
+        _allowed(policy.allow),
+    )
 
 
 def _pattern(text: str, place: str, number: int) -> Finder:

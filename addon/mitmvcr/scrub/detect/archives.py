@@ -52,6 +52,11 @@ def members(body: bytes) -> Iterator[bytes]:
         yield from _inside(part, budget, _DEPTH)
 
 
+def begins_archive(data: bytes) -> bool:
+    """Whether bytes begin as an archive, or what a tool has compressed, does."""
+    return data.startswith(_MAGIC) or data[257:262] == b"ustar"
+
+
 def has_archives(body: bytes) -> bool:
     """Whether a body is an archive, or has parts that are."""
     return any(_ARCHIVE.match(part) for part in _parts(body))
@@ -63,6 +68,9 @@ _ARCHIVE = re.compile(
     rb"|(?P<coding>" + b"|".join(map(re.escape, MAGIC)) + rb")|(?P<tar>.{257}ustar)",
     re.DOTALL,
 )
+
+
+_MAGIC = (b"PK\x03\x04", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"BZh", *MAGIC)
 
 
 def _parts(body: bytes) -> Iterator[bytes]:

@@ -11,11 +11,14 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 
-from mitmvcr.scrub.detect.tokens import BASE64, BLOB, SHORTEST, Span, blobs, token_runs
+from mitmvcr.scrub.credential_names import credential_name, fits_vendor, is_told
+from mitmvcr.scrub.detect.coded import may_be_coded
+from mitmvcr.scrub.detect.randomness import looks_random
+from mitmvcr.scrub.detect.tokens import BASE64, BLOB, SHORTEST, Span, blobs
 from mitmvcr.scrub.placeholders import MARK, is_dummy
-from mitmvcr.scrub.rules.detection import Detection, entropy
+from mitmvcr.scrub.rules.detection import Detection, Evidence
 from mitmvcr.scrub.rules.literals import Literals
-from mitmvcr.scrub.rules.names import is_no_word, named_kinds
+from mitmvcr.scrub.rules.names import constant_in_front, is_no_word, name_in_front, vendor_kinds
 from mitmvcr.scrub.rules.phrases import Guarded, decode_base64, finders
 from mitmvcr.scrub.rules.shapes import Rule, shape_rules
 
@@ -31,6 +34,7 @@ _ID = re.compile(rb"(?:" + b"|".join(map(re.escape, KEPT_IDS)) + rb")[A-Za-z0-9_
 _CACHED = 96  # longer runs are not worth remembering
 _CACHE_SIZE = 16384
 _LITERAL, _NAMED, _ENCODED, _ASSIGNED = 1, 2, 4, 8
+_NAMING = _NAMED | _ASSIGNED
 
 
 class Scanner:
@@ -58,19 +62,34 @@ class Scanner:
         texts = [text for rule in self._rules for text in rule.literals]
         return [text.encode() for text in texts if text.isalnum() and len(text) >= _TELLING]
 
-    def in_runs(self, data: bytes, spans: Sequence[Span], runs: Sequence[bytes]) -> list[Detection]:
-        """The secrets that token runs tell, in no order; some may overlap. `spans` are the runs' places."""
+    def in_runs(
+        self,
+        data: bytes,
+        spans: Sequence[Span],
+        runs: Sequence[bytes],
+        coded: list[Span],
+        *,
+        with_names: bool = True,
+    ) -> list[Detection]:
+        """The secrets that token runs tell, in no order; some may overlap. `spans` are the runs' places.
+
+        `coded` gets the places of those that may be a text in Base64 or the like. Without `with_names` what
+        only a name tells is left out.
+        """
         hits: list[Detection] = []
         states = self._states
         for (start, end), run in zip(spans, runs, strict=True):
             if end - start >= BLOB:
                 self._look_around_blobs(data, start, end, hits)
+                coded.append((start, end))
                 continue
             state = states.get(hash(run)) if end - start <= _CACHED else self._state(run)
             if state is None:
                 state = self._remember(run)
-            if state or (start and data[start - 1] == _BACKSLASH):
-                self._look_at(data, start, end, state, hits)
+            if state:
+                self._look_at(data, start, end, state if with_names else state & ~_NAMING, hits)
+                if state & _ENCODED:
+                    coded.append((start, end))
         return _without_replacements(hits)
 
     def has_words(self, data: bytes) -> bool:
@@ -89,24 +108,18 @@ class Scanner:
         return _without_replacements(hits)
 
     def says_nothing(self, run: bytes) -> bool:
-        """Whether a token run that was looked at tells of no secret, whatever stands in front of it.
-
-        But a backslash: then its first letter is of an escape.
-        """
+        """Whether a token run that was looked at tells of no secret, whatever stands in front of it."""
         return self._states.get(hash(run)) == 0
 
     def _look_at(self, data: bytes, start: int, end: int, state: int, hits: list[Detection]) -> None:
         before = data[start - 1] if start else 0
-        # The letter of an escape (\nsk-…) is taken for the token's first.
-        if state & _LITERAL or before == _BACKSLASH:
+        if state & _LITERAL:
             self._find_literals(self._literals, data, start, end, hits)
         if state & _NAMED and before in _NAMED_BEFORE:
             _find_named(data, start, hits)
         if state & _ASSIGNED:
             for found in _ASSIGNMENT.finditer(data, start, end):
                 _find_named(data, found.end(), hits)
-        if state & _ENCODED:
-            self._find_encoded(data, start, end, hits)
 
     def _look_around_blobs(self, data: bytes, start: int, end: int, hits: list[Detection]) -> None:
         """A long run, without the insides of long stretches of Base64: there only telling literals count."""
@@ -131,7 +144,7 @@ class Scanner:
         return state
 
     def _state(self, run: bytes) -> int:
-        if _ID.fullmatch(run):
+        if _ID.fullmatch(run) and not self._telling_literals.rules_in(run, 0, len(run)):
             return 0
         rules = self._literals.rules_in(run, 0, len(run))
         # The shapes are tried here where what comes of it is kept, so that the run is not read again.
@@ -141,7 +154,7 @@ class Scanner:
             state |= _NAMED if _VALUE.match(run) else 0
             if _ASSIGNMENT.search(run):
                 state |= _ASSIGNED
-        if len(run) >= _SHORTEST_ENCODED and any(map(_is_coded_text, _CODED.findall(run))):
+        if may_be_coded(run):
             state |= _ENCODED
         return state
 
@@ -153,70 +166,37 @@ class Scanner:
                 hit for hit in rule.find(data, start, end) if size >= _TELLING or not _in_blob(data, hit)
             ]
 
-    def _find_encoded(self, data: bytes, start: int, end: int, hits: list[Detection]) -> None:
-        """Base64 or hexadecimal of a text that has secrets, as gitleaks decodes them."""
-        for found in _CODED.finditer(data, start, end):
-            text = found.group()
-            if not _is_coded_text(text):
-                continue
-            plain = _from_hex(text) or decode_base64(text)
-            if plain and plain.isascii():
-                spans = token_runs(plain)
-                runs = [plain[start:end] for start, end in spans]
-                if self.in_runs(plain, spans, runs) or self.phrases(plain):
-                    hits.append(Detection(*found.span(), "encoded-secret", "encoded", text))
-
 
 _TELLING = 6
-_SHORTEST_ENCODED = 24
-# What may be Base64 or hexadecimal of a text with a secret.
-_CODED = re.compile(rb"[A-Za-z0-9+/_-]{24,}+={0,2}")
 _NAMED_BEFORE = frozenset(b"\"'`=>: \\,|\n\t")
-
-
-def _is_coded_text(text: bytes) -> bool:
-    head = text[:_SHORTEST_ENCODED]
-    plain = decode_base64(head)
-    if plain and plain.isascii():
-        return True
-    plain = _from_hex(head) if not head.strip(_HEX) else None
-    return plain is not None and plain.isascii()
-
-
-_HEX = b"0123456789abcdefABCDEF"
-
-
-def _from_hex(text: bytes) -> bytes | None:
-    try:
-        return bytes.fromhex(text.decode("ascii"))
-    except ValueError:
-        return None
-
-
 # How all shapes of values begin that a name tells; URLs and names of headers don't.
 _VALUE = re.compile(rb"[\w.=~+/-]{10}|[A-Fa-f0-9]{5,16}:")
-# `=` or `:` inside a run, a value behind it; not the `://` of a URL.
-_ASSIGNMENT = re.compile(rb"[=:]++(?!//)(?=[^=:])")
+# `=` or `:` inside a run, eight characters or a bot's value (`1234:A…`) behind it; not the `://` of a URL.
+_ASSIGNMENT = re.compile(rb"[=:]++(?!//)(?=[^=:](?:[\w.~+/=-]{7}|[0-9]{4,15}:A))")
+
+
+# A value behind a name in text: a word as far as it goes, without the punctuation that ends a sentence.
+_NAMED_VALUE = re.compile(rb"[\w.~+/=-]{8,16384}")
 
 
 def _find_named(data: bytes, start: int, hits: list[Detection]) -> None:
-    for kind in named_kinds(data, start):
-        found = kind.value.match(data, start)
-        if not found:
-            continue
-        value = found.group()
-        if (kind.entropy and entropy(value) < kind.entropy) or _ID.match(value):
-            continue
-        if not kind.accept(value) or is_dummy(value):
-            continue
-        hits.append(Detection(start, found.end(), kind.name, kind.kind, value))
+    name = credential_name(name_in_front(data, start))
+    for vendor in name.vendors if name else vendor_kinds(constant_in_front(data, start)):
+        found = vendor.value.match(data, start)
+        if found and not _ID.match(found.group()) and fits_vendor(vendor, found.group()):
+            hits.append(Detection(*found.span(), vendor.name, vendor.kind, found.group(), Evidence.NAME))
+    found = _NAMED_VALUE.match(data, start) if name and name.in_text else None
+    if name and found:
+        value = found.group().rstrip(b".-")
+        if is_told(name, value) and not _ID.match(value) and not is_dummy(value):
+            end = start + len(value)
+            hits.append(Detection(start, end, "generic-key", name.kind, value, Evidence.NAME))
     if data[start - 1] == _BLANK:
         _find_scheme(data, start, hits)
 
 
 _NUMBER = b"0123456789.-+eE"
 _BLANK = ord(" ")
-_BACKSLASH = ord("\\")
 # RFC 6750's b64token, from 16 on.
 _BEARER = re.compile(rb"[A-Za-z0-9._~+/-]{16,8192}={0,2}")
 _BASIC = re.compile(rb"[A-Za-z0-9+/]{12,4096}={0,2}")
@@ -227,13 +207,21 @@ def _find_scheme(data: bytes, start: int, hits: list[Detection]) -> None:
     scheme = data[max(0, start - 7) : start].lower()
     if scheme == b"bearer ":
         found = _BEARER.match(data, start)
-        if found and entropy(found.group()) > 3 and not is_dummy(found.group()):
-            hits.append(Detection(start, found.end(), "bearer-token", "token", found.group()))
+        if found and looks_random(found.group()) and not is_dummy(found.group()):
+            hits.append(Detection(start, found.end(), "bearer-token", "token", found.group(), Evidence.NAME))
     elif scheme.endswith(b"basic "):
         found = _BASIC.match(data, start)
         plain = decode_base64(found.group()) if found else None
-        if found and plain and plain.isascii() and b":" in plain:
-            hits.append(Detection(start, found.end(), "basic-credentials", "password", found.group()))
+        if found and plain and plain.isascii() and _is_no_word_pair(plain):
+            hits.append(
+                Detection(start, found.end(), "basic-credentials", "password", found.group(), Evidence.NAME)
+            )
+
+
+def _is_no_word_pair(plain: bytes) -> bool:
+    """Whether `user:password` is more than words, as documentation has it."""
+    user, colon, password = plain.partition(b":")
+    return bool(colon) and not (user.isalpha() and password.isalpha())
 
 
 def _in_blob(data: bytes, hit: Detection) -> bool:

@@ -1,66 +1,144 @@
-"""Text -> its secrets with their places: by looks, by seen values, in all readings; replaces nothing."""
+"""Texts -> their secrets with their places: by looks, by seen values, by names; replaces nothing.
+
+Most texts have none, so all texts of an exchange are first looked over at once, with their escapes undone
+as quickly as that goes; that look never says no where there is one. Only where it says yes, the texts are
+read as their formats say (`bodies`), those that may have secrets are picked out, and each of them is
+searched by itself, with all escapes undone and what is coded decoded.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+import re
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from mitmvcr.http.sse import has_events
-from mitmvcr.scrub.detect.readings import joined_texts, split_views, unescaped, whole_views, wide
+from mitmvcr.scrub.credential_names import Strength, credential_name
+from mitmvcr.scrub.detect.archives import PackedError, members
+from mitmvcr.scrub.detect.bodies import Reading
+from mitmvcr.scrub.detect.coded import CodedRun, coded_runs, other_runs
+from mitmvcr.scrub.detect.escapes import View, roughly_undone, same, undone, wide
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.seen_values import Clear, Watch
-from mitmvcr.scrub.detect.tokens import BREAK, ESCAPED_RUN, Span, token_runs
-from mitmvcr.scrub.rules.detection import Detection
+from mitmvcr.scrub.detect.streams import has_turns, joined_texts
+from mitmvcr.scrub.detect.tokens import BREAK, Span, token_runs
+from mitmvcr.scrub.rules.detection import Detection, Evidence
 
-_PROTECTED = b'encrypted_content"'
+_PROTECTED = "encrypted_content"
+
+UNREADABLE = "unreadable-body"
+"""The rule of what can't be looked into: it is no secret that could be replaced."""
+
+_SMALLEST_ARCHIVE = 64
+"""Fewer bytes are no archive, whatever they begin with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """One secret and its places: several where a stream's events share it. `is_wide`: it is in UTF-16."""
+    """One secret and its places: several where pieces of a text share it.
+
+    `width`: bytes that each of its characters has there (UTF-16: 2).
+    """
 
     spans: tuple[Span, ...]
     rule: str
     kind: str
     value: bytes
-    is_wide: bool = False
-
-    @property
-    def size(self) -> int:
-        return sum(end - start for start, end in self.spans)
+    evidence: Evidence
+    width: int = 1
+    is_big_endian: bool = False
 
     def written(self, replacement: bytes) -> bytes:
         """A replacement as it is to stand in the secret's place."""
-        if not self.is_wide:
+        if self.width == 1:
             return replacement
+        coded = replacement.decode().encode(f"utf-{8 * self.width}-{'be' if self.is_big_endian else 'le'}")
         start, end = self.spans[0]
-        coded = replacement.decode().encode("utf-16-le")
-        return coded[:-1] if (end - start) % 2 else coded  # the last byte is of what follows
+        rest = (end - start) % self.width
+        return coded[: rest - self.width] if rest else coded  # the last zero bytes are of what follows
 
 
-def find_secrets(data: bytes, scanner: Scanner, watch: Watch, *, only_split: bool = False) -> list[Secret]:
-    """The secrets in the order of their places; they don't overlap.
+def find_secrets(text: bytes, scanner: Scanner, watch: Watch, *, with_names: bool = True) -> list[Secret]:
+    """The secrets of one text in the order of their places; they don't overlap.
 
-    `only_split` looks for those alone that a stream's events share.
+    Its escapes, of any kind, are undone. Without `with_names` what only a name beside it tells is left out.
+    An archive in Base64 that can't be read is there by the rule UNREADABLE.
     """
-    clear = watch.clear(scanner)
-    in_one_place = not only_split and _has_whole(data, scanner, watch, clear)
-    if not in_one_place and not (has_events(data) and _has_split(data, scanner, watch, clear)):
-        return []
-    views = [] if only_split else [*whole_views(data)]
-    if has_events(data):
-        views += split_views(data)
+    plain = undone(text)
+    views = [plain or View(text, same), *wide(text)]
     found = [
-        Secret(tuple(view.spans(hit.start, hit.end)), hit.rule, hit.kind, hit.value, view.is_wide)
+        Secret(
+            tuple(view.back(hit.start, hit.end)),
+            hit.rule,
+            hit.kind,
+            hit.value,
+            hit.evidence,
+            view.width,
+            view.is_big_endian,
+        )
         for view in views
-        for hit in _hits(view.text, scanner, watch)
+        for hit in _hits(view.text, scanner, watch, with_names=with_names)
     ]
-    if not found:
-        return found
-    if _PROTECTED in data:
-        found = [hit for hit in found if hit.rule.startswith("tracked-") or not _is_protected(data, hit)]
-    return _disjoint(found)
+    if plain and watch.looks_escaped:  # a value that was seen may itself have what looks like an escape
+        found += [
+            Secret(((hit.start, hit.end),), hit.rule, hit.kind, hit.value, hit.evidence)
+            for hit in _seen(text, [text[start:end] for start, end in token_runs(text)], watch)
+        ]
+    return _disjoint(found) if found else found
+
+
+def find_in_readings(
+    readings: Sequence[Reading], scanner: Scanner, watch: Watch
+) -> Iterator[tuple[Reading, Secret]]:
+    """The secrets of many texts, those alone that are searched for in texts, whatever their names."""
+    for number in _suspects(readings, scanner, watch):
+        reading = readings[number]
+        is_protected = reading.path.endswith(_PROTECTED)
+        for secret in find_secrets(reading.text, scanner, watch):
+            if secret.evidence is Evidence.SEEN or not is_protected:
+                yield reading, secret
+
+
+def find_values(readings: Sequence[Reading], watch: Watch) -> Iterator[tuple[Reading, Secret]]:
+    """Where values that are looked out for stand in texts, in any form."""
+    for reading in readings:
+        for view in (undone(reading.text) or View(reading.text, same), *wide(reading.text)):
+            runs = [view.text[start:end] for start, end in token_runs(view.text)]
+            for hit in _seen(view.text, runs, watch):
+                spans = tuple(view.back(hit.start, hit.end))
+                yield (
+                    reading,
+                    Secret(
+                        spans, hit.rule, hit.kind, hit.value, hit.evidence, view.width, view.is_big_endian
+                    ),
+                )
+
+
+def _suspects(readings: Sequence[Reading], scanner: Scanner, watch: Watch) -> list[int]:
+    """The texts that may have secrets; all are looked through at once."""
+    if len(readings) <= _FEW:
+        return list(range(len(readings)))
+    texts = [reading.text for reading in readings]
+    starts = [0, *accumulate(len(text) + len(_BETWEEN) for text in texts)]
+    everything = _BETWEEN.join(texts)
+    view = undone(everything) or View(everything, same)
+    numbers = {
+        bisect_right(starts, place) - 1
+        for hit in _hits(view.text, scanner, watch, with_phrases=False)
+        for place, _ in view.back(hit.start, hit.end)
+    }
+    if watch.looks_escaped:
+        runs = [everything[start:end] for start, end in token_runs(everything)]
+        numbers.update(bisect_right(starts, hit.start) - 1 for hit in _seen(everything, runs, watch))
+    numbers.update(number for number, text in enumerate(texts) if b"\0" in text)
+    if scanner.has_words(view.text):
+        numbers.update(number for number, text in enumerate(texts) if scanner.has_words(roughly_undone(text)))
+    return sorted(numbers)
+
+
+_FEW = 2
 
 
 def are_clear(texts: Sequence[bytes], scanner: Scanner, watch: Watch) -> bool:
@@ -75,6 +153,11 @@ def are_clear(texts: Sequence[bytes], scanner: Scanner, watch: Watch) -> bool:
     return True
 
 
+def may_have_secrets(text: bytes, scanner: Scanner, watch: Watch) -> bool:
+    """Whether a text may have any that `find_secrets` finds; never a wrong no."""
+    return _has_whole(text, scanner, watch, watch.clear(scanner), with_keys=False)
+
+
 def is_clear(text: bytes, scanner: Scanner, watch: Watch) -> bool:
     """Whether a text, the very object, was just found to have none, with all that is looked out for now."""
     return any(text is clear for clear in watch.clear(scanner).texts)
@@ -83,29 +166,50 @@ def is_clear(text: bytes, scanner: Scanner, watch: Watch) -> bool:
 _BETWEEN = b"\n\x01"
 
 
-def _has_whole(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
+def _has_whole(data: bytes, scanner: Scanner, watch: Watch, clear: Clear, *, with_keys: bool = True) -> bool:
     """Whether there may be secrets that stand in one place, which is so in few texts; never a wrong no."""
-    if _has_any(data, scanner, watch, clear):
+    plain = roughly_undone(data)
+    if _has_any(plain, scanner, watch, clear) or (with_keys and _has_telling_key(plain)):
         return True
-    plain = unescaped(data)
-    if plain and _has_any(plain.text, scanner, watch, clear):
+    if plain is not data and watch.looks_escaped and _has_seen(data, watch):
         return True
     return b"\0" in data and any(_has_any(view.text, scanner, watch, clear) for view in wide(data))
 
 
 def _has_split(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
     """Whether there may be secrets that a stream's events share; never a wrong no."""
-    for text in joined_texts(data):
-        if _has_any(text, scanner, watch, clear):
+    if has_turns(data):
+        return True
+    texts = joined_texts(data)
+    return bool(texts) and _has_any(roughly_undone(_BETWEEN.join(texts)), scanner, watch, clear)
+
+
+def _has_seen(data: bytes, watch: Watch) -> bool:
+    runs = [data[start:end] for start, end in token_runs(data)]
+    return bool(watch.suspects(runs)) or bool(watch.anywhere(data))
+
+
+# A key of JSON, its quotes unescaped.
+_KEY = re.compile(rb'"([A-Za-z_$][\w.$ -]{2,63})"\s{0,8}+:')
+
+
+def _has_telling_key(plain: bytes) -> bool:
+    """Whether there is a key of JSON that tells a secret whatever its value looks like."""
+    for key in set(_KEY.findall(plain)) - _silent_keys:
+        name = credential_name(key.decode("utf-8", "replace"))
+        if name is not None and (name.strength is Strength.EXACT or name.kind == "password"):
             return True
-        plain = unescaped(text)
-        if plain and _has_any(plain.text, scanner, watch, clear):
-            return True
+        if len(_silent_keys) < _MOST_KEYS:
+            _silent_keys.add(key)
     return False
 
 
+_silent_keys: set[bytes] = set()
+_MOST_KEYS = 16384
+
+
 def _has_any(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
-    """Whether a text, read as it stands, may have hits.
+    """Whether a text, its escapes undone, may have hits.
 
     Most are told by what stands between two BREAKs, and none without it: of a longer text each such piece is
     looked at once, however often it comes (a stream's events are alike).
@@ -114,15 +218,19 @@ def _has_any(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
     if len(data) > _WORTH_SPLITTING:
         fresh = {*data.split(BREAK)} - clear.pieces
         text = BREAK.join([b"", *fresh])
-    # Behind a backslash a run's first letter is of an escape: then what the run by itself says is not all.
-    spans = token_runs(text, () if ESCAPED_RUN.search(text) else clear.runs)
+    spans = token_runs(text, clear.runs)
     if spans:
         runs = [text[start:end] for start, end in spans]
         by_hash = dict(zip(map(hash, runs), runs, strict=True))
         new = by_hash.keys() - clear.untracked
-        if watch.suspects([by_hash[number] for number in new]) or scanner.in_runs(text, spans, runs):
+        coded: list[Span] = []
+        if watch.suspects([by_hash[number] for number in new]) or scanner.in_runs(text, spans, runs, coded):
+            return True
+        if coded and any(_coded_hits(data, scanner, watch)):
             return True
         clear.remember_runs(new, [run for run in runs if scanner.says_nothing(run)])
+    if any(_other_hits(text, scanner, watch)):
+        return True
     has_words = scanner.has_words(text)
     if watch.anywhere(data) or (has_words and scanner.phrases(data)):
         return True
@@ -134,24 +242,68 @@ def _has_any(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
 _WORTH_SPLITTING = 4096
 
 
-def _hits(data: bytes, scanner: Scanner, watch: Watch) -> Iterator[Detection]:
+def _hits(
+    data: bytes, scanner: Scanner, watch: Watch, *, with_names: bool = True, with_phrases: bool = True
+) -> Iterator[Detection]:
     spans = token_runs(data)
     runs = [data[start:end] for start, end in spans]
+    yield from _seen(data, runs, watch)
+    coded: list[Span] = []
+    yield from scanner.in_runs(data, spans, runs, coded, with_names=with_names)
+    if with_phrases:
+        yield from scanner.phrases(data)
+    yield from _coded_hits(data, scanner, watch) if coded else _other_hits(data, scanner, watch)
+
+
+def _seen(data: bytes, runs: Sequence[bytes], watch: Watch) -> Iterator[Detection]:
     yield from watch.in_runs(data, runs)
     yield from watch.anywhere(data)
-    yield from scanner.in_runs(data, spans, runs)
-    yield from scanner.phrases(data)
 
 
-def _is_protected(data: bytes, secret: Secret) -> bool:
-    """Whether it lies in the value of an `encrypted_content`, which later requests send back."""
-    start, end = secret.spans[0]
-    key = data.rfind(_PROTECTED, 0, start)
-    if key < 0:
-        return False
-    opening = data.find(b'"', key + len(_PROTECTED))
-    closing = data.find(b'"', opening + 1)
-    return opening < start and end <= closing
+def _coded_hits(data: bytes, scanner: Scanner, watch: Watch, depth: int = 3) -> Iterator[Detection]:
+    """Runs of Base64, hexadecimal and the like that stand for a text, or an archive, with a secret in it."""
+    for run in coded_runs(data):
+        texts = [run.plain]
+        if run.is_archive:
+            if len(run.plain) < _SMALLEST_ARCHIVE:
+                continue
+            try:
+                texts = [*members(run.plain)]
+            except PackedError:
+                yield Detection(run.start, run.end, UNREADABLE, "encoded", data[run.start : run.end])
+                continue
+        for text in texts:
+            evidence = _evidence_in(text, scanner, watch, depth)
+            if evidence is not None:
+                yield _encoded(run, data, evidence)
+                break
+
+
+def _other_hits(data: bytes, scanner: Scanner, watch: Watch) -> Iterator[Detection]:
+    for run in other_runs(data):
+        evidence = _evidence_in(run.plain, scanner, watch, 1)
+        if evidence is not None:
+            yield _encoded(run, data, evidence)
+
+
+def _encoded(run: CodedRun, data: bytes, evidence: Evidence) -> Detection:
+    return Detection(run.start, run.end, "encoded-secret", "encoded", data[run.start : run.end], evidence)
+
+
+def _evidence_in(text: bytes, scanner: Scanner, watch: Watch, depth: int) -> Evidence | None:
+    """What tells that a decoded text has a secret; None if it has none."""
+    for view in (undone(text) or View(text, same), *wide(text)):
+        spans = token_runs(view.text)
+        runs = [view.text[left:right] for left, right in spans]
+        coded: list[Span] = []
+        found = next(_seen(view.text, runs, watch), None)
+        found = found or next(iter(scanner.in_runs(view.text, spans, runs, coded)), None)
+        found = found or next(iter(scanner.phrases(view.text)), None)
+        if found is None and coded and depth:
+            found = next(_coded_hits(view.text, scanner, watch, depth - 1), None)
+        if found is not None:
+            return found.evidence
+    return None
 
 
 def _disjoint(found: Sequence[Secret]) -> list[Secret]:

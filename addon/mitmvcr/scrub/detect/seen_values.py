@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote_from_bytes
 
-from mitmvcr.scrub.detect.readings import unescaped
+from mitmvcr.scrub.detect.escapes import roughly_undone
 from mitmvcr.scrub.detect.tokens import SHORTEST, longest_token
-from mitmvcr.scrub.rules.detection import Detection, places
+from mitmvcr.scrub.rules.detection import Detection, Evidence, places
 
 # Base64 of either alphabet, and with it hexadecimal.
 _CODED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
@@ -50,7 +50,7 @@ class Watch:
     long value's longest run, its Base64 and its hexadecimal digits must be.
     """
 
-    __slots__ = ("_anywhere", "_clear", "_forms", "_in_runs", "_recent")
+    __slots__ = ("_anywhere", "_clear", "_forms", "_in_runs", "_recent", "looks_escaped")
 
     def __init__(self) -> None:
         self._forms: dict[bytes, _Forms] = {}
@@ -59,6 +59,8 @@ class Watch:
         self._in_runs: list[tuple[bytes, _Forms]] = []  # the shortest first
         self._anywhere: list[tuple[bytes, _Forms]] = []
         self._clear = Clear(None)
+        self.looks_escaped = False
+        """Whether a value has what looks like an escape: it must also be looked for as it is written."""
 
     def __len__(self) -> int:
         return len(self._forms)
@@ -95,6 +97,7 @@ class Watch:
 
     def _insert(self, forms: _Forms) -> None:
         self._forms[forms.value] = forms
+        self.looks_escaped |= any(mark in forms.value for mark in (b"\\", b"%", b"&", b"="))
         self._clear = Clear(None)
         self._anywhere += [(text, forms) for text in forms.anywhere]
         for probe in forms.in_runs:
@@ -146,8 +149,8 @@ class Watch:
         folding = [forms for forms in self._forms.values() if forms.squeezed]
         if not folding:
             return
-        plain = unescaped(text)
-        for data in map(_squeeze, [text, plain.text] if plain else [text]):
+        plain = roughly_undone(text)
+        for data in map(_squeeze, [text, plain] if plain is not text else [text]):
             for forms in folding:
                 if forms.squeezed in data:
                     yield forms.value, forms.kind
@@ -197,11 +200,11 @@ def _hits(data: bytes, forms: _Forms) -> Iterator[Detection]:
     rule = f"tracked-{forms.kind}"
     for text in forms.plain:
         for at in places(data, text):
-            yield Detection(at, at + len(text), rule, forms.kind, forms.value)
+            yield Detection(at, at + len(text), rule, forms.kind, forms.value, Evidence.SEEN)
     for text in forms.coded:
         for at in places(data, text):
             start, end = _run_around(data, at)
-            yield Detection(start, end, rule, "encoded", data[start:end])
+            yield Detection(start, end, rule, "encoded", data[start:end], Evidence.SEEN)
 
 
 def _run_around(data: bytes, at: int) -> tuple[int, int]:

@@ -7,18 +7,19 @@ header is not one of those that are kept is no finding here.
 from __future__ import annotations
 
 import binascii
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mitmvcr.http.content_coding import actual_coding, encode_body
-from mitmvcr.scrub.decide import Change, Decisions, Rules, changed
+from mitmvcr.scrub.decide import FORM, ROUNDS, Change, Decisions, Rules, changed
 from mitmvcr.scrub.detect.archives import PackedError, unpacked
+from mitmvcr.scrub.detect.bodies import read_body, read_url
 from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role
 from mitmvcr.scrub.files.writeback import Written, rewritten, rewritten_base64
 from mitmvcr.scrub.headers import credential_kind, secret_spans
 from mitmvcr.scrub.memory import Memory
+from mitmvcr.scrub.rules.detection import Evidence
 
 _ARCHIVED = "it is in an archive: record it anew"
 _FUNCTION = "custom-function"
@@ -74,22 +75,46 @@ class Finder:
         self._rules = rules
         self._memory = memory
         self._decisions = Decisions(rules, memory)
+        self._entries = [self._decisions]
+        self._said = b""
 
     def remember_credentials(self, message: FileMessage) -> None:
-        """Look out for the credentials in a message's headers and URLs from now on.
+        """Look out for the credentials in a message's headers, URL and form from now on.
 
-        A placeholder (`test-key`) is none: its author has put it there to be seen.
+        A placeholder (`test-key`) is none: its author has put it there to be seen. Nor is what a response has
+        in common with its own request, which was said before.
         """
+        is_request = message.side == "request"
+        if is_request:
+            said = [part.leaf.value for part in message.parts if part.role is Role.URL]
+            self._said = b"\n".join([*said, message.body.leaf.value if message.body else b""])
         for part in message.headers:
             kind = credential_kind(part.name, part.leaf.value)
             if kind:
-                self._memory.track_header(part.name, part.leaf.text, kind)
-        for part in message.parts:
+                but = b"" if is_request else self._said
+                self._memory.track_header(part.name, part.leaf.text, kind, but=but)
+        for part in message.parts if is_request else ():
             if part.role is Role.URL:
-                self._memory.track_url(part.leaf.value)
+                self._memory.track_parameters(read_url(part.leaf.value))
+        media_type = self._media_type(message)
+        if is_request and message.body and (media_type == FORM or media_type.startswith("multipart/")):
+            self._memory.track_parameters(read_body(message.body.leaf.value, media_type))
 
     def look(self, message: FileMessage) -> MessageEdits:
-        """The secrets in a message."""
+        """The secrets in a message; what was found in a request is looked for in its response, too."""
+        if message.side == "request":
+            self._decisions = Decisions(self._rules, self._memory)
+            self._entries.append(self._decisions)
+        elif not message.side:  # what stands beside all messages
+            self._decisions = Decisions(self._rules, self._memory, self._entries)
+        for _ in range(ROUNDS):
+            values = self._decisions.values
+            result = self._look(message)
+            if self._decisions.values == values:
+                break
+        return result
+
+    def _look(self, message: FileMessage) -> MessageEdits:
         result = MessageEdits()
         parts = [*message.parts, *message.headers, *([message.body] if message.body else [])]
         alone = [self._is_read_alone(part, message) for part in parts]
@@ -98,12 +123,13 @@ class Finder:
         is_clear = self._decisions.by_name_only
         for part, is_alone in zip(parts, alone, strict=True):
             self._decisions.by_name_only = is_clear and not is_alone
-            if self._decisions.by_name_only and part.role is Role.TEXT:
+            if self._decisions.by_name_only and part.role is Role.TEXT and part.told is None:
                 continue  # nothing but its text could tell
             if part is message.body:
                 self._body(part, message, result)
             else:
                 self._edit(part, self._decide(part, message.side), result)
+        self._decisions.by_name_only = False
         self._events(message, result)
         field = f"{message.side}.body"
         for start, end in message.trees:
@@ -116,7 +142,7 @@ class Finder:
         """What gives a part another value, its own being `old`; nothing if it isn't, or if it may stay."""
         result = MessageEdits()
         if not self.allows(part):
-            change = Change(0, len(old), new, _FUNCTION, "custom", old)
+            change = Change(0, len(old), new, _FUNCTION, "custom", old, Evidence.SHAPE)
             if part is message.body:
                 self._edit_body(part, message, result, lambda body: [change] if body == old else [])
             elif part.leaf.value == old:
@@ -148,7 +174,7 @@ class Finder:
             return self._decisions.cookie(value, field)
         if part.role is Role.PARAMETER:
             return self._decisions.parameter(part.name, value, field)
-        return self._decisions.text(value, field, part.name)
+        return self._decisions.text(value, field, part.told, is_said=part.is_said)
 
     def _edit(self, part: MessagePart, changes: Sequence[Change], result: MessageEdits) -> None:
         if not changes:
@@ -176,14 +202,18 @@ class Finder:
             result.add(part.field, change, part.leaf.start)
 
     def _body(self, part: MessagePart, message: FileMessage, result: MessageEdits) -> None:
-        media_type = message.header("content-type").partition(";")[0].strip().lower()
+        content_type = message.header("content-type")
+        media_type = self._media_type(message)
 
         def decide(body: bytes) -> list[Change]:
             for secret in self._decisions.packed(body, part.field):
                 self._stuck(secret.rule, part, secret.value, _ARCHIVED, result)
-            return self._decisions.body(body, part.field, media_type)
+            return self._decisions.body(body, part.field, media_type, content_type)
 
         self._edit_body(part, message, result, decide)
+
+    def _media_type(self, message: FileMessage) -> str:
+        return message.header("content-type").partition(";")[0].strip().lower()
 
     def _edit_body(
         self,
@@ -219,32 +249,19 @@ class Finder:
         result.edits.extend(self._lengths(message, len(value), len(clean)))
 
     def _stuck(self, rule: str, part: MessagePart, value: bytes, why: str, result: MessageEdits) -> None:
-        result.secrets.append(FileSecret(rule, part.field, "", part.leaf.start, value, why))
+        if not any(secret.stuck == why and secret.rule == rule for secret in result.secrets):
+            result.secrets.append(FileSecret(rule, part.field, "", part.leaf.start, value, why))
 
     def _events(self, message: FileMessage, result: MessageEdits) -> None:
         """What the pieces of a stream share, where the file has the stream as a list of JSON."""
         if len(message.events) < 2:
             return
-        text, places, size = [], [], 0
-        for start, end in message.events:
-            # Of the same length, so that places in it are places in the file.
-            event = b"data: " + self._data[start:end].translate(_ONE_LINE)
-            places.append((size + 6, size + len(event), start))
-            text.append(event)
-            size += len(event) + 1
         field = f"{message.side}.body"
         taken = [(edit.start, edit.end) for edit in result.edits]
-        for secret in self._decisions.stream(b"\n".join(text), field):
-            spans = [(at + start - left, at + end - left) for start, end in secret.spans
-                     for left, right, at in places if left <= start and end <= right]  # fmt: skip
-            clash = any(start < right and left < end for start, end in spans for left, right in taken)
-            if clash or not spans:
-                continue
-            new = self._decisions.replacement(secret)
-            for start, end in spans:
-                result.edits.append(Edit(start, end, new))
-                new = b""
-            result.secrets.append(FileSecret(secret.rule, field, secret.kind, spans[0][0], secret.value))
+        for change in self._decisions.stream(self._data, message.events, field):
+            if not any(change.start < right and left < change.end for left, right in taken):
+                result.edits.append(Edit(change.start, change.end, change.new))
+                result.add(field, change, change.start)
 
     def _lengths(self, message: FileMessage, before: int, after: int) -> Iterator[Edit]:
         """The lengths in the file that were the body's."""
@@ -256,17 +273,12 @@ class Finder:
                 yield Edit(start, end, b"%d" % after)
 
 
-_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
-
-
 def _text_of(part: MessagePart) -> bytes:
-    """A part's value as it is looked at: JSON's behind its key, a header's without what its name tells."""
+    """A part's value as it is looked at: a header's without what its name tells."""
     value = part.leaf.value
     if part.role is Role.HEADER and (kind := credential_kind(part.name, value)):
         for start, end in reversed([*secret_spans(part.name, value, kind)]):
             value = value[:start] + _TOLD_BY_NAME + value[end:]
-    elif part.name and part.role in (Role.TEXT, Role.PARAMETER):
-        value = json.dumps(part.name).encode() + b': "' + value + b'"'
     return value
 
 

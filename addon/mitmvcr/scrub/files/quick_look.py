@@ -18,13 +18,13 @@ from urllib.parse import unquote_to_bytes
 
 from mitmvcr.formats.sniffing import is_json
 from mitmvcr.http.content_coding import coding_of, is_text
+from mitmvcr.scrub.credential_names import credential_name
 from mitmvcr.scrub.decide import Rules
 from mitmvcr.scrub.detect.archives import PackedError, has_archives, unpacked
-from mitmvcr.scrub.detect.readings import unfolded
-from mitmvcr.scrub.detect.search import find_secrets
+from mitmvcr.scrub.detect.escapes import unfolded
+from mitmvcr.scrub.detect.search import are_clear
 from mitmvcr.scrub.headers import credential_kind, holds_url
 from mitmvcr.scrub.memory import Memory
-from mitmvcr.scrub.parameters import secret_parameter
 from mitmvcr.scrub.placeholders import MARK
 
 
@@ -136,13 +136,13 @@ def _suspect_yaml(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
             return _YES
         # Where the JSON of an event was folded, a key and its text are on two lines.
         text = text.replace(b'":\n"', b'": "')
-    in_text = bool(find_secrets(text, rules.scanner, memory.watch)) or _has_phrases(text, rules)
+    in_text = not are_clear([text], rules.scanner, memory.watch) or _has_phrases(text, rules)
     if not in_text and any(sign in once for sign in _DOUBLE_QUOTED_STREAM):
         plain = text.replace(b'\\"', b'"').replace(b"\\n", b"\n").replace(b'":\n"', b'": "')
         if _SECOND.search(plain):
             return _YES
-        in_text = bool(find_secrets(plain, rules.scanner, memory.watch, only_split=True))
-    in_text = in_text or any(find_secrets(one, rules.scanner, memory.watch) for one in parts[1])
+        in_text = not are_clear([plain], rules.scanner, memory.watch)
+    in_text = in_text or not are_clear(parts[1], rules.scanner, memory.watch)
     names = _names(once)
     return Suspicion(names[0], names[1] or _has_secret_urls(once), in_text)
 
@@ -167,7 +167,7 @@ def _names(text: bytes) -> tuple[bool, bool]:
         in_headers |= _is_credential_name(name)
         # `code: 200` is an answer's; a parameter's value stands on the next line.
         in_parameters |= (
-            behind != b" " and name.lower() not in _STRUCTURE and bool(secret_parameter(name, _ANY))
+            behind != b" " and name.lower() not in _STRUCTURE and credential_name(name) is not None
         )
     return in_headers, in_parameters
 
@@ -196,7 +196,7 @@ _ANY = b"a value that is none of those that are harmless"
 def _has_secret_pair(query: bytes) -> bool:
     for pair in re.split(rb"[?&#]", query):
         name, _, value = pair.partition(b"=")
-        if secret_parameter(unquote_to_bytes(name).decode("latin-1"), value) and not MARK.search(value):
+        if credential_name(unquote_to_bytes(name).decode("latin-1")) and value and not MARK.search(value):
             return True
     return False
 
@@ -215,9 +215,7 @@ def _suspect_json(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
     walk = _JsonWalk()
     walk.value(document, "")
     text = "\n".join(walk.texts).encode("utf-8", "replace")
-    in_text = bool(find_secrets(text, rules.scanner, memory.watch)) or any(
-        find_secrets(stream, rules.scanner, memory.watch, only_split=True) for stream in walk.streams
-    )
+    in_text = not are_clear([text, *walk.streams], rules.scanner, memory.watch)
     return Suspicion(walk.by_name, walk.by_name, in_text)
 
 
@@ -235,7 +233,7 @@ class _JsonWalk:
         elif isinstance(value, list):
             if len(value) > 1 and name == "body":
                 events = ["data: " + json.dumps(item, ensure_ascii=False) for item in value]
-                self.streams.append("\n".join(events).encode("utf-8", "replace"))
+                self.streams.append("\n\n".join(events).encode("utf-8", "replace"))
             for item in value:
                 self.value(item, name)
         elif isinstance(value, dict):
@@ -258,7 +256,7 @@ class _JsonWalk:
                 self.value(given, _URL_NAME if holds_url(name.lower()) else "")
             return
         if lower in ("form", "querystring", "params"):
-            self.by_name |= any(secret_parameter(name, given) for name, given in _named(value))
+            self.by_name |= any(credential_name(name) is not None for name, _ in _named(value))
         self.by_name |= lower == "cookies" and bool(value)
         self.texts.append(key)
         self.value(value, lower)

@@ -12,6 +12,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from mitmvcr.http.go_rules import canonical_header
+from mitmvcr.scrub.credential_names import CredentialName
+from mitmvcr.scrub.detect.json_leaves import below_key, descends
 from mitmvcr.scrub.files.document import (
     BARE,
     JSON,
@@ -38,8 +40,9 @@ class Role(Enum):
 class MessagePart(NamedTuple):
     """A value, its role, and the field that messages and `vcr_allow` name it by.
 
-    `name` is the header's, the parameter's or, inside a body that the file keeps as structure, the key's.
-    `is_base64`: the text is Base64 of what counts, as HAR has binary bodies.
+    `name` is the header's or the parameter's; `told` is what the key over a value of a structure tells, and
+    `is_said` whether it is part of a conversation there. `is_base64`: the text is Base64 of what counts, as
+    HAR has binary bodies.
     """
 
     leaf: PlacedScalar
@@ -47,6 +50,8 @@ class MessagePart(NamedTuple):
     role: Role = Role.TEXT
     name: str = ""
     is_base64: bool = False
+    told: CredentialName | None = None
+    is_said: bool = False
 
 
 @dataclass(slots=True)
@@ -142,7 +147,7 @@ class _MessageReader:
         elif name in _ABOVE:
             self.walk(value, "")
         else:
-            self.rest.parts.extend(_structure(value, f"{place}.{name}" if place else name, name))
+            self.rest.parts.extend(_under(key, value, f"{place}.{name}" if place else name))
 
 
 def _message(side: str, node: PlacedMapping) -> FileMessage:
@@ -169,7 +174,7 @@ def _read(message: FileMessage, key: PlacedScalar, value: PlacedNode) -> None:
     elif name in ("body", "parsed_body", "postdata", "content"):
         _body(message, value)
     else:
-        message.parts += _structure(value, field_, key.text)
+        message.parts += _under(key, value, field_)
 
 
 def _body(message: FileMessage, value: PlacedNode) -> None:
@@ -191,7 +196,7 @@ def _body(message: FileMessage, value: PlacedNode) -> None:
         message.trees.append((value.start, value.end))
     if is_json and isinstance(value, PlacedList):
         message.events = [(item.start, item.end) for item in value.items]
-    message.parts += _structure(value, field_, "")
+    message.parts += _structure(value, field_)
 
 
 def _har_body(message: FileMessage, node: PlacedMapping) -> None:
@@ -210,7 +215,7 @@ def _har_body(message: FileMessage, node: PlacedMapping) -> None:
                 MessagePart(value, f"{message.side}.headers.Content-Type", Role.HEADER, "content-type")
             )
         else:
-            message.parts += _structure(value, f"{message.side}.body", key.text)
+            message.parts += _under(key, value, f"{message.side}.body")
 
 
 def _named(value: PlacedNode) -> Iterator[tuple[PlacedScalar, PlacedNode]]:
@@ -252,14 +257,29 @@ def _cookies(value: PlacedNode, place: str) -> Iterator[MessagePart]:
             yield from (MessagePart(leaf, place, role) for leaf in leaves(inner))
 
 
-def _structure(node: PlacedNode, place: str, name: str) -> Iterator[MessagePart]:
-    """All below a node, each value with its key's name."""
+def _under(
+    key: PlacedScalar,
+    value: PlacedNode,
+    place: str,
+    above: CredentialName | None = None,
+    *,
+    is_said: bool = False,
+) -> Iterator[MessagePart]:
+    """All below a key, with what it tells."""
+    told, said = below_key(above, key.text, is_said=is_said)
+    yield from _structure(value, place, told, is_said=said)
+
+
+def _structure(
+    node: PlacedNode, place: str, told: CredentialName | None = None, *, is_said: bool = False
+) -> Iterator[MessagePart]:
+    """All below a node, each value with what the key over it tells."""
     if isinstance(node, PlacedScalar):
-        yield MessagePart(node, place, name=name)
+        yield MessagePart(node, place, told=told, is_said=is_said)
     elif isinstance(node, PlacedList):
         for item in node.items:
-            yield from _structure(item, place, name)
+            yield from _structure(item, place, told, is_said=is_said)
     else:
         for key, value in node.pairs:
             yield MessagePart(key, place)
-            yield from _structure(value, place, key.text)
+            yield from _under(key, value, place, descends(told), is_said=is_said)

@@ -6,6 +6,20 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
+
+
+class Evidence(Enum):
+    """Why a value counts as a secret.
+
+    `SEEN`: it was passed as a credential, or stands under a secret's name in the environment. `SHAPE`: it
+    tells itself, by a prefix, a structure or a pattern of the user's. `NAME`: a credential's name stands
+    beside it.
+    """
+
+    SEEN = "seen"
+    SHAPE = "shape"
+    NAME = "name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +31,7 @@ class Detection:
     rule: str
     kind: str
     value: bytes
+    evidence: Evidence = Evidence.SHAPE
 
 
 def entropy(value: bytes) -> float:

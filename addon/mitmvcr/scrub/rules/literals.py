@@ -37,9 +37,7 @@ class Literals:
                 self._elsewhere.setdefault(text, []).append(rule)
                 (starts if rule.bounded and not rule.back else anywhere).add(literal)
         self._windows = frozenset(self._by_window)
-        # Where a word begins: behind punctuation, or the letter of an escape (`\n`).
-        start = _trie(starts)
-        patterns = [rb"(?<![A-Za-z0-9])" + start, rb"(?<=\\[nrtbf])" + start] if starts else []
+        patterns = [rb"(?<![A-Za-z0-9])" + _trie(starts)] if starts else []
         self._alone = re.compile(b"|".join([*patterns, *([_trie(anywhere)] if anywhere else [])]) or b"(?!)")
 
     def rules_in(self, data: bytes, start: int, end: int) -> dict[Rule, int]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from mitmvcr.scrub.rules.tables import compiled, rows
 
-_OPERATORS = b"=>:|,"
+_OPERATORS = b"=>:"
 _FILL = b" \t\r\n'\"`\\"
 _NAME_REACH = 72
 _NAME_STOP = bytes(
@@ -39,91 +39,82 @@ class NamedRule:
 
 # Nothing of a token may follow: a vendor's value has its very length.
 _END = r"(?![A-Za-z0-9_=-])"
-_GENERIC_NAME = "generic-key"
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
-    """What in a name tells a kind: a vendor's word, the longest first (`my_datadog_key`), or a generic one.
+class _Vendors:
+    """The kinds by the words that tell them in a name (`my_datadog_key`), the longest word first."""
 
-    `in_url` is generic in URLs alone; a `harmless` name tells nothing of the generic kind.
-    """
-
-    vendors: Mapping[str, NamedRule]
-    vendor_word: re.Pattern[str]
-    generic: NamedRule
-    generic_word: re.Pattern[str]
-    in_url: re.Pattern[str]
-    harmless: re.Pattern[str]
+    kinds: Mapping[str, NamedRule]
+    word: re.Pattern[str]
 
 
 @cache
-def _table() -> _Names:
-    vendors: dict[str, NamedRule] = {}
-    table = rows("names")
-    generic = table.pop(_GENERIC_NAME)
-    for name, row in table.items():
+def _vendors() -> _Vendors:
+    kinds: dict[str, NamedRule] = {}
+    for name, row in rows("names").items():
         word = name.removesuffix("-key")
         rule = NamedRule(
             name, f"{word}token", f"(?i:{row['pattern']}){_END}", row.get("entropy", 0.0), is_no_word
         )
-        vendors.update(dict.fromkeys(row.get("words", word).split(), rule))
-    return _Names(
-        vendors,
-        re.compile("|".join(map(re.escape, sorted(vendors, key=len, reverse=True)))),
-        NamedRule(_GENERIC_NAME, "token", "|".join(generic["patterns"]), generic["entropy"], looks_random),
-        re.compile("|".join(generic["words"].split())),
-        re.compile(generic["in_url"]),
-        re.compile("|".join(generic["harmless"])),
-    )
+        kinds.update(dict.fromkeys(row.get("words", word).split(), rule))
+    return _Vendors(kinds, re.compile("|".join(map(re.escape, sorted(kinds, key=len, reverse=True)))))
 
 
-_known_names: dict[tuple[bytes, bool], tuple[NamedRule, ...]] = {}
+# A scheme between a name and its value (`Authorization: Bearer …`).
+_SCHEME = re.compile(rb"(?i:bearer|basic|token|api-?key)[ \t]{1,4}\Z")
 
 
-def named_kinds(data: bytes, at: int) -> tuple[NamedRule, ...]:
-    """The kinds that the name in front of a token tells; empty if it has none or a harmless one."""
+def name_in_front(data: bytes, at: int) -> str:
+    """The name that an operator (`=`, `:`, `=>`) ties to what begins at a place; empty if there is none.
+
+    A host in front of its port is none, nor what stands in front of another value, as in a list; nor is one
+    of our replacements.
+    """
     front = data[max(0, at - _NAME_REACH) : at]
+    scheme = _SCHEME.search(front)
+    if scheme:
+        front = front[: scheme.start()]
     bare = front.rstrip(_FILL)
-    if not bare or (bare[-1] not in _OPERATORS and b"=" not in front[len(bare) :]):
-        return ()
-    in_url = front.endswith(b"=")
-    bare = bare.rstrip(b":=>|?,").rstrip(_FILL)
+    if not bare or bare[-1] not in _OPERATORS:
+        return ""
+    bare = bare.rstrip(b":=>?").rstrip(_FILL)
     name = bare.translate(_NAME_STOP).rpartition(b"\n")[2]
-    if not name:
-        return ()
-    kinds = _known_names.get((name, in_url))
-    if kinds is None:
-        kinds = _kinds_of(name.decode("ascii").lower(), in_url=in_url)
-        if len(_known_names) < 4096:
-            _known_names[name, in_url] = kinds
-    return kinds
+    if b"REDACTED" in name or bare.endswith(b"//" + name):
+        return ""
+    return name.decode("ascii")
 
 
-def _kinds_of(name: str, *, in_url: bool) -> tuple[NamedRule, ...]:
-    table = _table()
-    kinds = [table.vendors[word] for word in dict.fromkeys(table.vendor_word.findall(name))]
-    tells = table.generic_word.search(name) or (in_url and table.in_url.search(name))
-    if tells and not table.harmless.search(name):
-        kinds.append(table.generic)
-    return tuple(kinds)
+# A name in a list of arguments: a constant's, or a plain word's; an id has digits, or letters of either case.
+_CONSTANT = re.compile(rb"(?:[A-Z][A-Z_.-]{2,63}|[A-Za-z]?[a-z_.-]{3,63})\Z")
+
+
+def constant_in_front(data: bytes, at: int) -> str:
+    """The name of a constant that a comma or a bar parts from what begins at a place; empty if there is none.
+
+    It is a neighbour in a list, so it tells no more than a vendor's name.
+    """
+    bare = data[max(0, at - _NAME_REACH) : at].rstrip(_FILL)
+    if not bare or bare[-1] not in b",|":
+        return ""
+    name = bare.rstrip(b",|").rstrip(_FILL).translate(_NAME_STOP).rpartition(b"\n")[2]
+    found = _CONSTANT.search(name.replace(b"\t", b" ").rpartition(b" ")[2])
+    return found[0].decode() if found and b"REDACTED" not in found[0] else ""
+
+
+@lru_cache(maxsize=8192)
+def vendor_kinds(name: str) -> tuple[NamedRule, ...]:
+    """The kinds whose values a name tells."""
+    vendors = _vendors()
+    return tuple([vendors.kinds[word] for word in dict.fromkeys(vendors.word.findall(name.lower()))])
 
 
 _DIGITS = b"0123456789"
-_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # Names of models (`gpt-4o-mini-2024-07-18`) and dates, which have digits as keys do; possessive, so linear.
 _VERSIONED = re.compile(
     rb"(?:gpt|chatgpt|o[0-9]|text|tts|whisper|claude|gemini|llama|mistral|qwen|deepseek)(?:-[a-z0-9.]+)++"
     rb"|[0-9]{4}-[0-9]{2}-[0-9]{2}[A-Za-z0-9:.+-]*"
 )
-
-
-def looks_random(value: bytes) -> bool:
-    """Whether a value is more than a word, a model's name or a date."""
-    digits = len(value) - len(value.translate(None, _DIGITS))
-    letters = len(value) - len(value.translate(None, _LETTERS))
-    mixed = digits >= 1 and not (value.islower() or value.isupper())
-    return (digits >= 2 or mixed) and letters >= 3 and _VERSIONED.fullmatch(value) is None
 
 
 def is_no_word(value: bytes) -> bool:

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from mitmvcr.scrub.placeholders import is_dummy
-from mitmvcr.scrub.rules.detection import Detection, entropy, places
+from mitmvcr.scrub.rules.detection import Detection, Evidence, entropy, places
 from mitmvcr.scrub.rules.tables import compiled, rows
 
 Finder = Callable[[bytes], Iterator[Detection]]
@@ -38,12 +38,15 @@ class _Phrase:
     entropy: float = 0.0
     harmless: str = ""
     no_dummies: bool = False
+    evidence: str = "name"
 
     def find(self, data: bytes) -> Iterator[Detection]:
         for at in places(data, self.anchor):
             found = compiled(self.pattern).match(data, at - self.back) if at >= self.back else None
             if found and self._counts(found["secret"]):
-                yield Detection(*found.span("secret"), self.name, self.kind, found["secret"])
+                yield Detection(
+                    *found.span("secret"), self.name, self.kind, found["secret"], Evidence(self.evidence)
+                )
 
     def _counts(self, value: bytes) -> bool:
         if self.entropy and entropy(value) <= self.entropy:

@@ -18,8 +18,8 @@ from mitmvcr.scrub.placeholders import is_dummy
 from mitmvcr.scrub.rules.detection import Detection
 from mitmvcr.scrub.rules.tables import compiled, rows
 
-# No word goes on here: nothing, punctuation or the letter of an escape (`\n`, `%3D`) stands in front.
-_BOUNDARY = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2}))"
+# No word goes on here; an underscore may stand in front (`KEY_sk-…`).
+_BOUNDARY = "(?<![A-Za-z0-9])"
 # How much of a value tells whether it is a dummy.
 _HEAD = 96
 
@@ -31,11 +31,11 @@ class Rule:
     `literals` are texts one of which every match holds, at most `back` bytes behind its beginning: the
     scanner looks for them alone, then for the pattern in the run that has one. `kind` names the replacement
     (`REDACTED-kind-1`): one lower-case word that has one of gitleaks' stopwords in it (`token`), else its
-    generic-api-key takes the replacement for a secret. `bounded`: no letter, digit or underscore may stand in
-    front. `any_case`: the pattern's letters may be of either case, the literals all of the one or the other.
+    generic-api-key takes the replacement for a secret. `bounded`: no letter or digit may stand in front.
+    `any_case`: the pattern's letters may be of either case, the literals all of the one or the other.
     `accept` says what the match must be besides not spelled as words are. The match's group 1, or all of it
-    but for full stops at its end, is the secret. `source` says where the shape is described, `example` is a
-    made-up value.
+    but for full stops at its end, is the secret. `source` says where the shape is described; `example` is one
+    that was made up.
     """
 
     name: str
