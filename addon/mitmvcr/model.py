@@ -27,6 +27,23 @@ class Plain(str):
     __slots__ = ()
 
 
+class SpelledName(str):
+    """A header's name in Go's form, which stands otherwise in the file that it is from: `spelling`."""
+
+    __slots__ = ("spelling",)
+
+    spelling: str
+
+    @classmethod
+    def of(cls, name: str, spelling: str) -> str:
+        """The name, which is the text itself where it is spelled so."""
+        if name == spelling:
+            return name
+        spelled = cls(name)
+        spelled.spelling = spelling
+        return spelled
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request as Go's client would have made it.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.build import interaction, write
 from tests.cli.running import ASK, PATIENCE, PROGRAM, clean, started
 from tests.harness import confdir
 from tests.upstream.server import Upstream
@@ -107,6 +108,36 @@ def test_docker_is_told_addresses_and_a_mount(own: Path, tmp_path: Path) -> None
     assert after["SSL_CERT_FILE"] == "/mitmvcr/bundle.pem"
     assert "-Xmx9g" not in after["JAVA_TOOL_OPTIONS"]
     assert str(own) not in " ".join(after.values())
+
+
+@pytest.mark.parametrize("flag", [[], ["--direnv"], ["--github"], ["--docker"]], ids=" ".join)
+def test_no_password_is_printed_unless_it_is_wanted(own: Path, tmp_path: Path, flag: list[str]) -> None:
+    more = {
+        "OPENAI_BASE_URL": "https://user:hush@gateway.example/v1",
+        "AZURE_OPENAI_ENDPOINT": "https://user:hush@x.openai.azure.com",
+        "HTTPS_PROXY": "http://user:hush@corp.example:3128",
+        "JAVA_TOOL_OPTIONS": "-Dhttp.proxyPassword=hush",
+    }
+    assert "hush" not in env(tmp_path, "--confdir", own, *flag, **more)
+    upstream = ["--upstream", "https://user:hush@other.example"]
+    assert "hush" not in env(tmp_path, "--confdir", own, *flag, *upstream, **more)
+    assert "user:hush@" in env(tmp_path, "--confdir", own, "--passwords", *flag, **more)
+
+
+def test_by_proxy_alone_no_base_url_is_printed(own: Path, tmp_path: Path) -> None:
+    lines = env(tmp_path, "--confdir", own, "--via", "proxy", OPENAI_BASE_URL="https://gateway.example/v1")
+    assert "HTTPS_PROXY=" in lines
+    assert "OPENAI_BASE_URL=" not in lines.replace("MITMVCR_BASE_URLS=", "")
+
+
+def test_upstream_is_what_the_cassette_of_the_configuration_was_recorded_from(
+    own: Path, tmp_path: Path
+) -> None:
+    write(tmp_path / "tests" / "api.yaml", interaction(url="http://gateway:4000/api/v1/chat/completions"))
+    (tmp_path / "mitmvcr.toml").write_text('dir = "tests"\ncassette = "api"\n')
+    lines = env(tmp_path, "--confdir", own)
+    assert "OPENAI_BASE_URL=http://127.0.0.1:8081/api/v1" in lines
+    assert "http://gateway:4000/api/v1" in lines
 
 
 def test_programs_of_another_shell_come_to_a_running_proxy(tmp_path: Path, own: Path) -> None:

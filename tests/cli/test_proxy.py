@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
 import subprocess
 import urllib.request
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from mitmvcr.store.cassette import read
+from tests.build import interaction, write
 from tests.cli.running import PATIENCE, PROGRAM, clean, started
 from tests.harness import confdir
+from tests.upstream.server import Upstream
 
 
 @contextmanager
@@ -68,6 +72,49 @@ def test_it_listens_twice_and_says_how_to_use_it(tmp_path: Path) -> None:
             assert answer.status == 200
         process.terminate()
         assert process.wait(PATIENCE) == 0
+
+
+def test_what_it_says_has_the_path_of_the_base_url_and_no_password(tmp_path: Path) -> None:
+    base = "https://user:hush@openrouter.ai/api/v1"
+    with proxy(tmp_path, "--port", "0", "--upstream", base) as (_, told):
+        assert f"export OPENAI_BASE_URL=http://127.0.0.1:{ports(told)[1]}/api/v1" in told
+        assert "--upstream https://openrouter.ai/api/v1" in told
+        assert "hush" not in told
+
+
+@pytest.mark.parametrize("mode", ["record", "new-episodes"])
+def test_it_stands_in_front_of_what_its_cassette_was_recorded_from(tmp_path: Path, mode: str) -> None:
+    write(tmp_path / "recordings" / "default.yaml", interaction(url="http://[::1]:9/api/v1/chat/completions"))
+    with proxy(tmp_path, "--port", "0", "--mode", mode) as (_, told):
+        assert "in front of http://[::1]:9" in told
+        assert f"export OPENAI_BASE_URL=http://127.0.0.1:{ports(told)[1]}/api/v1" in told
+        assert "--upstream 'http://[::1]:9/api/v1'" in told
+
+
+def test_a_terminal_that_is_closed_ends_it_in_order(tmp_path: Path, upstream: Upstream) -> None:
+    options = ("--mode", "record", "--report", "report.json", "--upstream", f"{upstream.url}/v1")
+    with proxy(tmp_path, "--port", "0", *options) as (process, told):
+        url = f"http://127.0.0.1:{ports(told)[1]}/v1/models"
+        asked = urllib.request.Request(url, headers={"Authorization": "Bearer " + "k" * 40})
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(PATIENCE) == 0
+        assert process.stderr is not None
+        assert "1 recorded" in process.stderr.read()
+    assert (tmp_path / "report.json").exists()
+    assert [path.name for path in (tmp_path / "recordings").iterdir()] == ["default.yaml"]
+    assert len(read(tmp_path / "recordings" / "default.yaml").cassette.interactions) == 1
+
+
+def test_nothing_is_made_in_a_folder_called_tilde(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    env = clean(tmp_path, HOME=tmp_path / "home")
+    with started(tmp_path, *PROGRAM, "proxy", "--port", "0", env=env) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if "export" in line)
+    assert not (tmp_path / "~").exists()
+    assert (tmp_path / "home" / ".mitmproxy" / "mitmproxy-ca.pem").exists()
 
 
 def test_a_miss_is_its_exit_status(tmp_path: Path) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from mitmvcr.store.cassette import read
 from tests.build import interaction, write
 from tests.cli.running import ASK, PATIENCE, PROGRAM, clean, run, run_command, started
+from tests.harness import confdir
 from tests.launch.test_process import is_gone, wait_until_gone
 from tests.upstream.server import Upstream
 
@@ -212,17 +217,11 @@ def test_a_run_inside_of_a_run_goes_through_the_outer_one(tmp_path: Path) -> Non
     assert "1 replayed" in done.stderr
 
 
-@pytest.mark.slow
-def test_a_proxy_that_the_user_needs_is_gone_through(
-    tmp_path: Path, start: object, upstream: Upstream
+def test_this_machine_is_not_asked_through_a_proxy_that_the_user_needs(
+    tmp_path: Path, upstream: Upstream
 ) -> None:
-    corporate = start(folder=tmp_path, cassette="corporate")  # type: ignore[operator]
-    env = clean(tmp_path, OPENAI_BASE_URL=f"{upstream.url}/v1", HTTPS_PROXY=corporate.url)
-    assert run(tmp_path, "--cassette", "own", "--", *ASKING, env=env).returncode == 0
-    assert corporate.stop() == 0
-    assert "1 recorded" in corporate.output
-    env |= {"NO_PROXY": "127.0.0.1", "HTTPS_PROXY": "http://127.0.0.1:9"}
-    assert run(tmp_path, "--cassette", "direct", "--", *ASKING, env=env).returncode == 0
+    env = clean(tmp_path, OPENAI_BASE_URL=f"{upstream.url}/v1", HTTPS_PROXY="http://127.0.0.1:9")
+    assert run(tmp_path, "--", *ASKING, env=env).returncode == 0
 
 
 def test_names_folders_and_temporary_files_may_have_blanks_and_quotes(
@@ -340,6 +339,160 @@ def test_what_the_program_leaves_behind_is_not_waited_for(tmp_path: Path) -> Non
     done = run(tmp_path, *HELLO, "(exec >&- 2>&-; exec sleep 60) & echo $!")
     assert done.returncode == 0
     os.kill(int(done.stdout), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_stay_closed_for_the_program(tmp_path: Path, closed: str) -> None:
+    code = """
+import os, sys
+with open("seen", "w") as seen:
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            print(number, file=seen)
+"""
+    (tmp_path / "look.py").write_text(code)
+    line = f"{shlex.join(run_command('--', 'sh', '-c', f'exec {sys.executable} look.py'))} {closed}"
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=tmp_path, env=clean(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    # The interpreter that looks has the file `seen` open under the first number that is free.
+    expected = {"<&-": 1, ">&-": 1, "2>&-": 1, "<&- >&- 2>&-": 3}[closed]
+    assert len((tmp_path / "seen").read_text().split()) >= expected - 1
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_what_is_set_for_mitmproxy_wins_over_the_environment(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes((confdir() / "mitmproxy-ca-cert.pem").read_bytes())
+    env = clean(tmp_path, SSL_CERT_FILE=ca)
+    done = run(tmp_path, "--set", f"ssl_verify_upstream_trusted_ca={ca}", "--", "echo", "ran", env=env)
+    assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr
+
+
+class Gateway:
+    """An API that is also the user's own proxy: whoever asks for another host by CONNECT gets this one."""
+
+    def __init__(self) -> None:
+        self.targets: list[str] = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._server.getsockname()[1])
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._server.accept()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError), connection.makefile("rb") as lines:
+            while line := lines.readline():
+                length = 0
+                while (field := lines.readline()).strip():
+                    if field.lower().startswith(b"content-length:"):
+                        length = int(field.split(b":")[1])
+                lines.read(length)
+                if line.startswith(b"CONNECT "):
+                    self.targets.append(line.split()[1].decode())
+                    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                    continue
+                body = b'{"choices": [{"message": {"content": "Hi"}}]}'
+                head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+                connection.sendall(head % len(body) + body)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
+        self._server.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("via", ["proxy", "base-url", "auto"])
+@pytest.mark.parametrize("is_set", [True, False], ids=["with a base URL", "without"])
+def test_each_way_records_and_replays_from_the_same_upstream(tmp_path: Path, via: str, is_set: bool) -> None:
+    base = "http://gateway.test/api/v1"
+    with Gateway() as gateway:
+        env = clean(tmp_path, HTTPS_PROXY=f"http://127.0.0.1:{gateway.port}")
+        env |= {"OPENAI_BASE_URL": base} if is_set else {}
+        upstream = [] if is_set else ["--upstream", base]
+        asking = [*ASKING, *([] if is_set or via != "proxy" else [f"{base}/chat/completions"])]
+        options = ["--via", via, "--cassette", "c"]
+        for mode in ("once", "record", "new-episodes", "replay", "passthrough"):
+            # The cassette knows where upstream is, when it has been recorded.
+            more = upstream if mode in ("once", "passthrough") else []
+            done = run(tmp_path, *options, "--mode", mode, *more, "--", *asking, env=env)
+            assert (done.returncode, done.stdout) == (0, "Hi\n"), (mode, done.stderr)
+            (one,) = read(tmp_path / "recordings" / "c.yaml").cassette.interactions
+            assert one.request.url == f"{base}/chat/completions"
+        assert gateway.targets == ["gateway.test:80"] * 3  # not by new-episodes and replay
+
+
+def test_it_is_said_when_nothing_came(tmp_path: Path) -> None:
+    done = run(tmp_path, "--", "true")
+    assert done.returncode == 0
+    assert "no request came to the proxy" in done.stderr
+    assert "docs/clients.md" in done.stderr
+
+
+_HANGS_UP = """
+import os, socket, ssl, sys, urllib.parse
+proxy = urllib.parse.urlsplit(os.environ["HTTPS_PROXY"])
+plain = socket.create_connection((proxy.hostname, proxy.port))
+plain.sendall(b"CONNECT API.openai.com.:443 HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+plain.recv(4096)
+context = ssl.create_default_context(cafile=sys.argv[1] if sys.argv[1:] else None)
+if not sys.argv[1:]:
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+try:
+    tls = context.wrap_socket(plain, server_hostname="api.openai.com")
+    tls.close()
+except ssl.SSLError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("mode", ["once", "replay"])
+@pytest.mark.parametrize("sends_alert", [True, False])
+def test_it_is_said_when_a_handshake_was_all_that_came(tmp_path: Path, mode: str, sends_alert: bool) -> None:
+    (tmp_path / "hang_up.py").write_text(_HANGS_UP)
+    others = tmp_path / "other.pem"
+    others.write_bytes(expired_ca())
+    options = [str(others)] if sends_alert else []
+    done = run(tmp_path, "--mode", mode, "--", sys.executable, "hang_up.py", *options)
+    assert "TLS handshake without a request was all that came for api.openai.com (1)" in done.stderr
+    assert ("verify failed" in done.stdout) is sends_alert
+
+
+def test_a_url_that_no_server_has_is_named_with_its_place(tmp_path: Path) -> None:
+    urls = (
+        "http://api:REDACTED-token-1",
+        "http://api:REDACTED-token-2",
+        "https://openrouter.ai/api/v1/models",
+    )
+    write(
+        tmp_path / "recordings" / "odd.yaml",
+        *(interaction(number, url=url) for number, url in enumerate(urls)),
+    )
+    done = run(tmp_path, "--mode", "replay", "--cassette", "odd", *HELLO, "echo $OPENAI_BASE_URL")
+    assert done.stdout.endswith("/api/v1\n")
+    assert "odd.yaml: interaction 0 has the URL 'http://api:REDACTED-token-1', which no server" in done.stderr
+
+
+def test_offline_nothing_goes_to_other_hosts(tmp_path: Path) -> None:
+    program = (
+        "import urllib.request as r\ntry: r.urlopen('https://elsewhere.test/')\nexcept OSError as e: print(e)"
+    )
+    done = run(tmp_path, "--offline", "--", sys.executable, "-c", program)
+    assert "502 Refused by mitmvcr" in done.stdout
+    assert "refused, not recorded: elsewhere.test (1)" in done.stderr
+    assert done.returncode == 0
 
 
 def test_an_expired_ca_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from mitmvcr import __version__
 from mitmvcr.control import api as control_api
 from mitmvcr.control.api import ControlRequest
+from mitmvcr.http.pages import Sender
 from mitmvcr.misses.explain import Miss
 from mitmvcr.model import Interaction
 from mitmvcr.sessions.open_cassette import Play
@@ -257,7 +258,7 @@ def test_a_cassette_can_be_recorded_and_replayed_in_one_process(tmp_path: Path) 
      "host.docker.internal:8081", "localhost."],
 )  # fmt: skip
 def test_names_that_no_stranger_can_have_are_served(replaying: Sessions, host: str) -> None:
-    assert control_api.handle(replaying, ControlRequest("GET", "/", host=host)).code == 200
+    assert control_api.handle(replaying, ControlRequest("GET", "/", sender=Sender(host))).code == 200
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_names_that_no_stranger_can_have_are_served(replaying: Sessions, host: s
 )  # fmt: skip
 def test_names_that_anybody_could_have_are_refused(replaying: Sessions, host: str | None) -> None:
     for method, path in (("GET", "/"), ("PUT", "/cassettes/a"), ("DELETE", "/cassettes")):
-        answer = control_api.handle(replaying, ControlRequest(method, path, host=host))
+        answer = control_api.handle(replaying, ControlRequest(method, path, sender=Sender(host)))
         assert answer.code == 403
     assert list(replaying) == []
 
@@ -293,7 +294,7 @@ def test_names_that_anybody_could_have_are_refused(replaying: Sessions, host: st
 )
 def test_pages_of_other_sites_are_refused(replaying: Sessions, origin: str, site: str, code: int) -> None:
     answer = control_api.handle(
-        replaying, ControlRequest("PUT", "/cassettes/a", b"", "127.0.0.1:8081", origin=origin, site=site)
+        replaying, ControlRequest("PUT", "/cassettes/a", b"", Sender("127.0.0.1:8081", origin, site))
     )
     assert answer.code == code
     assert bool(list(replaying)) is (code == 200)

@@ -16,6 +16,7 @@ from mitmvcr.config.settings import MODE_ALIASES, Mode, Repeat
 from mitmvcr.control import api as control_api
 from mitmvcr.control import schema
 from mitmvcr.control.api import ControlRequest
+from mitmvcr.http.pages import Sender
 from mitmvcr.sessions.table import Sessions
 from tests.build import as_body, interaction, request, sessions, write
 from tests.harness import ROOT
@@ -43,8 +44,9 @@ def valid(document: object, code: str, path: str, method: str) -> None:
     jsonschema.Draft202012Validator(schema).validate(document)
 
 
-def ask(table: Sessions, method: str, path: str, body: object = None, **more: Any) -> tuple[str, Any]:
-    answer = control_api.handle(table, ControlRequest(method.upper(), path, as_body(body), **more))
+def ask(table: Sessions, method: str, path: str, body: object = None, host: str = "") -> tuple[str, Any]:
+    sender = Sender(host)
+    answer = control_api.handle(table, ControlRequest(method.upper(), path, as_body(body), sender))
     return str(answer.code), json.loads(answer.body)
 
 

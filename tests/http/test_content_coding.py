@@ -210,3 +210,16 @@ def test_gzip_is_known_by_its_magic_number_whatever_the_header(stated: str) -> N
 )
 def test_codings_that_have_a_magic_number_are_told_by_it(body: bytes, coding: str) -> None:
     assert coding_of(body) == coding
+
+
+@pytest.mark.parametrize("behind", [bytes(3), bytes(9000), b"\0\x1f", b"garbage", b"\x1f\0", b"\x1fx" * 5000])
+def test_what_stands_behind_a_gzip_end_is_read_past_as_clients_do(behind: bytes) -> None:
+    body = b'{"n": 1}' * 100
+    assert decode_body(gzip.compress(body) + behind, "gzip") == body
+    assert decode_body(gzip.compress(body) * 2 + behind, "gzip") == 2 * body
+
+
+def test_gzip_that_ends_early_is_still_damaged() -> None:
+    whole = gzip.compress(b'{"n": 1}' * 100)
+    assert decode_body(whole[:-3], "gzip") is None
+    assert decode_body(whole + whole[:20], "gzip") is None

@@ -16,6 +16,7 @@ FORWARD = "http://127.0.0.1:4000"
 REVERSE = "http://127.0.0.1:4001"
 AZURE = "http://127.0.0.1:4002"
 TRUST = TrustFiles(Path("/t/bundle.pem"), Path("/t/extra.pem"), "/t/c:/etc/c", Path("/t/j"))
+THIS_MACHINE = "localhost,127.0.0.1,::1,127.0.0.0/8"
 OPENAI = Endpoints(FORWARD, {"OPENAI_BASE_URL": ("https://api.openai.com/v1", f"{REVERSE}/v1")})
 
 
@@ -25,8 +26,29 @@ def changed(environ: dict[str, str], via: Via = Via.AUTO, *, replays: bool = Fal
 
 def test_both_spellings_of_the_proxy_are_set() -> None:
     after = changed({})
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+    for name in ("HTTPS_PROXY", "HTTP_PROXY"):
         assert after[name] == after[name.lower()] == FORWARD
+
+
+@pytest.mark.parametrize("name", ["ALL_PROXY", "all_proxy"])
+def test_a_proxy_for_everything_is_replaced_where_there_is_one(name: str) -> None:
+    assert "ALL_PROXY" not in changed({})
+    after = changed({name: "http://corp:3128"})
+    assert after["ALL_PROXY"] == after["all_proxy"] == FORWARD
+
+
+def test_tools_with_a_variable_of_their_own_are_told_where_it_is_set() -> None:
+    assert "PIP_CERT" not in changed({})
+    assert changed({"PIP_CERT": "/corp.pem"})["PIP_CERT"] == "/t/bundle.pem"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", ":/t/php"), (":/own", ":/own:/t/php"), ("/own", "/own:/t/php"), (":/t/php", ":/t/php")],
+)
+def test_php_reads_its_own_configuration_and_ours_behind_it(before: str, after: str) -> None:
+    environ = {"PHP_INI_SCAN_DIR": before} if before else {}
+    assert changed(environ)["PHP_INI_SCAN_DIR"] == after
 
 
 def test_no_proxy_keeps_what_was_there_in_its_order_and_gets_loopback() -> None:
@@ -167,7 +189,7 @@ def test_upstreams_that_differ_have_a_listener_each_and_paths_stay() -> None:
         }
     )
     upstreams = environment.upstreams_of(names)
-    assert upstreams == ["https://openrouter.ai", "https://x.openai.azure.com"]
+    assert upstreams == ["https://openrouter.ai/api/v1?x=1", "https://x.openai.azure.com/"]
     bases = environment.endpoints(names, upstreams, FORWARD, [REVERSE, AZURE]).bases
     assert bases["OPENAI_BASE_URL"][1] == "http://user:pass@127.0.0.1:4001/api/v1?x=1"
     assert bases["OPENAI_API_BASE"][1] == bases["OPENAI_BASE_URL"][1]
@@ -181,7 +203,7 @@ def test_one_listener_is_enough_for_one_host() -> None:
             "AZURE_OPENAI_ENDPOINT": "https://x.openai.azure.com",
         }
     )
-    assert environment.upstreams_of(names) == ["https://x.openai.azure.com"]
+    assert environment.upstreams_of(names) == ["https://x.openai.azure.com/openai/v1"]
 
 
 def test_a_cassette_of_azures_leads_azure_clients_too() -> None:
@@ -202,8 +224,9 @@ def test_the_notes_for_an_inner_run_say_what_the_variables_stand_for() -> None:
     ("environ", "proxy"),
     [
         ({}, ("", "")),
-        ({"HTTPS_PROXY": "http://corp:3128", "NO_PROXY": "a"}, ("http://corp:3128", "a")),
-        ({"all_proxy": "corp:3128"}, ("http://corp:3128", "")),
+        # Another machine's proxy has a loopback of its own.
+        ({"HTTPS_PROXY": "http://corp:3128", "NO_PROXY": "a"}, ("http://corp:3128", f"a,{THIS_MACHINE}")),
+        ({"all_proxy": "corp:3128"}, ("http://corp:3128", THIS_MACHINE)),
         # Nothing goes past an outer run, loopback neither.
         ({"MITMVCR_PROXY": "http://outer", "HTTPS_PROXY": "http://x", "NO_PROXY": "a"}, ("http://outer", "")),
     ],
@@ -213,18 +236,85 @@ def test_the_proxy_that_was_there_is_gone_through(environ: dict[str, str], proxy
 
 
 @pytest.mark.parametrize(
-    ("host", "direct", "is_direct"),
+    ("url", "base_url"),
     [
-        ("api.openai.com", "", False),
-        ("api.openai.com", "*", True),
-        ("api.openai.com", "openai.com", True),
-        ("api.openai.com", ".openai.com", True),
-        ("API.openai.com", "a, *.OpenAI.com:443", True),
-        ("notopenai.com", "openai.com", False),
-        ("::1", "[::1]", True),
-        ("::1", "::1", True),
-        ("a", ",,", False),
+        ("http://localhost:11434", "http://localhost:11434/v1"),
+        ("http://localhost:11434/", "http://localhost:11434/v1"),
+        (" http://[::1]:8000/ ", "http://[::1]:8000/v1"),
+        ("https://gateway.example?key=x", "https://gateway.example/v1?key=x"),
+        ("https://gateway.example/?key=x", "https://gateway.example/v1?key=x"),
+        ("https://user:pass@gateway.example", "https://user:pass@gateway.example/v1"),
+        ("https://gateway.example/api/", "https://gateway.example/api/"),
+        ("https://gateway.example//", "https://gateway.example//"),
     ],
 )
-def test_no_proxys_list_is_read_as_curl_reads_it(host: str, direct: str, is_direct: bool) -> None:
-    assert environment.is_direct(host, direct) is is_direct
+@pytest.mark.parametrize("by_flag", [True, False])
+def test_a_base_url_without_a_path_has_openais(url: str, base_url: str, by_flag: bool) -> None:
+    environ = {} if by_flag else {"OPENAI_BASE_URL": url}
+    names = environment.base_urls(environ, url if by_flag else "")
+    assert set(names.values()) == {base_url}
+
+
+def test_an_azure_endpoint_has_no_path_of_openais() -> None:
+    endpoint = "https://x.openai.azure.com"
+    assert environment.base_urls({"AZURE_OPENAI_ENDPOINT": endpoint})["AZURE_OPENAI_ENDPOINT"] == endpoint
+
+
+def test_a_wrong_url_is_told_without_its_password() -> None:
+    with pytest.raises(SettingsError) as caught:
+        environment.base_urls({"OPENAI_BASE_URL": "https://user:hush@gateway:none/v1"})
+    assert "gateway:none" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "recorded", "found"),
+    [
+        ("http://given/v2", "http://recorded/v1", "http://given/v2"),
+        ("", "http://recorded/api/v1", "http://recorded/api/v1"),
+        ("", "http://recorded:11434", "http://recorded:11434/v1"),
+        ("", "", "https://api.openai.com/v1"),
+    ],
+)
+def test_upstream_is_what_is_given_else_what_was_recorded_else_the_api(
+    given: str, recorded: str, found: str
+) -> None:
+    assert environment.found_upstream(given, recorded) == found
+
+
+def test_without_a_reverse_listener_no_base_url_is_led_anywhere() -> None:
+    names = environment.base_urls({"OPENAI_BASE_URL": "https://gateway.example/v1"})
+    assert environment.endpoints(names, (), FORWARD, ()).bases == {}
+
+
+def test_by_proxy_inside_of_a_run_the_base_urls_are_the_real_ones_again() -> None:
+    outer = changed({})
+    inner = environment.changes(Endpoints(FORWARD, {}), TRUST, outer, Via.PROXY, replays=False)
+    assert inner["OPENAI_BASE_URL"] == "https://api.openai.com/v1"
+    assert inner[environment.BASE_URLS] == outer[environment.BASE_URLS]
+
+
+def test_what_is_printed_can_have_no_password() -> None:
+    java = "-Xmx1g -Dhttp.proxyPassword=hush '-Djavax.net.ssl.keyStorePassword=hush hush' -Dy=1"
+    environ = {
+        "OPENAI_BASE_URL": "https://user:hush@gateway.example/v1",
+        "AZURE_OPENAI_ENDPOINT": "https://hush@x.openai.azure.com",
+        "MITMVCR_BASE_URLS": '{"OPENAI_API_BASE": "https://user:hush@gateway.example/v1"}',
+        "JAVA_TOOL_OPTIONS": java,
+        "NO_PROXY": "a",
+    }
+    printable, reduced = environment.without_passwords(environ)
+    assert "hush" not in str(printable)
+    assert printable["OPENAI_BASE_URL"] == "https://gateway.example/v1"
+    assert printable["JAVA_TOOL_OPTIONS"] == "-Xmx1g -Dy=1"
+    assert printable["NO_PROXY"] == "a"
+    assert reduced == ["OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "JAVA_TOOL_OPTIONS"]
+
+
+def test_what_has_no_password_is_printed_as_it_is() -> None:
+    java = '"-Dfoo=a  b"  -Djavax.net.ssl.trustStorePassword=changeit'
+    environ = {"OPENAI_BASE_URL": "https://gateway.example/v1", "JAVA_TOOL_OPTIONS": java}
+    printable, reduced = environment.without_passwords(environ)
+    assert reduced == []
+    assert printable["OPENAI_BASE_URL"] == environ["OPENAI_BASE_URL"]
+    assert printable["JAVA_TOOL_OPTIONS"].split() == java.split()

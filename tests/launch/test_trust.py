@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import ssl
 import subprocess
 from pathlib import Path
@@ -119,3 +120,35 @@ def test_java_reads_the_store(java: Path, tmp_path: Path) -> None:
     assert listed.count("trustedCertEntry") == 2
     assert "O=own" in listed
     assert "O=corporate" in listed
+
+
+def test_wget_keeps_the_users_own_configuration_and_trusts_the_bundle(tmp_path: Path) -> None:
+    (tmp_path / ".wgetrc").write_text("tries = 3")
+    own, environ = authority(tmp_path, "own"), {"HOME": str(tmp_path)}
+    files = trust.write(tmp_path, own, "0123abcd", [], environ)
+    expected = f"tries = 3\n# mitmvcr\nca_certificate = {files.bundle}\n"
+    assert files.wgetrc.read_text() == expected
+    # An inner run, or `mitmvcr env` read twice, takes away what an outer one has added.
+    inner = trust.write(tmp_path, own, "0123abcd", [], {**environ, "WGETRC": str(files.wgetrc)})
+    assert inner.wgetrc.read_text() == expected
+
+
+@pytest.mark.skipif(shutil.which("php") is None, reason="PHP is not installed")
+def test_php_reads_where_the_bundle_is(tmp_path: Path) -> None:
+    files = trust.write(tmp_path, authority(tmp_path, "own"), "0123abcd", [], {})
+    said = subprocess.run(
+        ["php", "-r", "echo ini_get('openssl.cafile');"],
+        env={"PATH": os.environ["PATH"], "PHP_INI_SCAN_DIR": f":{files.php}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == str(files.bundle)
+
+
+def test_what_takes_the_place_of_the_bundle_for_one_tool_is_taken_in(tmp_path: Path) -> None:
+    environ = {
+        "SSL_CERT_FILE": str(authority(tmp_path, "corporate")),
+        "PIP_CERT": str(authority(tmp_path, "pip")),
+    }
+    assert names(b"\n".join(trust.system_certificates(environ))) == ["corporate", "pip"]

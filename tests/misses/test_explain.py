@@ -480,15 +480,22 @@ def test_another_cassette_that_has_it_is_named_with_the_way_to_select_it() -> No
 # --- the nearest
 
 
-def test_the_nearest_unplayed_recording_is_named() -> None:
+@pytest.mark.parametrize("played", [(), (0,), (1,)])
+def test_the_nearest_recording_is_named_even_if_it_was_played(played: tuple[int, ...]) -> None:
     asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
     near = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hullo"}], "stream": True}
     far = {"model": "o1", "messages": [{"role": "system", "content": "Be"}], "temperature": 1}
-    miss = explained(request(asked), interaction(far), interaction(near), interaction(asked), played=[2])
+    miss = explained(request(asked), interaction(far), interaction(near), played=played)
     assert miss.number == 1
     assert [str(one) for one in miss.differences] == [
         '$.messages[0].content: recorded "Hullo", asked "Hello"'
     ]
+    if 1 in played:
+        assert miss.introduction == (
+            "Nearest: interaction 1, which was played already (vcr_repeat=last or any lets it answer again)"
+        )
+    else:
+        assert miss.introduction == "Nearest unplayed: interaction 1"
 
 
 def test_of_equally_near_ones_the_first_is_named() -> None:
@@ -590,10 +597,10 @@ def test_of_more_recordings_than_are_looked_at_one_that_begins_or_ends_alike_is_
     assert explained(request(chat("Once upon a time. " * 90 + texts[1717])), *recorded).number == 1717
 
 
-def test_where_all_but_one_were_played_that_one_is_the_nearest_however_unlike() -> None:
-    recorded = [interaction(chat("a" * n)) for n in range(1500)]
-    played = [n for n in range(1500) if n != 1499]
-    assert explained(request(chat("a?")), *recorded, played=played).number == 1499
+def test_of_equally_near_ones_an_unplayed_one_is_named() -> None:
+    recorded = [interaction(chat(f"a{n:04}")) for n in range(300)]
+    assert explained(request(chat("b0000")), *recorded, played=range(299)).number == 0  # fewest differ
+    assert explained(request(chat("axxxx")), *recorded, played=range(299)).number == 299
 
 
 def test_long_values_are_shortened_to_where_they_differ() -> None:

@@ -67,11 +67,11 @@ def test_summary_counts_and_the_exit_status_says_whether_it_failed(
         assert "strict" in proxy.output
 
 
-def test_strict_does_not_ask_for_a_cassette_that_nobody_named(
+def test_strict_fails_where_no_request_came_though_nobody_named_the_cassette(
     start: Start, tmp_path: Path, upstream: Upstream
 ) -> None:
     _tape(tmp_path, upstream.url, "a")
-    assert start(upstream=upstream.url, mode="replay", strict="true").stop() == 0
+    assert start(upstream=upstream.url, mode="replay", strict="true").stop() == 1
 
 
 def test_report_that_cannot_be_written_fails_the_run(

@@ -171,7 +171,7 @@ def test_run_whose_end_fails_still_says_what_came_of_it_and_fails(
     for target in ("Exchanges.end_all", "Sessions.close_all", "terminal_summary.finish"):
         script.write_text(
             "from mitmvcr.proxy.addon import Exchanges, Sessions, terminal_summary\n"
-            "def broken(*args):\n    raise OSError('the disk is gone')\n"
+            "def broken(*args, **more):\n    raise OSError('the disk is gone')\n"
             f"{target} = broken\n"
         )
         proxy = start("-s", str(script), upstream=upstream.url, mode="replay", report=f"{target}.json")
@@ -182,3 +182,60 @@ def test_run_whose_end_fails_still_says_what_came_of_it_and_fails(
         if target != "terminal_summary.finish":
             assert (tmp_path / f"{target}.json").exists(), target
             assert "1 failure" in proxy.lines[-1], target
+
+
+@pytest.mark.parametrize(
+    ("hook", "status"),
+    [
+        ("Exchanges.begin", 500),
+        ("Exchanges.settle", 500),
+        ("Exchanges.answer", 500),
+        ("Exchanges.answer_begins", 200),
+        ("Exchanges.answer_ended", 200),
+        ("Exchanges.client_left", 200),
+    ],
+)
+def test_each_hook_that_breaks_refuses_what_has_not_gone_out_and_fails_the_run(
+    tmp_path: Path, upstream: Upstream, hook: str, status: int
+) -> None:
+    script = tmp_path / "broken.py"
+    script.write_text(_BROKEN_EXCHANGES.format(target=hook))
+    with REVERSE_PLAIN.start(tmp_path, upstream, "-s", str(script), mode="record") as proxy:
+        for stream in (False, True):
+            with REVERSE_PLAIN.client(proxy, upstream) as client:
+                answer = client.post(CHAT, json=chat(stream=stream))
+                assert answer.status_code == status, answer.text
+        proxy.wait_for("mitmvcr failed (RuntimeError: broken on purpose)", times=2)
+        assert proxy.stop() == 1
+    assert len(upstream.requests()) == (0 if status == 500 else 2)
+    assert "Traceback" not in proxy.output
+    # What has come whole is written when the process ends at the latest.
+    assert (tmp_path / "recordings").exists() == (hook in ("Exchanges.answer_ended", "Exchanges.client_left"))
+
+
+_BROKEN_EXCHANGES = """
+from mitmvcr.proxy.hooks.exchanges import Exchanges
+
+def broken(*args, **more):
+    raise RuntimeError("broken on purpose")
+
+{target} = broken
+"""
+
+
+def test_connection_upstream_that_can_not_be_judged_is_not_made(
+    start: Start, tmp_path: Path, upstream: Upstream
+) -> None:
+    script = tmp_path / "broken.py"
+    script.write_text(
+        "from mitmvcr.proxy import addon\n"
+        "class Broken:\n    def __getattr__(self, _):\n        raise RuntimeError('broken on purpose')\n"
+        "addon.Mode = Broken()  # which server_connect alone looks at\n"
+    )
+    with nothing_reaches(upstream):
+        proxy = start("-s", str(script), upstream=upstream.url, mode="passthrough")
+        with reverse(proxy) as client:
+            answer = client.get("/v1/models")
+        assert answer.status_code == 502
+        assert "broken on purpose" in answer.json()["error"]["message"]
+        proxy.stop()

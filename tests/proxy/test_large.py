@@ -316,7 +316,7 @@ def test_client_that_leaves_in_the_middle_of_its_upload_leaves_nothing_behind(tm
                 b"POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + b"x" * 100_000
             )
             proxy.wait_for("server connect")
-        proxy.wait_for("not recorded, it broke off")
+        proxy.wait_for("not recorded, the connection closed before an answer came")
         assert proxy.stop() == 0, proxy.output
     assert [asked.whole for asked in upstream.requests] == [False]
     assert not (tmp_path / "recordings" / "default.yaml").exists()

@@ -148,7 +148,6 @@ def test_codings_in_two_header_lines_come_off_too() -> None:
     [
         ("gzip", b'{"plain": 1}'),
         ("gzip", gzip.compress(b"text", mtime=0)[:-1]),
-        ("gzip", gzip.compress(b"text", mtime=0) + b"behind"),
         ("br", brotli.compress(b"some text")[:-1]),
         ("zstd", zstandard.ZstdCompressor().compress(b"text")[:-1]),
         ("deflate", zlib.compress(b"text")[:-1]),

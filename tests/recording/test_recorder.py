@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import uuid
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from mitmvcr.errors import CassetteError
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Interaction
 from mitmvcr.recording.recorder import Recorder, RefusedError
-from mitmvcr.scrub import Memory, Policy, Scrubber
+from mitmvcr.scrub import Evidence, Memory, Policy, Redaction, Scrubber
 from mitmvcr.store import cassette
 from mitmvcr.store.writer import Writer
 from tests.build import interaction, request, response
@@ -64,8 +66,12 @@ def test_a_key_in_a_body_does_not_reach_the_file(tmp_path: Path) -> None:
 class Blind(Scrubber):
     """A scrubber that forgets to scrub: what is left is the gate."""
 
-    def interaction(self, interaction: Interaction, memory: Memory) -> Interaction:  # noqa: ARG002 - the base's
-        return interaction
+    def interaction_with_changes(
+        self,
+        interaction: Interaction,
+        memory: Memory,  # noqa: ARG002 - the base's
+    ) -> tuple[Interaction, tuple[Redaction, ...]]:
+        return interaction, ()
 
 
 def test_what_the_scrubber_missed_the_gate_refuses_and_the_next_one_is_written(tmp_path: Path) -> None:
@@ -89,3 +95,57 @@ def test_what_can_not_be_written_is_an_error(tmp_path: Path) -> None:
         one.record(interaction(1))
     one.writer.close()
     assert path.read_bytes() == b"somebody's"
+
+
+def test_headers_that_differ_in_each_request_are_not_remembered_for_ever() -> None:
+    scrubber, memory = Scrubber(Policy()), Memory({})
+    names = ("Idempotency-Key", "Traceparent", "X-Request-Token", "Cookie", "X-Session-Id")
+
+    def record(count: int) -> None:
+        for _ in range(count):
+            headers = {name: [f"a={uuid.uuid4().hex}"] for name in names}
+            scrubber.interaction(Interaction(request({"n": 1}, headers=headers), response()), memory)
+
+    record(700)
+    tracemalloc.start()
+    try:
+        record(50)
+        before = tracemalloc.get_traced_memory()[0]
+        record(600)
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 600 * 100, "bytes that stay of each request"
+
+
+class Telling(Scrubber):
+    """A scrubber that says what it is told to say."""
+
+    said: tuple[Redaction, ...] = ()
+
+    def interaction_with_changes(
+        self, interaction: Interaction, memory: Memory
+    ) -> tuple[Interaction, tuple[Redaction, ...]]:
+        return super().interaction_with_changes(interaction, memory)[0], self.said
+
+
+def test_what_is_redacted_in_bodies_is_counted_by_kind_and_field_without_a_secret(tmp_path: Path) -> None:
+    scrubber = Telling(Policy())
+    scrubber.said = tuple(
+        Redaction(field, path, "rule", kind, Evidence.SHAPE)
+        for field, path, kind in [
+            ("request.body", "messages[0].content", "token"),
+            ("request.body", "messages[12].content", "token"),
+            ("request.body", "messages[1].content", "password"),
+            ("request.body", f"accounts.{KEY}.password", "password"),
+            ("response.body", "", "token"),
+            ("request.url", "", "token"),
+            ("response.headers.Set-Cookie", "", "cookie"),
+        ]
+    )
+    assert recorder(tmp_path / "a.yaml", scrubber).record(interaction({"input": "clean"})) == {
+        ("token", "request.body messages[*].content"): 2,
+        ("password", "request.body messages[*].content"): 1,
+        ("password", "request.body accounts.REDACTED-token-1.password"): 1,
+        ("token", "response.body"): 1,
+    }

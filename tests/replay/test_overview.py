@@ -35,15 +35,11 @@ def closeness(recorded: Request, request: Request) -> int:
     return rank + 2 if rank > 1 and path.rpartition("/")[2] != other.rpartition("/")[2] else rank
 
 
-@given(st.lists(REQUESTS, max_size=12), REQUESTS, st.sets(st.integers(0, 11)))
-def test_all_unplayed_ones_in_the_closest_place_are_alike(
-    recorded: list[Request], request: Request, played: set[int]
-) -> None:
-    overview = overview_of(recorded)
-    unplayed = [number for number in range(len(recorded)) if number not in played]
-    ranks = [closeness(recorded[number], request) for number in unplayed]
-    closest = [number for number, rank in zip(unplayed, ranks, strict=True) if rank == min(ranks)]
-    assert overview.alike(request, played) == closest
+@given(st.lists(REQUESTS, max_size=12), REQUESTS)
+def test_all_in_the_closest_place_are_alike(recorded: list[Request], request: Request) -> None:
+    ranks = [closeness(other, request) for other in recorded]
+    closest = [number for number, rank in enumerate(ranks) if rank == min(ranks)]
+    assert overview_of(recorded).alike(request) == closest
 
 
 @given(st.lists(REQUESTS, max_size=8), st.integers(0, 8), st.integers(0, 8))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 from hypothesis import given
@@ -121,3 +121,71 @@ def test_each_key_is_a_queue(recorded: list[bytes], asked: list[bytes]) -> None:
         if expected is not None:
             del left[expected]
     assert player.played == set(range(len(recorded))) - set(left)
+
+
+MARKS = ["m1", "m2", "m1"]
+"""The replacements of three recordings with one key."""
+
+
+class Values:
+    """What a request has in their places."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def of(self, number: int) -> Mapping[str, str]:
+        return {MARKS[number]: self._value}
+
+    def is_same(self, number: int) -> bool:
+        return MARKS[number] == self._value
+
+
+def play_like(player: Player, value: str, *, same: bool = True) -> int | None:
+    return player.play_like(b"k", Values(value), is_same_preferred=same)
+
+
+@pytest.mark.parametrize(
+    ("repeat", "asked", "expected"),
+    [
+        (Repeat.ONCE, "ABAB", [0, 1, 2, None]),  # B has its own by the time it asks again
+        (Repeat.ONCE, "BBAA", [0, 2, 1, None]),
+        (Repeat.ONCE, "AAAA", [0, 2, 1, None]),
+        (Repeat.LAST, "AABAB", [0, 2, 1, 2, 1]),
+        (Repeat.ANY, "AAABAB", [0, 2, 0, 1, 2, 1]),
+    ],
+)
+def test_a_session_gets_what_was_recorded_with_one_value_for_one_value(
+    repeat: Repeat, asked: str, expected: list[int | None]
+) -> None:
+    player = Player(index([b"k"] * 3), repeat)
+    assert [play_like(player, value) for value in asked] == expected
+    assert player.times_asked(b"k") == len(asked)
+
+
+@pytest.mark.parametrize("repeat", Repeat)
+def test_replacements_themselves_get_the_recordings_that_have_them(repeat: Repeat) -> None:
+    player = Player(index([b"k"] * 3), repeat)
+    assert [play_like(player, mark) for mark in ("m2", "m1", "m1")] == [1, 0, 2]
+
+
+@pytest.mark.parametrize("repeat", Repeat)
+def test_requests_without_a_preference_get_what_is_left(repeat: Repeat) -> None:
+    player = Player(index([b"k"] * 3), repeat)
+    assert play_like(player, "m2") == 1
+    assert [player.play(b"k") for _ in range(3)][:2] == [0, 2]
+
+
+@given(st.text("AB", max_size=8), st.sampled_from(Repeat))
+def test_without_a_preference_they_come_as_if_they_had_no_replacements(asked: str, repeat: Repeat) -> None:
+    like, plain = Player(index([b"k"] * 3), repeat), Player(index([b"k"] * 3), repeat)
+    for value in asked:
+        assert play_like(like, value, same=False) == plain.play(b"k")
+    assert like.played == plain.played
+
+
+@given(st.text("ABC", max_size=8))
+def test_no_recording_is_played_twice_that_is_to_be_played_once(asked: str) -> None:
+    player = Player(index([b"k"] * 3), Repeat.ONCE)
+    played = [number for value in asked if (number := play_like(player, value)) is not None]
+    assert sorted(played) == sorted(set(played))
+    assert len(played) == min(3, len(asked))

@@ -6,8 +6,12 @@ import json
 
 import pytest
 
-from mitmvcr.model import Response
+from mitmvcr.formats import govcr, har, vcrpy
+from mitmvcr.model import Interaction, Response
+from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
+from mitmvcr.replay.served_response import ServedResponse, error, own_error, replayed
+from tests import build
 
 VERSIONS = ["HTTP/1.0", "HTTP/1.1", "HTTP/2.0"]
 
@@ -123,3 +127,54 @@ def test_an_error_has_the_shape_of_openai_s_and_is_not_retried(
 def test_a_message_may_have_any_text_even_a_lone_surrogate() -> None:
     message = json.loads(served_response.miss('ü \n " \udcff').body)["error"]["message"]
     assert message.startswith('ü \n " ')
+
+
+@pytest.mark.parametrize("kind", ["vcrpy", "har"])
+def test_headers_of_others_cassettes_are_sent_in_the_case_in_which_they_stand(kind: str) -> None:
+    names = {"content-type": "text/plain", "ETag": '"1"', "X-Request-ID": "a", "link": "b", "Allow": "GET"}
+    if kind == "vcrpy":
+        response = {"status": {"code": 200, "message": "OK"}, "headers": names, "body": {"string": "hi"}}
+        entry = {"request": {"method": "GET", "uri": "http://a/v1"}, "response": response}
+        cassette = vcrpy.load(json.dumps({"interactions": [entry], "version": 1}).encode())
+    else:
+        pairs = [{"name": name, "value": value} for name, value in names.items()]
+        request = {"method": "GET", "url": "http://a/v1", "headers": []}
+        answer = {"status": 200, "statusText": "OK", "headers": pairs, "content": {"text": "hi"}}
+        entries = [{"request": request, "response": answer}]
+        cassette = har.load(json.dumps({"log": {"version": "1.2", "entries": entries}}).encode())
+    served = replayed(cassette.interactions[0].response, "GET", "HTTP/1.1")
+    assert dict(served.headers) == {**names, "Content-Length": "2"}
+    assert vcrpy.dump(cassette) == vcrpy.dump(govcr.load(govcr.dump(cassette, govcr.Dialect.CHARM)))
+
+
+def test_status_without_a_reason_stays_so() -> None:
+    head = capture.ResponseHead(200, "", "HTTP/1.1", [])
+    response = capture.response("GET", head, b"", 1)
+    kept = Interaction(build.request(), response)
+    again = govcr.load(govcr.HEAD + govcr.emit_interaction(kept, 0, govcr.Dialect.CHARM)).interactions[0]
+    assert again.response.status == "200"
+    assert replayed(again.response, "GET", "HTTP/1.1").reason == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (error(404, "vcr_cassette_miss", "no"), "no"),
+        (error(502, "vcr_upstream_error", "gone"), "gone"),
+        (error(200, "vcr_cassette_miss", "no"), ""),
+        (error(404, "not_found", "no"), ""),
+    ],
+)
+def test_own_errors_are_known(answer: ServedResponse, message: str) -> None:
+    response = Response(answer.code, body=answer.body)
+    assert own_error(response) == message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b'"vcr_', b'["vcr_x"]', b'{"error": "vcr_"}', b'{"error": {"type": "vcr_a", "code": "vcr_b"}}',
+     b"[" * 100_000 + b'"vcr_',
+     b'{"error": {"type": null, "code": null, "message": "\\"vcr_"}, "a": "vcr_"}'],
+)  # fmt: skip
+def test_what_only_looks_like_an_own_error_is_none(body: bytes) -> None:
+    assert own_error(Response(404, body=body)) == ""

@@ -53,7 +53,11 @@ def test_unused_recordings_are_failures_where_that_is_strict() -> None:
 
 def test_more_misses_than_were_kept_are_counted() -> None:
     (suite,) = parsed(report(miss_count=5, misses=[a_miss(), a_miss()]))
-    assert [case.get("name") for case in suite] == [f"POST {CHAT}"] * 2 + ["and 3 more misses"]
+    assert [case.get("name") for case in suite] == [
+        f"POST {CHAT}",
+        f"POST {CHAT} (2)",
+        "and 3 more misses",
+    ]
 
 
 def test_what_else_failed_is_an_error() -> None:
@@ -74,6 +78,24 @@ def test_characters_that_xml_can_not_hold_are_escaped() -> None:
     top = parsed(report(name=nasty, miss_count=1, misses=[miss]), failures=(nasty,))
     suite, failed = top
     assert suite.get("name", "").startswith("\\x00\\x01")
+    assert "\\x7f\\x85" in suite.get("name", "")
     assert "\\ud800\\udfff\\ufffe\\uffff\U0001f600\"'<&>]]>" in suite.get("name", "")
     assert "\"'<&>]]>" in (suite[0][0].text or "")
     assert "\"'<&>]]>" in failed[0][0].get("message", "")
+
+
+def test_no_two_cases_have_one_name_and_the_names_are_those_of_the_next_run() -> None:
+    """GitLab looks at the first case of a name alone, and compares runs by name."""
+    first = [a_miss(), a_miss(f"{CHAT}/b"), a_miss(), a_miss(f"{CHAT} (2)")]
+    unused = [Unused(0, "POST", CHAT), Unused(0, "POST", CHAT)]
+
+    def names(misses: list[Miss]) -> list[tuple[str | None, str | None]]:
+        reports = [
+            report(miss_count=len(misses), misses=misses, strict=True, unused_count=2, unused=unused),
+            report(miss_count=1, misses=misses[:1]),  # of another opening, in another mode
+        ]
+        return [(case.get("classname"), case.get("name")) for suite in parsed(*reports) for case in suite]
+
+    assert len(set(names(first))) == len(names(first)) == 7
+    assert set(names(first)) == set(names([first[2], first[1], first[0], first[3]]))
+    assert set(names([*first, a_miss()])) > set(names(first))

@@ -43,7 +43,7 @@ def run(folder: Path) -> dict[str, Any]:
         ("a", {"a": 1}, CHAT),
         ("a", {"a": 1}, CHAT),
         ("a", {"a": [4]}, CHAT),
-        ("a", {"a": 1}, "https://h/other"),
+        ("a", {"b": 1}, "https://h/other"),
         ("empty", {"a": 1}, CHAT),
         ("none", b"\xff", "https://h/\udcff"),
     ):

@@ -121,6 +121,42 @@ def test_misses_are_told_as_they_come_less_and_less() -> None:
     assert set(said[101:]) == {""}
 
 
+def test_where_nobody_looks_at_a_screen_all_of_it_is_said() -> None:
+    long = "x" * 250
+    misses = [a_miss("a", f"https://h/{n}/{long}") for n in range(40)]
+    reports = [a(miss_count=40, misses=misses, strict=True, **unused(50))]
+    failures = [f"failure {n} {long}" for n in range(20)]
+    said = terminal_summary.lines(reports, failures, terminal_summary.WHOLE)
+    assert not any("…" in line or " more" in line for line in said)
+    for number in range(40):
+        assert f"miss: POST https://h/{number}/{long} in recordings/a.yaml" in said
+    for failure in failures:
+        assert f"failed: {failure}" in said
+    assert sum(f"{number} POST {CHAT}" in "".join(said) for number in range(50)) == 50
+
+
+def test_what_was_redacted_is_said_in_a_line_a_cassette() -> None:
+    report = a(recorded=2)
+    report.add_redacted({("password", "request.body $.password"): 2, ("token", "response.body $.a"): 1})
+    said = terminal_summary.lines([report, a("b", recorded=1)], [])
+    assert said[0] == (
+        "redacted in bodies: recordings/a.yaml: 2 password in request.body $.password, "
+        "1 token in response.body $.a"
+    )
+    assert len(said) == 2
+    many = [a(str(n)) for n in range(5)]
+    for each in many:
+        each.add_redacted({("token", "request.body"): 2})
+    said = terminal_summary.lines(many, [])
+    assert said[2] == "redacted in bodies: and 6 values in 3 more cassettes"
+    assert len(terminal_summary.lines(many, [], terminal_summary.WHOLE)) == 6
+
+
+def test_answers_that_matched_by_redaction_are_said() -> None:
+    (line, _) = terminal_summary.lines([a(replayed=3, matched_by_redaction=2)], [])
+    assert line.startswith("matched by redaction: recordings/a.yaml: 2 answers: ")
+
+
 # --- GitHub Actions
 
 
@@ -232,6 +268,22 @@ def test_a_report_that_can_not_be_written_is_a_failure(
     table = sessions(tmp_path, report=str(tmp_path / "file" / "report.json"))
     assert terminal_summary.finish(table.closed, table.failures, table.settings) is True
     assert "report.json: the report could not be written" in capsys.readouterr().err
+
+
+def test_what_fails_at_the_end_leaves_the_rest_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setattr("mitmvcr.reports.junit.as_xml", lambda *_: "\ud800")  # no UTF-8
+    (tmp_path / "file").touch()
+    bad = [tmp_path / "file" / "r.json", tmp_path / "folder.xml"]
+    table = sessions(tmp_path, report=",".join(map(str, [*bad, tmp_path / "good.json"])))
+    assert terminal_summary.finish(table.closed, table.failures, table.settings) is True
+    captured = capsys.readouterr()
+    assert captured.err.count("the report could not be written") == 2
+    assert captured.err.splitlines()[-1].endswith("2 failures")
+    assert captured.out.count("::error ") == 2
+    assert len(json.loads((tmp_path / "good.json").read_text("utf-8"))["failures"]) == 2
 
 
 def test_what_is_no_utf_8_is_reported_all_the_same(

@@ -58,6 +58,36 @@ def test_answers_are_right_whatever_is_kept_of_them(
     assert (kept == _COUNT) == (bound == 1 << 20)
 
 
+def test_an_answer_with_one_asker_s_value_is_nobody_else_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access_lines, "disabled", True)
+    mark = "REDACTED-token-1"
+    recorded = [
+        Interaction(build.request(chat(f"use {mark}"), url=BASE + CHAT), build.response({"used": mark})),
+        Interaction(build.request(chat("none"), url=BASE + CHAT), build.response({"used": mark})),
+    ]
+    build.write(tmp_path / "default.yaml", *recorded)
+    table = build.sessions(tmp_path, mode="replay", repeat="any")
+    made = Responder(Outcomes(lambda: table))
+    route = made.route(Route("http", "127.0.0.1", 9, is_reverse=True))
+    keys = [
+        "sk-proj-Qw3rTy6uIo9pAsDfGh1jKl2zXcVb5nM7q",
+        "sk-proj-Zm4xNb7vCl9kJh2gFd5sAq8wEr1tYu3iO",
+    ]  # made up
+    for _ in range(3):
+        for prompt, used in [(f"use {key}", key) for key in [*keys, mark]] + [("none", mark)]:
+            body = json.dumps(chat(prompt)).encode()
+            head = f"POST {CHAT} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            routed, length = made.read(route, head)
+            assert length == len(body)
+            said = made.answer(routed, body, length)[1]
+            assert said.endswith(b'\r\n\r\n{"used": "%b"}' % used.encode())
+            assert b"Content-Length: %d\r\n" % len(f'{{"used": "{used}"}}') in said
+    (cache,) = made._caches.values()
+    assert not any(key.encode() in ready.data for ready in cache.answers.values() for key in keys)
+
+
 _LINES = [
     b"Content-Length: %d",
     b"content-length: %d",

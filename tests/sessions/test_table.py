@@ -437,7 +437,7 @@ def test_unused_recordings_fail_only_if_strict_and_misses_always(tmp_path: Path)
     assert table.get("a").current().failed
 
 
-def test_strict_counts_a_named_default_that_nobody_asked(tmp_path: Path) -> None:
+def test_strict_counts_a_default_that_nobody_asked(tmp_path: Path) -> None:
     write(tmp_path / "a.yaml", interaction(1))
     named = sessions(tmp_path, mode="replay", cassette="a", strict="true")
     named.open_default()
@@ -447,7 +447,26 @@ def test_strict_counts_a_named_default_that_nobody_asked(tmp_path: Path) -> None
     unnamed = sessions(tmp_path, mode="replay", strict="true")
     unnamed.open_default()
     unnamed.close_all()
-    assert not unnamed.closed[0].failed
+    assert unnamed.closed[0].failed
+    other = sessions(tmp_path, mode="replay", strict="true")
+    other.open_default()
+    other.get("a").answer(request(1))
+    other.close_all()  # the run used another cassette: nobody meant the default one
+    assert not any(report.failed for report in other.closed)
+
+
+@pytest.mark.parametrize("mode", ["replay", "once", "new-episodes", "record", "passthrough"])
+@pytest.mark.parametrize("strict", ["true", "false"])
+@pytest.mark.parametrize("cassette", ["", "default"])
+def test_strict_fails_where_nothing_was_asked_of_what_is_replayed(
+    tmp_path: Path, mode: str, strict: str, cassette: str
+) -> None:
+    write(tmp_path / "default.yaml", interaction(1))
+    table = sessions(tmp_path, mode=mode, strict=strict, cassette=cassette)
+    table.open_default()
+    table.close_all()
+    replays = mode not in ("record", "passthrough")
+    assert any(report.failed for report in table.closed) == (replays and strict == "true")
 
 
 @pytest.mark.parametrize("mode", ["once", "new-episodes", "replay"])
@@ -492,7 +511,64 @@ def test_the_hosts_of_an_open_cassette_are_ours_where_it_is_replayed(tmp_path: P
     assert table.is_recorded("llm.example.org") is (mode in ("once", "replay", "new-episodes"))
     assert not table.is_recorded("example.org")
     table.close_all()
+    assert table.is_recorded("llm.example.org") is (mode == "replay")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "llm.example.org",
+            "LLM.Example.ORG",
+            "llm.example.org.",
+            "llm%2Eexample.org",
+            "llm\u3002example.org",
+        ),
+        *("bücher.example", "xn--bcher-kva.example", "BÜCHER.example.", "::1", "[::1]", "[0:0:0:0:0:0:0:1]"),
+        *("192.0.2.7", "::ffff:192.0.2.7", "3221225991", "llm_gateway"),
+    ],
+)
+def test_a_recorded_host_is_recorded_however_it_is_written(tmp_path: Path, host: str) -> None:
+    urls = (
+        *("https://llm.example.org/v1/x", "https://bücher.example/v1", "http://[::1]:8080/v1"),
+        *("http://192.0.2.7/v1", "http://llm_gateway:4000/v1"),
+    )
+    write(tmp_path / "a.yaml", *(interaction(number, url=url) for number, url in enumerate(urls)))
+    table = sessions(tmp_path, mode="replay")
+    assert not table.is_recorded(host)
+    table.get("a")
+    assert table.is_recorded(host)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_hosts_of_the_presets_are_ours_in_replay_whatever_the_option_says(tmp_path: Path, mode: str) -> None:
+    table = sessions(tmp_path, mode=mode, hosts="llm.example.org")
+    assert table.is_recorded("api.openai.com") is (mode == "replay")
+    assert table.is_recorded("x.openai.azure.com.") is (mode == "replay")
+    assert table.is_recorded("llm.example.org")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_host_of_a_file_that_nobody_opened_may_be_named_in_replay(tmp_path: Path, mode: str) -> None:
+    table = sessions(tmp_path, mode=mode)
+    assert not table.may_be_named("llm.example.org")
+    write(
+        tmp_path / "deep" / "a.yaml",
+        interaction(1, "in a prompt: elsewhere.example", url="https://LLM.example.org:1/"),
+    )
+    table = sessions(tmp_path, mode=mode)
+    assert table.may_be_named("llm.example.org.") is (mode == "replay")
+    assert not table.may_be_named("elsewhere.example")
     assert not table.is_recorded("llm.example.org")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_default_cassettes_only_host_is_known_in_every_mode(tmp_path: Path, mode: str) -> None:
+    urls = ("http://gateway:4000/api/v1/chat/completions", "http://GATEWAY:4000/other")
+    write(tmp_path / "default.yaml", *(interaction(number, url=url) for number, url in enumerate(urls)))
+    table = sessions(tmp_path, mode=mode)
+    table.open_default()
+    assert table.recorded_from() == "http://gateway:4000/api/v1"
 
 
 def test_no_hosts_is_none(tmp_path: Path) -> None:
@@ -592,7 +668,7 @@ def test_each_cassette_is_closed_even_if_something_is_broken_in_one(
     with pytest.raises(RuntimeError, match="broken on purpose"):
         table.close_all()
     assert list(table) == []
-    assert [report.name for report in table.closed] == ["b", "c"]
+    assert sorted(report.name for report in table.closed) == ["a", "b", "c"]
 
 
 def test_what_goes_wrong_with_the_close_of_one_is_in_its_report(
@@ -734,16 +810,19 @@ def test_a_cassette_that_is_recorded_to_goes_from_one_table_to_the_next(tmp_path
     assert sorted(one.recorded for one in second.closed) == [1, 1]
 
 
-def test_hosts_of_cassettes_count_as_long_as_one_that_has_them_is_open(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["once", "new-episodes", "replay"])
+def test_hosts_of_cassettes_count_as_long_as_one_that_has_them_is_open_and_in_replay_for_ever(
+    tmp_path: Path, mode: str
+) -> None:
     for name in ("a", "b"):
         write(tmp_path / f"{name}.yaml", interaction(1, url="https://llm.example.org/v1/x"))
-    table = sessions(tmp_path, mode="replay")
+    table = sessions(tmp_path, mode=mode)
     for name in ("a", "b", "a"):
         table.open(name, table.plan(name))
     for name in ("a", "b"):
         assert table.is_recorded("llm.example.org")
         table.close(name)
-    assert not table.is_recorded("llm.example.org")
+    assert table.is_recorded("llm.example.org") is (mode == "replay")
 
 
 def test_a_note_is_said_once_however_often_its_cassette_is_opened(tmp_path: Path) -> None:
@@ -752,3 +831,105 @@ def test_a_note_is_said_once_however_often_its_cassette_is_opened(tmp_path: Path
     path.write_bytes(path.read_bytes()[:-20])
     table = sessions(tmp_path, mode="replay")
     assert [len(table.open("a", table.plan("a")).notes) for _ in range(3)] == [1, 0, 0]
+
+
+# --- a cassette whose file changes while it is open
+
+
+@pytest.fixture
+def _looked_at_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mitmvcr.store.watch._EVERY", 0.0)
+    monkeypatch.setattr("mitmvcr.store.watch._SHARE", 0)
+
+
+def answered(table: Sessions, body: object, session: str = "") -> bytes:
+    outcome = table.get("a").answer(request(body), session)
+    return outcome.interaction.response.body if isinstance(outcome, Play) else b"missed"
+
+
+@pytest.mark.usefixtures("_looked_at_each_time")
+@pytest.mark.parametrize("mode", ["replay", "once"])
+def test_an_edited_cassette_is_served_as_it_is_now_from_its_beginning(tmp_path: Path, mode: str) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "old"), interaction(2, "gone"))
+    table = sessions(tmp_path, mode=mode)
+    assert answered(table, 1) == b"old"
+    write(tmp_path / "a.yaml", interaction(1, "new"), interaction(3, "three"))
+    assert answered(table, 1) == b"new"
+    assert table.get("a").notes == [
+        f"{tmp_path / 'a.yaml'}: it has changed, and is read anew: its sessions begin at the start"
+    ]
+    assert answered(table, 3) == b"three"
+    table.close_all()
+    (report,) = table.closed
+    assert (report.replayed, report.miss_count, report.unused_count) == (3, 0, 0)
+
+
+@pytest.mark.usefixtures("_looked_at_each_time")
+def test_a_touched_cassette_goes_on_where_it_was(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", interaction(1, "first"), interaction(1, "second"))
+    table = sessions(tmp_path, mode="replay")
+    assert answered(table, 1) == b"first"
+    os.utime(tmp_path / "a.yaml", (5, 5))
+    assert answered(table, 1) == b"second"
+    assert table.get("a").notes == []
+
+
+@pytest.mark.usefixtures("_looked_at_each_time")
+@pytest.mark.parametrize("content", [b"", b"version: 2\ninteractions:\n  - id: 0\n", b"nonsense: [", None])
+def test_what_is_gone_or_half_written_is_served_as_it_was(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "a.yaml"
+    write(path, interaction(1, "a"), interaction(2, "b"))
+    table = sessions(tmp_path, mode="once")
+    assert answered(table, 1) == b"a"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert answered(table, 2) == b"b"
+    (note,) = table.get("a").notes
+    assert note.startswith(f"{path}: it {'was removed' if content is None else 'has changed'}")
+    assert "is served as it was" in note
+    assert (path.read_bytes() if path.exists() else None) == content  # nobody's half file is touched
+    assert answered(table, 2) == b"missed"
+    write(path, interaction(2, "B"))
+    assert answered(table, 2) == b"B"
+
+
+@pytest.mark.usefixtures("_looked_at_each_time")
+def test_a_cassette_that_comes_into_being_is_served(tmp_path: Path) -> None:
+    table = sessions(tmp_path, mode="replay")
+    assert answered(table, 1) == b"missed"
+    write(tmp_path / "a.yaml", interaction(1, "made"))
+    assert answered(table, 1) == b"made"
+
+
+@pytest.mark.usefixtures("_looked_at_each_time")
+def test_what_is_recorded_here_is_no_change_of_somebody_else_s(tmp_path: Path) -> None:
+    table = sessions(tmp_path, mode="once")
+    for number in range(3):
+        opened = table.get("a")
+        assert opened.answer(request(number)) == Forward(record=True)
+        opened.record(interaction(number))
+    assert table.get("a").notes == []
+    table.close_all()
+    assert [report.recorded for report in table.closed] == [3]
+
+
+def test_a_cassette_that_can_not_be_put_in_order_is_a_failure_and_the_others_are_closed(
+    tmp_path: Path,
+) -> None:
+    table = sessions(tmp_path, mode="record")
+    for name in "abc":
+        write(tmp_path / f"{name}.yaml", interaction(1, "before"), interaction(2, "before"))
+        opened = table.get(name)
+        for number in (2, 1):
+            opened.record(interaction(number, "now"))
+    with (tmp_path / "b.yaml").open("ab") as file:
+        file.write(b"# somebody else's\n")
+    table.close_all()
+    assert len(table.failures) == 1
+    assert "b.yaml: recorded whole, but in the order in which exchanges ended" in table.failures[0]
+    assert {report.name: report.failed for report in table.closed} == {"a": False, "b": True, "c": False}
+    assert [
+        [entry.request.body for entry in cassette.read(tmp_path / f"{name}.yaml").cassette.interactions]
+        for name in "abc"
+    ] == [[b"1", b"2"], [b"2", b"1"], [b"1", b"2"]]

@@ -235,6 +235,27 @@ def test_another_host_by_the_proxy():
 
 
 @pytest.mark.slow
+def test_offline_nothing_goes_to_hosts_that_are_not_recorded(tmp_path: Path, upstream: Upstream) -> None:
+    text = (
+        CLIENT
+        + f"""
+import urllib.request, urllib.error
+
+{MARK}
+def test_another_host_by_the_proxy():
+    ask("one")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen("http://elsewhere.test/", timeout=20)
+    assert caught.value.code == 502
+    assert b"vcr_host_refused" in caught.value.read()
+"""
+    )
+    module(tmp_path, "test_offline.py", text)
+    recorded = run(tmp_path, "--mitmvcr-offline", **base(upstream))
+    assert recorded.counts == {"passed": 1}, recorded.output
+
+
+@pytest.mark.slow
 def test_nothing_happens_unless_it_is_used(tmp_path: Path) -> None:
     module(
         tmp_path,
@@ -334,6 +355,38 @@ def test_waits():
     assert late.status == 1, late.output
     assert "= mitmvcr =" in late.output
     assert "the cassette was closed before the exchange ended" in late.output
+
+
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
+def test_proxy_that_ends_by_itself_fails_the_session_with_its_last_words(
+    tmp_path: Path, upstream: Upstream, number: str
+) -> None:
+    module(
+        tmp_path,
+        "test_ends.py",
+        CLIENT
+        + f"""
+import signal, subprocess, time
+
+{MARK}
+def test_misses():
+    with pytest.raises(Exception):
+        ask("x")
+
+def test_ends_it():
+    parent = f"--ppid={{os.getpid()}}"
+    for line in subprocess.check_output(["ps", "-ww", "-o", "pid,args", parent], text=True).splitlines()[1:]:
+        if "entrypoint.py" in line:
+            os.kill(int(line.split()[0]), signal.{number})
+    time.sleep(1)
+""",
+    )
+    url = upstream.url + "/v1"
+    ended = run(tmp_path, "--record-mode", "none", **KEY, OPENAI_BASE_URL=url)
+    assert ended.counts == {"failed": 1, "passed": 1}, ended.output
+    assert ended.status == 1
+    assert "= mitmvcr =" in ended.output
+    assert f"the proxy ended by itself, with status {'-9' if number == 'SIGKILL' else '1'}: " in ended.output
 
 
 def test_several_cassettes_in_one_test(tmp_path: Path, upstream: Upstream) -> None:

@@ -3,6 +3,7 @@
 parsers   flags, and the help texts of all (texts.json); light
 commands  a module for each subcommand, imported when it is the one that is asked for
 render    what is printed: tables, colour, findings, interactions, differences
+standard_streams  those that somebody has closed
 policy    the policy of a command's flags and mitmvcr.toml
 """
 
@@ -16,7 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mitmvcr import __version__
+from mitmvcr.cli import standard_streams
 from mitmvcr.errors import MitmvcrError
+from mitmvcr.text import in_log
 
 _TEXTS = Path(__file__).parent / "parsers" / "texts.json"
 """What help says of each subcommand, which module of `parsers` has its arguments, and what an error's exit
@@ -55,12 +58,14 @@ def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; its exit status. A user's mistake is one line on stderr and status 1 or 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    closed_streams = standard_streams.fill()
     given = parser(arguments).parse_args(arguments)
+    given.closed_streams = closed_streams
     try:
         command = importlib.import_module(f"mitmvcr.cli.commands.{given.subcommand}")
         return int(command.run(given))
     except MitmvcrError as error:
-        print(f"mitmvcr: {error}", file=sys.stderr)
+        print(f"mitmvcr: {in_log(str(error), lines=True)}", file=sys.stderr)
         return int(given.failure)
     except KeyboardInterrupt:
         return 130

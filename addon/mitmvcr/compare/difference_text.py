@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from dataclasses import dataclass
 
 from mitmvcr.compare.json_diff import NOTHING, DifferingValue, common_end, common_start, json_path
+from mitmvcr.compare.lookalikes import likeness, seen, seen_apart
 from mitmvcr.text import printable
 
 LARGE = 1 << 20
@@ -43,19 +43,19 @@ def difference(leaf: DifferingValue) -> Difference:
     """The values as text, with where they stand and what is odd about them."""
     recorded, incoming = leaf.recorded, leaf.request
     if isinstance(recorded, bytes) and isinstance(incoming, bytes):
-        return _of_bytes(_path(leaf), recorded, incoming)
+        return _of_bytes(place_of(leaf), recorded, incoming)
     if isinstance(recorded, str) and isinstance(incoming, str):
         note = _alike(recorded, incoming) if leaf.kind != "py" else ""
-        shown = pair(recorded, incoming, escaped=bool(note), plain=leaf.kind not in ("json", "form"))
-        return Difference(_path(leaf), *shown, note=note)
-    texts = value_text(recorded), value_text(incoming)
+        texts = pair(recorded, incoming, note=note, plain=leaf.kind not in ("json", "form"))
+        return Difference(place_of(leaf), *texts, note=note)
+    values = value_text(recorded), value_text(incoming)
     note = ""
-    if leaf.kind == "json" and texts[0] and texts[1] and texts[0].strip('"') == texts[1].strip('"'):
+    if leaf.kind == "json" and values[0] and values[1] and values[0].strip('"') == values[1].strip('"'):
         note = f"a {_type(recorded)} and a {_type(incoming)}"
-    return Difference(_path(leaf), *texts, items=leaf.items, note=note)
+    return Difference(place_of(leaf), *values, items=leaf.items, note=note)
 
 
-def _path(leaf: DifferingValue) -> str:
+def place_of(leaf: DifferingValue) -> str:
     """A JSONPath (RFC 9535), or the request's part with the name in it."""
     if leaf.kind == "json":
         return json_path(leaf.where)
@@ -73,14 +73,14 @@ def _of_bytes(path: str, recorded: bytes, incoming: bytes) -> Difference:
             path, _size(recorded), _size(incoming), note=f"the first difference is at byte {at:,}"
         )
     note = _alike(texts[0], texts[1])
-    return Difference(path, *pair(texts[0], texts[1], escaped=bool(note)), note=note)
+    return Difference(path, *pair(texts[0], texts[1], note=note), note=note)
 
 
 def _of_large(path: str, recorded: bytes, incoming: bytes) -> Difference:
     """Sizes, and the incoming body where they differ: the recorded one is too large to be scrubbed."""
     at = common_start(recorded, incoming)
     text = incoming[max(0, at - _CONTEXT) : at + _WHOLE].decode("utf-8", "replace")
-    shown = f", there {_excerpt(text, 0, len(text), escaped=False, plain=False)}"
+    shown = f", there {_excerpt(text, 0, len(text), plain=False)}"
     return Difference(
         path,
         _size(recorded),
@@ -107,35 +107,32 @@ def _type(value: object) -> str:
 
 def _alike(first: str, second: str) -> str:
     """What makes two texts look the same that are not; empty if they don't."""
-    if max(len(first), len(second)) > LARGE:
-        return ""
-    if first.split() == second.split():
-        return "only white space differs"
-    if unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second):
-        return "the same text in another Unicode form"
-    return "only upper and lower case differ" if first.casefold() == second.casefold() else ""
+    return "" if max(len(first), len(second)) > LARGE else likeness(first, second)
 
 
-def pair(recorded: str, incoming: str, *, escaped: bool = False, plain: bool = False) -> tuple[str, str]:
-    """Two texts, quoted unless `plain`; long ones shortened to where they differ, with some context."""
+def pair(recorded: str, incoming: str, *, note: str = "", plain: bool = False) -> tuple[str, str]:
+    """Two texts, quoted unless `plain`; long ones shortened to where they differ, with some context.
+
+    `note` says what makes them look the same, which is escaped then.
+    """
     start, end = 0, 0
     if max(len(recorded), len(incoming)) > _WHOLE:
         start = common_start(recorded, incoming)
         end = max(0, common_end(recorded[start:], incoming[start:]) - _CONTEXT)
         start = max(0, start - _CONTEXT)
-    shown = [
-        _excerpt(side, start, len(side) - end, escaped=escaped, plain=plain) for side in (recorded, incoming)
-    ]
-    return shown[0], shown[1]
+    before, now = (
+        _excerpt(side, start, len(side) - end, plain=plain, note=note) for side in (recorded, incoming)
+    )
+    return seen_apart(before, now)
 
 
-def _excerpt(text: str, start: int, end: int, *, escaped: bool, plain: bool) -> str:
+def _excerpt(text: str, start: int, end: int, *, plain: bool, note: str = "") -> str:
     piece = text[start : min(end, start + _MIDDLE)]
     before, behind = "…" if start else "", "…" if start + len(piece) < len(text) else ""
-    if plain:
-        return printable(f"{before}{piece}{behind}") or '""'
-    quoted = json.dumps(piece, ensure_ascii=escaped)[1:-1]
-    return printable(f'"{before}{quoted}{behind}"')
+    if not plain:
+        piece = json.dumps(piece, ensure_ascii=False)[1:-1]
+    piece = f"{before}{seen(piece, note)}{behind}"
+    return printable(piece) or '""' if plain else printable(f'"{piece}"')
 
 
 def value_text(value: object) -> str | None:
@@ -144,7 +141,7 @@ def value_text(value: object) -> str | None:
         return None
     if isinstance(value, bytes):
         text = _text(value[:LARGE])
-        return _size(value) if text is None else _excerpt(text, 0, len(text), escaped=False, plain=False)
+        return _size(value) if text is None else _excerpt(text, 0, len(text), plain=False)
     text = json.dumps(_brief(value, 3), ensure_ascii=False)
     return printable(text if len(text) <= _MIDDLE else text[:_MIDDLE] + "…")
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from mitmvcr.config import ignored_requests
 from mitmvcr.config.options import DEFAULTS
 from mitmvcr.errors import SettingsError
 
@@ -43,13 +44,29 @@ class Engine(StrEnum):
     LAYER = "layer"
 
 
+class Others(StrEnum):
+    """What becomes of requests to hosts that are not recorded."""
+
+    PASS = "pass"  # noqa: S105 - what is passed on
+    REFUSE = "refuse"
+
+
+PRESET_HOSTS = tuple(DEFAULTS["hosts"].split(","))
+"""Globs of the providers' hosts that are recorded where nobody says otherwise; in replay they always are."""
+
 SUFFIXES = (".yaml", ".yml", ".json", ".har", ".yaml.gz", ".yml.gz", ".json.gz")
 """What a cassette's file ends in; its name need not say it."""
 FILE_SUFFIXES = frozenset("." + suffix.rpartition(".")[2] for suffix in SUFFIXES)
 """The last suffixes of these, as `Path.suffix` has them."""
 
 MATCH_FIELDS = frozenset({"method", "scheme", "host", "port", "path", "query", "url", "body"})
-_HOST_GLOB = re.compile(r"[A-Za-z0-9.*-]+")
+# A name of any script with `*` in it, an underscore as Compose has them, or an IPv6 address.
+_HOST_GLOB = re.compile(r"\+?(?:[\w.*-]+|\[?[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]?)")
+IGNORED_FIELDS = ("prompt_cache_key", "client_metadata", "safety_identifier")
+"""Fields of a JSON body that matching leaves out unless `ignore` has `-NAME`: agents' SDKs and Codex put
+random keys, or ids of a machine or a user, in them, and no answer depends on them."""
+
+_ORIGIN_GLOB = re.compile(r"(?:https?|\*)://[A-Za-z0-9.*_:\[\]-]+")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _KEPT_HEADER = re.compile(_HEADER_NAME.pattern + "(?:=redact)?", re.IGNORECASE)
 _QUERY_NAME = re.compile(r"[^\s$,]+")
@@ -60,7 +77,8 @@ _FUNCTION = re.compile(r"[^:]+:[^\W\d]\w*")
 class Matching:
     """How requests are compared and how often a recording answers.
 
-    Empty `match` and None for `repeat` stand for what the cassette's format is used to.
+    Empty `match` and None for `repeat` stand for what the cassette's format is used to. `ignore` as it was
+    given: `-NAME` brings back one of IGNORED_FIELDS.
     """
 
     match: tuple[str, ...] = ()
@@ -118,7 +136,8 @@ class Settings:
     mode: Mode = Mode.ONCE
     dir: Path = Path("recordings")
     cassette: str = ""
-    hosts: tuple[str, ...] = tuple(DEFAULTS["hosts"].split(","))
+    hosts: tuple[str, ...] = PRESET_HOSTS
+    others: Others = Others.PASS
     matching: Matching = Matching()
     latency: float = 0.0
     strict: bool = False
@@ -130,7 +149,17 @@ class Settings:
     engine: Engine = Engine.AUTO
     report: tuple[Path, ...] = ()
     only_missed: Path | None = None
+    origins: tuple[str, ...] = ()
+    ignore_requests: tuple[str, ...] = tuple(ignored_requests.BUILT_IN)
     tables: tuple[Table, ...] = ()
+
+    def is_welcome_origin(self, origin: str) -> bool:
+        """Whether `origins` has this origin (`https://app.example`, in lower case)."""
+        return any(fnmatchcase(origin, glob) for glob in self.origins)
+
+    def ignored_code(self, method: str, host: str, path: str) -> int:
+        """The status that a request of `ignore_requests` is answered with, 0 for any other."""
+        return ignored_requests.answer_code(self.ignore_requests, method, host, path)
 
     def for_cassette(self, name: str) -> CassetteSettings:
         """How the cassette of this name is used, as long as nobody says anything else."""
@@ -154,7 +183,8 @@ class Settings:
             mode=parse_mode(given["mode"]),
             dir=_folder(given["dir"]),
             cassette=given["cassette"],
-            hosts=_list("hosts", given["hosts"], _HOST_GLOB, "letters, digits, '.', '-' and '*'"),
+            hosts=_hosts(given["hosts"]),
+            others=Others(_choice("others", given["others"].strip().lower(), tuple(Others))),
             matching=parse_matching(given),
             latency=parse_latency(given["latency"]),
             strict=parse_bool("strict", given["strict"]),
@@ -166,6 +196,8 @@ class Settings:
             engine=_engine(given),
             report=tuple(Path(item) for item in _items(given["report"])),
             only_missed=_only_missed(given),
+            origins=_list("origins", given["origins"], _ORIGIN_GLOB, "origins: https://app.example.com"),
+            ignore_requests=ignored_requests.parse(_items(given["ignore_requests"])),
             tables=tuple(tables),
         )
 
@@ -264,6 +296,15 @@ def _list(name: str, text: str, pattern: re.Pattern[str], expected: str) -> tupl
     return tuple(item.lower() for item in _items(text))
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    """Globs of hosts; where one is written as `+NAME`, they are added to the default."""
+    globs = _list(
+        "hosts", text, _HOST_GLOB, "hosts without scheme and port, of letters, digits, '.', '-', '_' and '*'"
+    )
+    added = tuple(glob.removeprefix("+") for glob in globs)
+    return tuple(dict.fromkeys((*PRESET_HOSTS, *added))) if added != globs else globs
+
+
 def _match_fields(text: str) -> tuple[str, ...]:
     fields = []
     for item in _items(text):
@@ -285,7 +326,12 @@ def _match_fields(text: str) -> tuple[str, ...]:
 def _ignored(text: str) -> tuple[str, ...]:
     items = split_paths(text)
     for item in items:
-        if item.startswith("$"):
+        if item.startswith("-"):
+            if item[1:] not in IGNORED_FIELDS:
+                raise SettingsError(
+                    f"ignore has {item!r}: only {', '.join(IGNORED_FIELDS)} can be brought back"
+                )
+        elif item.startswith("$"):
             try:
                 check_json_path(item)
             except SettingsError as error:

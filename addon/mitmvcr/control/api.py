@@ -5,15 +5,15 @@ What it takes and answers is described in openapi.json, by which it checks field
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from dataclasses import dataclass, replace
 from typing import NoReturn
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from mitmvcr import __version__
 from mitmvcr.control import schema
 from mitmvcr.errors import MitmvcrError
+from mitmvcr.http.pages import Sender, is_local_name, name_of, own_origin
 from mitmvcr.replay.served_response import ServedResponse, error
 from mitmvcr.reports import run_report
 from mitmvcr.sessions.open_cassette import OpenCassette
@@ -41,20 +41,17 @@ _TAKES = {
 }
 
 
+_PROGRAM = Sender()
+
+
 @dataclass(frozen=True, slots=True)
 class ControlRequest:
-    """A request to the API.
-
-    `host` is the name, with or without a port, by which the client knows this proxy: None if that is
-    not known, empty if the client said none. `origin` and `site` are the headers Origin and Sec-Fetch-Site.
-    """
+    """A request to the API."""
 
     method: str
     path: str
     body: bytes = b""
-    host: str | None = ""
-    origin: str = ""
-    site: str = ""
+    sender: Sender = _PROGRAM
 
 
 class RequestError(MitmvcrError):
@@ -69,44 +66,29 @@ class RequestError(MitmvcrError):
 def handle(sessions: Sessions, request: ControlRequest) -> ServedResponse:
     """Serve one request of the control API."""
     try:
-        _check_sender(request)
+        _check_sender(request.sender)
         document = _document(sessions, request)
     except RequestError as problem:
-        answer = error(problem.code, _KIND, str(problem))
+        answer = error(problem.code, _KIND, str(problem), is_shared=False)
         allow = (("Allow", problem.allow),) if problem.allow else ()
         return replace(answer, headers=(*answer.headers, *allow))
     except MitmvcrError as problem:
-        return error(400, _KIND, str(problem))
+        return error(400, _KIND, str(problem), is_shared=False)
     text = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
     return ServedResponse(200, "OK", (*_HEADERS, ("Content-Length", str(len(text)))), text)
 
 
-def _check_sender(request: ControlRequest) -> None:
-    """Keep out pages of other sites: a browser sends what they ask, also to an address of this machine."""
-    if request.host is None or not _is_ours(request.host):
-        named = "by no name that was seen" if request.host is None else f"as {request.host!r}"
+def _check_sender(sender: Sender) -> None:
+    """Keep out all pages but those that this proxy answered with, also those of this machine."""
+    if sender.host is None or not (is_local_name(sender.host) or name_of(sender.host) == HOST):
+        named = "by no name that was seen" if sender.host is None else f"as {sender.host!r}"
         _refuse(
             403,
             f"this proxy is asked {named}, which any site's page can do: use its IP address, localhost, or "
             f"a name without dots",
         )
-    scheme, _, own = request.origin.lower().partition("://")
-    is_own = scheme in ("http", "https") and own == request.host.lower()
-    if (request.origin and not is_own) or request.site not in ("", "none", "same-origin"):
+    if not own_origin(sender):
         _refuse(403, "the request comes from another site's page: ask from a program, or from curl")
-
-
-def _is_ours(host: str) -> bool:
-    """Whether no stranger can have this name in the DNS, and let it lead here (DNS rebinding)."""
-    try:
-        name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
-    except ValueError:
-        return False
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return name == HOST or "." not in name or name.endswith((".localhost", ".internal"))
-    return True
 
 
 def _document(sessions: Sessions, request: ControlRequest) -> dict[str, object]:

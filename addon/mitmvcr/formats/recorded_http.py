@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from mitmvcr.http.content_coding import actual_coding, coding_of, decode_body, stated_coding
 from mitmvcr.http.go_rules import HOP_BY_HOP, canonical_header, first_value, form_values, status_text
 from mitmvcr.http.sse import is_stream
-from mitmvcr.model import Request, Response
+from mitmvcr.model import Request, Response, SpelledName
 
 _NOT_KEPT = HOP_BY_HOP | {"Host", "Content-Length"}
 
@@ -32,12 +32,12 @@ def is_http(url: str) -> bool:
 
 
 def headers(pairs: Iterable[tuple[str, Sequence[str]]]) -> dict[str, list[str]]:
-    """Headers under canonical names, without those of one connection, Host and Content-Length."""
+    """Headers under canonical names, which know their spelling; without Host, lengths and a connection's."""
     kept: dict[str, list[str]] = {}
     for name, values in pairs:
         canonical = canonical_header(name)
         if canonical not in _NOT_KEPT and not name.startswith(":"):
-            kept.setdefault(canonical, []).extend(values)
+            kept.setdefault(SpelledName.of(canonical, name), []).extend(values)
     return kept
 
 

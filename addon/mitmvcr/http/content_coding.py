@@ -134,27 +134,37 @@ def _slices(body: bytes, limit: int, ratio: int) -> Iterator[bytes]:
     return (body[at : at + step] for at in range(0, len(body), step))
 
 
-def _members(body: bytes, limit: int, cut: bool, new: Callable[[], _Stream], ratio: int) -> Iterator[bytes]:
-    """The content of members (gzip) or frames (zstd) that stand one behind the other."""
+def _members(
+    pieces: Iterator[bytes], cut: bool, new: Callable[[], _Stream], magic: bytes = b""
+) -> Iterator[bytes]:
+    """The content of members (gzip) or frames (zstd) that stand one behind the other.
+
+    Behind the first one, what doesn't begin with `magic` is left out, with all that follows.
+    """
     stream: _Stream | None = None
-    for rest in _slices(body, limit, ratio):
+    has_ended = False
+    for rest in pieces:
         while rest:
+            if stream is None and has_ended and not magic.startswith(rest[: len(magic)]):
+                return
             stream = stream or new()
             yield stream.decompress(rest)
             if not stream.eof:
                 break
+            has_ended = True
             rest, stream = stream.unused_data, None  # noqa: PLW2901 - what is behind the member's end
     if stream is not None and not cut:
         raise EOFError
 
 
 def _gunzip(body: bytes, limit: int, cut: bool) -> Iterator[bytes]:
-    return _members(body, limit, cut, lambda: zlib.decompressobj(wbits=31), 1032)
+    # Zeros may fill it up (gzip's manual, "Tapes"); curl, Node and urllib3 read past anything.
+    return _members(_slices(body, limit, 1032), cut, lambda: zlib.decompressobj(wbits=31), GZIP_MAGIC)
 
 
 def _unzstd(body: bytes, limit: int, cut: bool) -> Iterator[bytes]:
     # A block of four bytes may come to 128 KB (RFC 8878, 3.1.1.2).
-    return _members(body, limit, cut, lambda: zstandard.ZstdDecompressor().decompressobj(), 1 << 15)
+    return _members(_slices(body, limit, 1 << 15), cut, lambda: zstandard.ZstdDecompressor().decompressobj())
 
 
 def _has_zlib_frame(body: bytes) -> bool:

@@ -91,13 +91,19 @@ def pending() -> int:
     return next((int(number) for number in _PASSED_ON if number in waiting), 0)
 
 
-def start(path: str, arguments: list[str], environ: Mapping[str, str]) -> int:
-    """Start the program; its process id. Raises CommandError."""
+def start(path: str, arguments: list[str], environ: Mapping[str, str], closed: Sequence[int] = ()) -> int:
+    """Start the program, without the open files whose numbers are `closed`; its process id.
+
+    Raises CommandError.
+    """
     sys.stdout.flush()
     try:
         # What Python itself ignores, nobody else should.
         ignored = [signal.SIGPIPE, signal.SIGXFSZ]
-        return os.posix_spawn(path, arguments, environ, setsigmask=(), setsigdef=ignored)
+        actions = [(os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in closed]
+        return os.posix_spawn(
+            path, arguments, environ, file_actions=actions, setsigmask=(), setsigdef=ignored
+        )
     except OSError as error:
         hint = ": has it a first line as #!/bin/sh?" if error.errno == errno.ENOEXEC else ""
         raise CommandError(f"{path}: {_lower(error)}{hint}", NOT_EXECUTABLE) from None
@@ -125,7 +131,9 @@ def wait(pid: int, look: Callable[[], None]) -> int:
 def _next_signal(watched: Sequence[int]) -> tuple[int, bool]:
     if hasattr(signal, "sigwaitinfo"):  # macOS has none
         info = signal.sigwaitinfo(watched)
-        return info.si_signo, info.si_code == _SI_KERNEL
+        # A terminal's hang-up comes to its session's leader alone; that may be us (`ssh host mitmvcr run …`).
+        is_ours_alone = info.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid()
+        return info.si_signo, info.si_code == _SI_KERNEL and not is_ours_alone
     number = signal.sigwait(watched)
     return number, number in _FROM_TERMINAL and _in_foreground()
 

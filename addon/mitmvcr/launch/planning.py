@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from mitmvcr.config import load
 from mitmvcr.config.options import DEFAULTS
 from mitmvcr.errors import SettingsError
+from mitmvcr.http.hosts import bracketed, origin_of
 from mitmvcr.launch import environment, trust
 from mitmvcr.launch.contract import Order, Ready
 from mitmvcr.launch.environment import Changes, Via
@@ -71,7 +72,7 @@ def plan(  # noqa: PLR0913 - keywords, nearly all of which have a usual value
     """
     texts = {**load.read(folder).texts(), **options}
     base_urls = environment.base_urls(environ, upstream)
-    local = [url for url in base_urls.values() if url and environment.is_loopback(url)]
+    local = [environment.without_user(url) for url in base_urls.values() if environment.is_loopback(url)]
     if via is Via.PROXY and local:
         raise SettingsError(f"{local[0]}: programs use no proxy for loopback; give --via base-url or auto")
     notes = []
@@ -81,8 +82,7 @@ def plan(  # noqa: PLR0913 - keywords, nearly all of which have a usual value
         chosen["mode"] = mode = "replay"
         notes.append("CI is set, so the mode is replay; --mode gives another")
     # What the reverse listeners record is to be recorded in forward mode as well.
-    hosts = [urlsplit(url).hostname or "" for url in base_urls.values()]
-    if more := list(dict.fromkeys(host for host in hosts if host and ":" not in host)):
+    if more := list(dict.fromkeys(found.host for url in base_urls.values() if (found := origin_of(url)))):
         chosen["hosts"] = ",".join([texts.get("hosts", DEFAULTS["hosts"]).strip().replace("\n", ","), *more])
     through, direct = environment.upstream_proxy(environ)
     if through and urlsplit(through).scheme not in ("http", "https"):
@@ -92,17 +92,17 @@ def plan(  # noqa: PLR0913 - keywords, nearly all of which have a usual value
     order = order or Order("")
     ports = order.ports or (0,) * len(upstreams)
     order = replace(order, upstreams=upstreams, ports=ports, via=through, direct=direct)
-    return ProxyPlan(Launch(order, chosen, [*_trusted(environ), *arguments]), base_urls, via, mode, notes)
+    return ProxyPlan(Launch(order, chosen, arguments, _trusted(environ)), base_urls, via, mode, notes)
 
 
-def _trusted(environ: Mapping[str, str]) -> list[str]:
+def _trusted(environ: Mapping[str, str]) -> dict[str, str]:
     """Mitmproxy has a list of its own of whom to trust; what the user's programs have takes its place."""
     name = environment.BUNDLE if environ.get(environment.PROXY) else "SSL_CERT_FILE"
     file = environ.get(name, "")
-    return ["--set", f"ssl_verify_upstream_trusted_ca={file}"] if file and Path(file).is_file() else []
+    return {"ssl_verify_upstream_trusted_ca": file} if file and Path(file).is_file() else {}
 
 
 def reachable(host: str) -> str:
     """The address by which programs on this machine reach what listens on `host`."""
     host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound to
-    return f"[{host}]" if ":" in host else host
+    return bracketed(host)

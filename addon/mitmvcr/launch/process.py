@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -42,12 +43,14 @@ class Launch:
 
     `options` are the addon's, without `vcr_`. `order` says where it listens and what for; the descriptors
     and the folder in it are filled in at the start. `arguments` go to mitmproxy's command line as they
-    are; `port` is the forward proxy's, 0 for a free one.
+    are; what they set wins over `defaults`, which are mitmproxy's options, too. `port` is the forward
+    proxy's, 0 for a free one.
     """
 
     order: Order
     options: Mapping[str, str] = field(default_factory=dict)
     arguments: Sequence[str] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
     program: str = "mitmdump"
     port: int = 0
 
@@ -57,11 +60,22 @@ class Launch:
         command = [sys.executable, "-P", str(SERVE), self.program]
         command += ["--set", f"confdir={self.order.confdir}"]
         command += ["--mode", "regular", "--listen-host", host, "--listen-port", str(self.port)]
+        defaults = dict(self.defaults)
         if self.order.ready >= 0:
-            command += ["--set", "termlog_verbosity=error"]  # `link` shows the warnings
+            defaults["termlog_verbosity"] = "error"  # `link` shows the warnings
+        given = _options_set(self.arguments)
+        for name, value in defaults.items():
+            command += ["--set", f"{name}={value}"] if name not in given else []
         for name, value in self.options.items():
             command += ["--set", f"vcr_{name}={value}"]
         return [*command, *self.arguments]
+
+
+def _options_set(arguments: Sequence[str]) -> set[str]:
+    """The names of mitmproxy's options that its command line sets: it refuses one that is set twice."""
+    settings = [after for before, after in pairwise(arguments) if before == "--set"]
+    settings += [argument.removeprefix("--set=") for argument in arguments if argument.startswith("--set=")]
+    return {setting.partition("=")[0] for setting in settings}
 
 
 class ProxyProcess:

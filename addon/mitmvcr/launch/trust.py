@@ -19,6 +19,15 @@ STORE_PASSWORD = "changeit"  # noqa: S105 - Java's own, for a store of public ce
 SYSTEM_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 EXTRA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "AWS_CA_BUNDLE")
 NODE_VARIABLES = ("NODE_EXTRA_CA_CERTS", "DENO_CERT")
+OTHER_VARIABLES = (
+    *("PIP_CERT", "NIX_SSL_CERT_FILE", "HTTPLIB2_CA_CERTS", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE"),
+    *("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "CARGO_HTTP_CAINFO", "PERL_LWP_SSL_CA_FILE", "HEX_CACERTS_PATH"),
+)
+"""Where one of these is set it takes the place of those above, for one tool each."""
+WGETRC = "WGETRC"
+PHP_FOLDERS = "PHP_INI_SCAN_DIR"
+
+_OURS = "# mitmvcr"
 
 _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch, Gentoo
@@ -49,6 +58,16 @@ class TrustFiles:
     directories: str
     store: Path
 
+    @property
+    def wgetrc(self) -> Path:
+        """The configuration of wget: the user's own, and the bundle."""
+        return self.bundle.with_name("wgetrc")
+
+    @property
+    def php(self) -> Path:
+        """A folder of PHP's configuration, to be read behind all others."""
+        return self.bundle.with_name("php")
+
 
 def system_certificates(environ: Mapping[str, str]) -> list[bytes]:
     """The certificates that this user's programs trust, each as PEM, none twice.
@@ -63,7 +82,8 @@ def system_certificates(environ: Mapping[str, str]) -> list[bytes]:
         import certifi  # noqa: PLC0415 - mitmproxy depends on it; a system with certificates needs it not
 
         certificates = _read_all([certifi.where()])
-    more = _read_all(environ[name] for name in (*EXTRA_VARIABLES, *NODE_VARIABLES) if environ.get(name))
+    names = (*EXTRA_VARIABLES, *NODE_VARIABLES, *OTHER_VARIABLES)
+    more = _read_all(environ[name] for name in names if environ.get(name))
     return list(dict.fromkeys([*certificates, *more]))
 
 
@@ -103,9 +123,24 @@ def write(
         hashed.mkdir(exist_ok=True)
         (hashed / f"{ca_hash}.0").write_bytes(_join(own))
         files.store.write_bytes(java_store(everything))
+        files.wgetrc.write_bytes(_wgetrc(files, environ))
+        files.php.mkdir(exist_ok=True)
+        places = [f'{name}="{files.bundle}"\n' for name in ("curl.cainfo", "openssl.cafile")]
+        (files.php / "mitmvcr.ini").write_text("".join(places), "utf-8")
     except OSError as error:
         raise MitmvcrError(f"{error.filename}: can't be written or read: {error.strerror}") from None
     return files
+
+
+def _wgetrc(files: TrustFiles, environ: Mapping[str, str]) -> bytes:
+    """What the user's own wgetrc says, less what one of ours has added, and where the bundle is."""
+    own = environ.get(WGETRC) or (f"{environ['HOME']}/.wgetrc" if environ.get("HOME") else "")
+    said = b""
+    with contextlib.suppress(OSError):
+        said = Path(own).read_bytes() if own else b""
+    said = said.partition(f"{_OURS}\n".encode())[0].rstrip()
+    lines = [*([said] if said else []), _OURS.encode(), b"ca_certificate = " + os.fsencode(files.bundle), b""]
+    return b"\n".join(lines)
 
 
 def _join(certificates: Iterable[bytes]) -> bytes:

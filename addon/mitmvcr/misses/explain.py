@@ -17,16 +17,15 @@ from mitmvcr.compare.difference_text import LARGE, Difference, difference
 from mitmvcr.compare.json_diff import DifferingValue
 from mitmvcr.compare.request_diff import differing_values
 from mitmvcr.config.load import in_ci
-from mitmvcr.misses import hints, other_cassettes
+from mitmvcr.misses import hints, other_cassettes, redactions
 from mitmvcr.misses.nearest import nearest
 from mitmvcr.model import Interaction, Request, Source, request_of
 from mitmvcr.replay.matcher import Matcher
 from mitmvcr.replay.overview import Overview, path_of
 from mitmvcr.store.locate import Location
-from mitmvcr.text import printable
+from mitmvcr.text import printable, request_name
 
 _SHOWN = 4  # differences, places, numbers, names
-_URL = 300  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,7 @@ class Miss:
     @property
     def request(self) -> str:
         """`POST https://…`, shortened."""
-        url = self.url if len(self.url) <= _URL else self.url[:_URL] + "…"
-        return printable(f"{self.method} {url}")
+        return request_name(self.method, self.url)
 
     @property
     def message(self) -> str:
@@ -92,7 +90,7 @@ class Recordings:
     `overview` is of all interactions. `same` are the numbers of those that match the request, which was
     asked for `times_asked` times; `scrub` takes the secrets out of a recorded request: foreign cassettes
     have them. `elsewhere` names other cassettes that have recordings of the request, `root` is the folder
-    of all cassettes.
+    of all cassettes. `value_of` tells what a replacement in the request stands for.
     """
 
     interactions: Sequence[Interaction]
@@ -104,6 +102,7 @@ class Recordings:
     source: Source | None = None
     elsewhere: Sequence[str] = ()
     root: Path | None = None
+    value_of: Callable[[bytes], bytes | None] = lambda _: None
 
 
 def explain(location: Location, recordings: Recordings, request: Request, matcher: Matcher) -> Miss:
@@ -187,27 +186,34 @@ class _Explanation:
 
     def _different(self) -> Miss:
         recordings, count = self.recordings, len(self.recordings.interactions)
-        is_played = len(recordings.played) >= count
+        is_all_played = len(recordings.played) >= count
         problem = f"cassette {self.location.path} has no recording of it"
-        candidates = recordings.overview.alike(self.request, frozenset() if is_played else recordings.played)
+        alike = recordings.overview.alike(self.request)
+        candidates = sorted(alike, key=recordings.played.__contains__)
         number = nearest(recordings.interactions, candidates, self.request, self.matcher) or 0
         recorded = self._scrubbed(number)
         differences, is_all = differing_values(recorded, self.request, self.matcher)
         kinds = {difference.kind for difference in differences}
         if "path" in kinds and not kinds.isdisjoint(("json", "body", "method")):
-            problem += " (0 unplayed)" if is_played else ""
+            problem += " (0 unplayed)" if is_all_played else ""
             return self._because("unlike", problem, introduction=f"It has {self._places()}")
-        nearest_one = "Nearest unplayed"
-        if is_played:
+        introduction = f"Nearest unplayed: interaction {self._id(number)}"
+        if is_all_played:
             all_played = f"All {count} recordings were" if count > 1 else "Its only recording was"
-            nearest_one = f"{all_played} played already; the nearest"
+            introduction = f"{all_played} played already; the nearest: interaction {self._id(number)}"
+        elif number in recordings.played:
+            again = "vcr_repeat=last or any lets it answer again"
+            introduction = f"Nearest: interaction {self._id(number)}, which was played already ({again})"
         return self._because(
             "different",
             problem,
-            introduction=f"{nearest_one}: interaction {self._id(number)}",
+            introduction=introduction,
             number=number,
             differences=differences,
-            hints=hints.hints(differences, recorded, self.request, self.matcher) if is_all else (),
+            hints=(
+                *redactions.hints(differences, self.request, recordings.value_of, os.environ),
+                *(hints.hints(differences, recorded, self.request, self.matcher) if is_all else ()),
+            ),
         )
 
     def _scrubbed(self, number: int) -> Request:

@@ -49,8 +49,9 @@ class _Search:
 
     def nearest(self, numbers: Sequence[int]) -> int:
         if "body" in self.matcher.fields:
-            numbers = self._with_like_bodies(numbers)
-        return numbers[0] if len(numbers) == 1 else min(numbers, key=self._distance)
+            few = set(self._with_like_bodies(numbers))
+            numbers = [number for number in numbers if number in few]
+        return min(numbers, key=self._distance) if len(numbers) > 1 else numbers[0]
 
     def _at(self, number: int) -> Request:
         if number not in self._recorded:
@@ -81,9 +82,9 @@ class _Search:
             few.append(number)
         return few
 
-    def _distance(self, number: int) -> tuple[int, int, int]:
+    def _distance(self, number: int) -> tuple[int, int]:
         differences = self._leaves(self._at(number))
-        return len(differences), sum(map(_weight, differences)), number
+        return len(differences), sum(map(_weight, differences))
 
     @cached_property
     def _value(self) -> object:

@@ -17,7 +17,6 @@ from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
 from mitmproxy.proxy.layer import NextLayer
-from mitmproxy.proxy.layers import TCPLayer
 from mitmproxy.proxy.layers.http import HttpStream
 from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
@@ -27,14 +26,16 @@ from mitmvcr.config.settings import Engine, Mode
 from mitmvcr.errors import MitmvcrError, SettingsError
 from mitmvcr.proxy import flow_adapter, log_privacy, options
 from mitmvcr.proxy.engine_selection import EngineSelection, watchers
-from mitmvcr.proxy.exit_status import end_quietly, fail_at_exit
+from mitmvcr.proxy.exit_status import end_on_hangup, end_quietly, fail_at_exit
 from mitmvcr.proxy.fail_closed import Subject, guard, refuse_connection
 from mitmvcr.proxy.flow_adapter import ClientAuthorities
-from mitmvcr.proxy.hooks.exchanges import Exchanges, WriteQueue
+from mitmvcr.proxy.hooks.exchanges import Exchanges
+from mitmvcr.proxy.hooks.write_queue import WriteQueue
 from mitmvcr.proxy.patches import gate
+from mitmvcr.proxy.tunnels import Tunnels
 from mitmvcr.reports import terminal_summary
 from mitmvcr.serving.outcomes import Outcomes
-from mitmvcr.serving.request_head import CassetteChoice
+from mitmvcr.serving.request_head import DEFAULT
 from mitmvcr.serving.responder import Responder
 from mitmvcr.sessions.table import Sessions
 
@@ -53,12 +54,12 @@ class VCR:
     def __init__(self) -> None:
         self._given: set[str] = set()
         self._table: Sessions | None = None
-        self._tunnels: dict[str, CassetteChoice] = {}
         self._authorities = ClientAuthorities()
-        self._outcomes = Outcomes(self._sessions)
+        self._outcomes = Outcomes(self._sessions, flow_adapter.reverse_ports)
+        self._tunnels = Tunnels(self._outcomes)
         self._write_queue = WriteQueue(self._outcomes)
         self._exchanges = Exchanges(self._outcomes, self._write_queue)
-        self._engines = EngineSelection(Responder(self._outcomes), self._tunnels)
+        self._engines = EngineSelection(Responder(self._outcomes), self._tunnels.choices)
         self._running = False
 
     def _sessions(self) -> Sessions:
@@ -69,6 +70,10 @@ class VCR:
     def recorded_from(self) -> str:
         """The base URL that the default cassette was recorded from; empty unless that is one host."""
         return self._sessions().recorded_from()
+
+    def record_host(self, base_url: str) -> None:
+        """Have the host of a base URL recorded, as the reverse listener in front of it does."""
+        self._sessions().add_host(base_url)
 
     def only_replays(self) -> bool:
         """Whether requests that name no cassette are answered from one, and none goes upstream."""
@@ -112,6 +117,7 @@ class VCR:
     def running(self) -> None:
         """Everything is loaded: what is there now lives as long as the process."""
         self._running = True
+        end_on_hangup()
         gc.freeze()
         self._engines.addons_changed()
         self._outcomes.access_log.come_first()
@@ -136,9 +142,19 @@ class VCR:
         self._table = None
         is_failed = True
         with _going_on(lambda problem: print(f"mitmvcr: {problem}", file=sys.stderr, flush=True)):
-            is_failed = terminal_summary.finish(table.closed, table.failures, table.settings)
+            self._end_connections()
+            traffic = self._outcomes.traffic
+            is_failed = terminal_summary.finish(table.closed, table.failures, table.settings, traffic)
         if is_failed and self._running:
             fail_at_exit()
+
+    def _end_connections(self) -> None:
+        """Those that are still open end with the process, and no hook will tell of them in time."""
+        for handler in ctx.master.addons.get("proxyserver").connections.values():  # type: ignore[no-untyped-call]
+            self._connection_ended(handler.client)
+
+    def _connection_ended(self, client: Client) -> None:
+        self._outcomes.traffic.connection_ended(client.id, flow_adapter.server_name(client))
 
     # A connection's life.
 
@@ -152,24 +168,24 @@ class VCR:
             log.warning("%s is refused: %s", client.peername[0], client.error)
 
     @guard
-    def http_connect(self, flow: http.HTTPFlow) -> None:
+    async def http_connect(self, flow: http.HTTPFlow) -> None:
         """The proxy's user names the cassette of everything in this tunnel."""
         if flow.response is None:
             head, choice = flow_adapter.take_tunnel(flow)
             if choice is not None and choice.error:
-                refusal = self._outcomes.refused(flow_adapter.line(flow), choice.error)
+                refusal = self._outcomes.refused(self._outcomes.line(head), choice.error)
                 flow.response = flow_adapter.response(refusal, head)
+            elif await self._tunnels.is_refused(head.host, choice or DEFAULT):
+                flow.response = flow_adapter.response(self._outcomes.host_refused(head.host), head)
             elif choice is not None:
-                self._tunnels[flow.client_conn.id] = choice
+                self._tunnels.choices[flow.client_conn.id] = choice
 
     @guard
-    def next_layer(self, layer: NextLayer) -> None:
+    async def next_layer(self, layer: NextLayer) -> None:
         """What isn't recorded goes through as it is, whatever it speaks."""
-        address = layer.context.server.address
         # Behind CONNECT's stream there are already the layers that mitmproxy's own addon would have.
-        is_tunnelled = any(isinstance(outer, HttpStream) for outer in layer.context.layers)
-        if is_tunnelled and address and not self._outcomes.is_served_host(address[0]):
-            layer.layer = TCPLayer(layer.context, ignore=True)
+        if any(isinstance(outer, HttpStream) for outer in layer.context.layers):
+            await self._tunnels.take(layer)
         self._authorities.look(layer)
         if self._table is not None:
             self._engines.take(layer)
@@ -184,9 +200,11 @@ class VCR:
         if is_reverse or self._outcomes.is_served_host(address[0]):
             self._engines.start_tls(data)
 
+    @guard
     def client_disconnected(self, client: Client) -> None:
         """Nobody is behind this connection any more."""
-        self._tunnels.pop(client.id, None)
+        self._tunnels.choices.pop(client.id, None)
+        self._connection_ended(client)
         self._authorities.forget(client)
         self._exchanges.client_left(client.id)
 
@@ -196,12 +214,13 @@ class VCR:
         address = data.server.address
         if self._table is None:
             data.server.error = "mitmvcr has ended"
-        elif self._table.settings.mode is not Mode.REPLAY:
             return
-        elif isinstance(data.client.proxy_mode, ReverseMode) or (
-            address and self._outcomes.is_served_host(address[0])
-        ):
+        is_reverse = isinstance(data.client.proxy_mode, ReverseMode)
+        is_served = is_reverse or (address is not None and self._outcomes.is_served_host(address[0]))
+        if is_served and self._table.settings.mode is Mode.REPLAY:
             data.server.error = "mitmvcr replays: no connection goes upstream"
+        elif not is_served and self._outcomes.refuses_others():
+            data.server.error = "mitmvcr refuses hosts that are not recorded (vcr_others=refuse)"
 
     # A request's life.
 
@@ -209,13 +228,14 @@ class VCR:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Find the session, and take off what names it."""
         if flow.response is None and flow.error is None:
-            tunnel = self._tunnels.get(flow.client_conn.id)
+            tunnel = self._tunnels.choices.get(flow.client_conn.id)
             head, choice = flow_adapter.take_request(flow, self._authorities.of(flow), tunnel)
             self._exchanges.begin(flow, head, choice)
 
     @guard
     async def request(self, flow: http.HTTPFlow) -> None:
         """Answer from the cassette, refuse, or let it go upstream."""
+        await self._exchanges.settle(flow)
         answer = self._exchanges.answer(flow)
         if answer is not None:
             wait, response = answer
@@ -246,10 +266,11 @@ class VCR:
             self._outcomes.failed("a connection", error)
             refuse_connection(subject, f"mitmvcr failed ({type(error).__name__}: {error})")
             return
-        answer = self._outcomes.failed(flow_adapter.line(subject), error)
+        head = flow_adapter.request_head(subject, None)
+        answer = self._outcomes.failed(self._outcomes.line(head), error)
         if subject.response is None and subject.error is None:
             subject.request.stream = False
-            subject.response = flow_adapter.response(answer, flow_adapter.request_head(subject, None))
+            subject.response = flow_adapter.response(answer, head)
 
 
 @contextlib.contextmanager

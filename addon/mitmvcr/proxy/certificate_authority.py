@@ -28,6 +28,7 @@ def prepare(confdir: Path) -> Authority:
 
     Raises MitmvcrError if it can't be made or read, or has expired.
     """
+    confdir = confdir.expanduser()
     whole = confdir / f"{_BASENAME}-ca.pem"
     certificate = confdir / f"{_BASENAME}-ca-cert.pem"
     remedy = f"remove it (rm {confdir}/{_BASENAME}-ca*), and a new one is made"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import logging
 import os
+import signal
 import sys
+
+from mitmproxy import ctx
 
 
 def fail_at_exit() -> None:
@@ -23,6 +27,15 @@ def fail_at_exit() -> None:
 def end_at_once() -> None:
     """End the process with status 0, or 1 if that is due; Python would first take all apart, bit by bit."""
     _exit(0)
+
+
+def end_on_hangup() -> None:
+    """End by SIGHUP, of a terminal that is closed, as by SIGTERM; under nohup it stays ignored.
+
+    mitmproxy knows SIGINT and SIGTERM alone (11.0 to 12.3).
+    """
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, ctx.master.shutdown)
 
 
 def end_quietly() -> None:
@@ -42,6 +55,7 @@ def _exit(status: int) -> None:
     if status:
         atexit.unregister(_exit)
     atexit._run_exitfuncs()  # noqa: SLF001 - there is no public way to run the ones before us
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError):  # closed, or a terminal that is gone
+            stream.flush()
     os._exit(status)

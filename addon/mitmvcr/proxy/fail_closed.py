@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from mitmproxy import http
+from mitmproxy import exceptions, http
 from mitmproxy.connection import Client
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
@@ -40,6 +40,8 @@ def guard(hook: Hook[Addon, Called]) -> Hook[Addon, Called]:
         async def guarded_async(self: Addon, subject: Called) -> None:
             try:
                 await hook(self, subject)
+            except exceptions.AddonHalt:  # the others are not asked
+                raise
             except Exception as error:  # noqa: BLE001 - the one guard at the hooks' edge
                 self.fail_closed(subject, error)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from mitmproxy import http
+from mitmproxy import ctx, http
 from mitmproxy.connection import Client
+from mitmproxy.net.http import url
 from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from mitmvcr.http.go_rules import bodiless
+from mitmvcr.http.hosts import Origin, canonical_host, host_header
 from mitmvcr.recording import capture
 from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving.request_head import (
@@ -23,7 +25,7 @@ from mitmvcr.serving.request_head import (
 )
 from mitmvcr.serving.response_bytes import Fields, fields_for, with_own_urls
 
-_REQUEST_LINE = re.compile(rb"[A-Z]+ [^\r\n]* HTTP/1\.[01]\r\n")
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^\r\n]* HTTP/1\.[01]\r\n")
 _HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
 
 
@@ -66,9 +68,21 @@ class ClientAuthorities:
         return self._hosts.get(client.id)
 
 
-def line(flow: http.HTTPFlow) -> str:
-    """A request in a log line: without its query, where keys are."""
-    return f"{flow.request.method} {flow.request.host}{flow.request.path.partition('?')[0]}"
+def server_name(client: Client) -> str | None:
+    """What a client's TLS calls whom it speaks to, empty without a name; None if there was no handshake."""
+    if client.tls_established or (client.tls and client.sni):
+        return client.sni or ""
+    return None
+
+
+def reverse_ports() -> dict[Origin, int]:
+    """The ports of the plain reverse listeners, by the origin that each stands in front of."""
+    servers = ctx.master.addons.get("proxyserver").servers  # type: ignore[no-untyped-call]
+    return {
+        Origin(mode.scheme, canonical_host(mode.address[0]), mode.address[1]): server.listen_addrs[0][1]
+        for server in servers
+        if isinstance(mode := server.mode, ReverseMode) and server.listen_addrs
+    }
 
 
 def request_head(flow: http.HTTPFlow, authority: str | None) -> RequestHead:
@@ -86,6 +100,7 @@ def request_head(flow: http.HTTPFlow, authority: str | None) -> RequestHead:
         is_reverse,
         authority,
         client.sockname[1] if client.tls and is_reverse else 0,
+        server_name="" if is_reverse else client.sni or "",
     )
 
 
@@ -96,6 +111,7 @@ def take_request(
 
     `tunnel` is the choice of the CONNECT that it came through.
     """
+    _mend_host(flow)
     before = request_head(flow, authority)
     head, choice = choose(before, tunnel, flow.metadata.get("proxyauth"))
     if len(head.fields) != len(before.fields):
@@ -104,6 +120,15 @@ def take_request(
     if head.prefix:
         flow.request.path = head.path
     return head, choice
+
+
+def _mend_host(flow: http.HTTPFlow) -> None:
+    """Give an IPv6 upstream of a reverse listener its brackets, which mitmproxy leaves out (11.0 to 12.3)."""
+    request = flow.request
+    if isinstance(flow.client_conn.proxy_mode, ReverseMode) and ":" in request.host:
+        bare = url.hostport(request.scheme, request.host, request.port)
+        if request.host_header == bare:
+            request.host_header = host_header(request.scheme, request.host, request.port)
 
 
 def take_tunnel(flow: http.HTTPFlow) -> tuple[RequestHead, CassetteChoice | None]:
@@ -178,6 +203,6 @@ def reframe(request: http.Request, response: http.Response, head: RequestHead) -
     ):
         headers["Transfer-Encoding"] = "chunked"
     fields: Fields = list(pairs(headers))
-    own = with_own_urls(head, fields)
+    own = with_own_urls(head, fields, live=True)
     if own is not fields:
         response.headers = _headers(own)

@@ -1,9 +1,11 @@
-"""What is kept out of mitmproxy's log: what peers sent, and a line for each body; replaces nothing."""
+"""What is kept out of mitmproxy's log: what peers sent, commands to a CI, a line for each body."""
 
 from __future__ import annotations
 
 import logging
 import re
+
+from mitmvcr.text import in_log
 
 _STREAMING = ("Streaming response from ", "Streaming request to ")
 # What mitmproxy quotes of a message that it can't read: bytes as Python writes them, to the line's end.
@@ -23,5 +25,6 @@ def quote_nothing(record: logging.LogRecord) -> bool:
     if isinstance(record.msg, str):
         if record.msg.startswith(_STREAMING):
             return False
-        record.msg = _QUOTED.sub("", record.msg)
+        record.msg = in_log(_QUOTED.sub("", record.getMessage()), lines=True)
+        record.args = ()
     return True

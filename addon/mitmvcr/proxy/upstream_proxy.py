@@ -10,7 +10,7 @@ from mitmproxy.net.server_spec import ServerSpec
 from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.layers import TCPLayer
 
-from mitmvcr.launch.environment import is_direct
+from mitmvcr.http.hosts import is_in_no_proxy
 
 
 class UpstreamProxy:
@@ -31,13 +31,17 @@ class UpstreamProxy:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """A request that goes upstream, if it does, goes that way."""
-        if not is_direct(flow.request.host, self._direct):
+        if not is_in_no_proxy(flow.request.host, self._direct, flow.request.port):
             flow.server_conn.via = self._via
 
     def next_layer(self, layer: NextLayer) -> None:
         """So does a tunnel that nobody looks into."""
         address = layer.context.server.address
-        if isinstance(layer.layer, TCPLayer) and address and not is_direct(address[0], self._direct):
+        if (
+            isinstance(layer.layer, TCPLayer)
+            and address
+            and not is_in_no_proxy(address[0], self._direct, address[1])
+        ):
             # There is no public way to another proxy's CONNECT, and few go one.
             from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy  # noqa: PLC0415
 

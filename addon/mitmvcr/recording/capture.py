@@ -99,10 +99,11 @@ def response(  # noqa: PLR0913 - an answer is no less than that
         content_length = int(length)
     else:
         content_length = -1
-    text = "" if http2 else head.reason
+    # HTTP/2 has no reasons, and Go puts its own; one that is missing in HTTP/1 is left out.
+    text = status_text(head.code) if http2 else head.reason
     return Response(
         code=head.code,
-        status=f"{head.code} {text or status_text(head.code)}".rstrip(),
+        status=f"{head.code} {text}".rstrip(),
         proto=f"HTTP/{major}.{minor}",
         proto_major=major,
         proto_minor=minor,

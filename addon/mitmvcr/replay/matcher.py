@@ -15,8 +15,10 @@ from functools import cache
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from mitmvcr.config import user_functions
+from mitmvcr.config.settings import IGNORED_FIELDS
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.http.go_rules import canonical_header, first_value
+from mitmvcr.http.hosts import canonical_url
 from mitmvcr.model import Request
 from mitmvcr.replay.ignore_paths import remove_paths, without_pairs, without_parts
 from mitmvcr.scrub import collapse
@@ -79,10 +81,10 @@ def _headers_of(fields: tuple[str, ...]) -> tuple[str, ...] | None:
 class Matcher:
     """A request's key, from the fields that count and what is left out of them.
 
-    `fields` are those of the option `vcr_match`; `ignore` has JSONPaths, which start with `$`, and
-    names of query, form and multipart fields. `llama_stack` takes `/v1/v1/` in a URL for `/v1/`
-    and passes over the `encoding_format` that openai-python adds to embeddings by itself: those
-    recordings hold what the SDK was called with.
+    `fields` are those of the option `vcr_match`; `ignore` has JSONPaths, which start with `$`, names of
+    query, form and multipart fields, and `-NAME` for those of IGNORED_FIELDS that count. `llama_stack` takes
+    `/v1/v1/` in a URL for `/v1/` and passes over the `encoding_format` that openai-python adds to embeddings
+    by itself: those recordings hold what the SDK was called with.
     """
 
     fields: tuple[str, ...]
@@ -109,6 +111,22 @@ class Matcher:
     def remembered_key(self, request: Request) -> bytes | None:
         """The key if one was made of the same bytes, be they scrubbed or have no need to be."""
         return self._keys.get(self._fingerprint(request))
+
+    def looks_at(self, field: str) -> bool:
+        """Whether a part that the scrubber calls so counts: `request.body`, `request.headers.X`."""
+        side, _, part = field.partition(".")
+        kind, _, name = part.partition(".")
+        if side != "request" or self.asks_functions:
+            return side == "request"
+        if kind == "headers":
+            return canonical_header(name) in (_headers_of(self.fields) or ())
+        return kind in self.fields or (
+            kind == "url" and not {"path", "query", "host"}.isdisjoint(self.fields)
+        )
+
+    def is_same(self, recorded: Request, request: Request) -> bool:
+        """Whether two requests match as they are, be they scrubbed or not; remembers neither."""
+        return _digest(self._parts(recorded)) == _digest(self._parts(request))
 
     def _fingerprint(self, request: Request) -> bytes:
         """A hash of all that the key can depend on; empty where functions of the user's see more."""
@@ -151,12 +169,13 @@ class Matcher:
 
     def url_part(self, name: str, text: str) -> str:
         """What a URL says in a field: `url scheme host port path query`, in the form that is compared."""
+        text = canonical_url(text)
         url = _split(text)
         match name:
             case "url":
                 has_ignored = self.ignore and url.query
                 query = without_pairs(url.query, self.ignore)
-                return self._path(url._replace(query=query).geturl() if has_ignored else text)
+                return self._path(_as_sent(url._replace(query=query).geturl() if has_ignored else text, url))
             case "query":
                 # As VCR.py: the pairs in any order (vcr/request.py, Request.query).
                 pairs = parse_qsl(url.query, keep_blank_values=True, errors="surrogateescape")
@@ -167,7 +186,7 @@ class Matcher:
                 return url.hostname or ""
             case "port":
                 return str(url.port or "") or _DEFAULT_PORTS.get(url.scheme, "")
-        return self._path(url.path)
+        return self._path(url.path or ("/" if url.netloc else ""))
 
     def _path(self, text: str) -> str:
         return text.replace("/v1/v1/", "/v1/") if self.llama_stack else text
@@ -191,9 +210,22 @@ class Matcher:
         return b"bytes " + request.body
 
     def without_ignored_paths(self, value: object) -> object:
-        """The JSON value less what `ignore`'s JSONPaths find in it; changes the value it is given."""
+        """The JSON value less IGNORED_FIELDS and what `ignore` finds in it; changes the value it is given."""
+        if isinstance(value, dict):
+            for name in IGNORED_FIELDS:
+                if f"-{name}" not in self.ignore:
+                    value.pop(name, None)
         remove_paths(value, [path for path in self.ignore if path.startswith("$")])
         return value
+
+
+def _as_sent(text: str, url: SplitResult) -> str:
+    """The URL as a client asks for it: without a fragment, `/` for an empty path (RFC 3986, 3.5, 6.2.3)."""
+    text = text.partition("#")[0]
+    if url.path or not url.netloc:
+        return text
+    place, mark, query = text.partition("?")
+    return f"{place}/{mark}{query}"
 
 
 def canonical_json(value: object) -> bytes:

@@ -6,8 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
-from itertools import accumulate, chain, filterfalse, islice, pairwise, zip_longest
+from itertools import accumulate, chain, islice, pairwise, zip_longest
 from urllib.parse import urlsplit
 
 from mitmvcr.model import Request, Source
@@ -59,8 +58,8 @@ class Overview:
         places = list(self._places)
         return [(*places[place], count) for place, count in Counter(self._place[:most]).items()]
 
-    def alike(self, request: Request, played: AbstractSet[int]) -> list[int]:
-        """The numbers, in order, of those that may be most like a request, and were not played.
+    def alike(self, request: Request) -> list[int]:
+        """The numbers, in order, of those that may be most like a request.
 
         They have its path, if any has, else the last part of that, else its method: the first of these that
         some have. Of many they are those of a like length, most of them with the same beginning or end.
@@ -72,7 +71,7 @@ class Overview:
             if len(groups[0]) > _MOST:
                 edges = enumerate(_edges_of(request.body))
                 groups += [self._with_edge(closeness, common, end, edge) for end, edge in edges]
-            nearest = zip_longest(*(self._nearest(numbers, length, played) for numbers in groups))
+            nearest = zip_longest(*(self._nearest(numbers, length) for numbers in groups))
             mixed = (number for number in chain.from_iterable(nearest) if number is not None)
             if alike := sorted(set(islice(mixed, _MOST))):
                 return alike
@@ -108,11 +107,10 @@ class Overview:
         start = bisect_left(numbers, edge, key=hashes.__getitem__)
         return numbers[start : bisect_right(numbers, edge, key=hashes.__getitem__)]
 
-    def _nearest(self, numbers: list[int], length: int, played: AbstractSet[int]) -> list[int]:
-        """Unplayed ones of numbers that are in the order of lengths, those of the nearest lengths first."""
+    def _nearest(self, numbers: list[int], length: int) -> list[int]:
+        """Of numbers that are in the order of lengths those of the nearest lengths, these first."""
         at = bisect_left(numbers, length, key=self._length.__getitem__)
-        sides = (filterfalse(played.__contains__, side) for side in (reversed(numbers[:at]), numbers[at:]))
-        near = [number for side in sides for number in islice(side, _MOST)]
+        near = numbers[max(0, at - _MOST) : at + _MOST]
         return sorted(near, key=lambda number: abs(self._length[number] - length))
 
 

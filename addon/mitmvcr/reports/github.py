@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from mitmvcr.reports.run_report import Report
-from mitmvcr.text import printable, shortened
+from mitmvcr.text import in_log, printable, shortened
 
 _ANNOTATIONS = 10  # GitHub shows no more errors of a step
 
@@ -32,7 +32,7 @@ def _commands(reports: Sequence[Report], failures: Sequence[str]) -> Iterator[st
                     {**where, "title": f"Not recorded: {shortened(miss.request)}"}, "\n".join(miss.lines)
                 )
         if report.strict and report.unused_count:
-            listed = [printable(str(unused)) for unused in report.unused[:20]]
+            listed = [str(unused) for unused in report.unused[:20]]
             properties = {
                 "file": _in_repository(report.path),
                 "title": f"{report.unused_count} recordings are unused",
@@ -50,10 +50,10 @@ def _in_repository(path: str) -> str:
 def error_command(properties: Mapping[str, str], message: str) -> str:
     """An `::error` command; escaped as @actions/core does (packages/core/src/command.ts)."""
     given = ",".join(
-        f"{name}={_escaped(value).replace(':', '%3A').replace(',', '%2C')}"
+        f"{name}={_escaped(printable(value)).replace(':', '%3A').replace(',', '%2C')}"
         for name, value in properties.items()
     )
-    return f"::error {given}::{_escaped(message)}"
+    return f"::error {given}::{_escaped(in_log(message, lines=True))}"
 
 
 def _escaped(text: str) -> str:

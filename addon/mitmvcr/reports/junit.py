@@ -7,14 +7,15 @@ cassette in which all is well has one case, which passed. The dialect is that of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from xml.sax.saxutils import escape, quoteattr
 
 from mitmvcr.reports.run_report import Report
+from mitmvcr.text import escaped, printable, request_name
 
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What no XML 1.0 document can hold, escaped or not (its production 2)."""
+_FORBIDDEN = re.compile("[\ufffe\uffff]")
+"""What no XML 1.0 document can hold, escaped or not (its production 2), of what is printable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class _Case:
 
 def as_xml(reports: Sequence[Report], failures: Sequence[str]) -> str:
     """The run as a `testsuites` document."""
-    suites = [(report.name, report.path, list(_cases(report))) for report in reports]
+    taken: set[tuple[str, str]] = set()
+    suites = [(report.name, report.path, _numbered(report.name, _cases(report), taken)) for report in reports]
     if failures:
         broken = [_Case(f"failure {at}", "error", "failure", one) for at, one in enumerate(failures, 1)]
         suites.append(("mitmvcr", "", broken))
@@ -55,13 +57,29 @@ def _cases(report: Report) -> Iterator[_Case]:
     if report.strict and report.unused_count:
         for unused in report.unused:
             what = f"interaction {unused.number}"
-            request = f"{unused.method} {unused.url}"
+            request = request_name(unused.method, unused.url)
             yield _Case(f"{what}: {request}", "failure", "unused", f"nothing asked for {what}, {request}")
         if report.unused_count > len(report.unused):
             more = f"and {report.unused_count - len(report.unused)} more that nothing asked for"
             yield _Case(more, "failure", "unused", more)
     if not report.failed:
         yield _Case(f"{report.recorded} recorded, {report.replayed} replayed")
+
+
+def _numbered(suite: str, cases: Iterable[_Case], taken: set[tuple[str, str]]) -> list[_Case]:
+    """The cases, the second of a name in the suite with a number, and so on: GitLab looks at the first alone.
+
+    Whatever the order in which requests come, a run that misses the same ones has the same names.
+    """
+    numbered = []
+    for case in cases:
+        name, number = case.name, 1
+        while (suite, name) in taken:
+            number += 1
+            name = f"{case.name} ({number})"
+        taken.add((suite, name))
+        numbered.append(replace(case, name=name))
+    return numbered
 
 
 def _counts(cases: Sequence[_Case]) -> str:
@@ -81,12 +99,12 @@ def _case(suite: str, case: _Case) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    return escape(_FORBIDDEN.sub(_escaped, text))
+    return escape(_allowed(printable(text, lines=True)))
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(_FORBIDDEN.sub(_escaped, text))
+    return quoteattr(_allowed(printable(text)))
 
 
-def _escaped(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode()
+def _allowed(text: str) -> str:
+    return _FORBIDDEN.sub(lambda match: escaped(match[0]), text)

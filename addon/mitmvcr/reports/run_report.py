@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,9 @@ from typing import Any
 from mitmvcr import __version__
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.misses.explain import Miss
+from mitmvcr.reports.traffic import Traffic
 from mitmvcr.store.atomic import write_file
+from mitmvcr.text import request_name
 
 VERSION = 1
 """Of the JSON report's schema."""
@@ -40,7 +43,19 @@ class Unused:
     url: str
 
     def __str__(self) -> str:
-        return f"{self.number} {self.method} {self.url}"
+        return f"{self.number} {request_name(self.method, self.url)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """How many values of a `kind` were redacted in one place of bodies.
+
+    `field` is `request.body` or `response.body` and where in it, `[*]` for any of a list's items.
+    """
+
+    kind: str
+    field: str
+    count: int
 
 
 @dataclass(slots=True)
@@ -49,6 +64,9 @@ class Report:
 
     `is_used` says that a client used it (or that the user named it). `misses` and `unused` have the
     first MAX_LISTED, the counts are of all. `failures` say which recordings were refused, and why.
+    `redacted_places` has how many values were redacted in bodies when they were recorded, by kind and field,
+    in MAX_LISTED places at most. `matched_by_redaction` counts answers whose requests may differ from the
+    recorded ones in values that their names alone tell to be secret.
     """
 
     name: str
@@ -58,6 +76,8 @@ class Report:
     replayed: int = 0
     cut: int = 0
     too_large: int = 0
+    unanswered: int = 0
+    ignored: int = 0
     miss_count: int = 0
     misses: list[Miss] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -65,6 +85,9 @@ class Report:
     unused: list[Unused] = field(default_factory=list)
     strict: bool = False
     is_used: bool = False
+    matched_by_redaction: int = 0
+    redacted_count: int = 0
+    redacted_places: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, miss: Miss) -> None:
         """Count a miss, and keep it if there are not too many."""
@@ -76,6 +99,18 @@ class Report:
         """Remember what went wrong, if there is not too much."""
         if len(self.failures) < MAX_LISTED:
             self.failures.append(str(error))
+
+    def add_redacted(self, places: Mapping[tuple[str, str], int]) -> None:
+        """Count what was redacted in bodies, by kind and field; further places are counted, and not kept."""
+        for place, count in places.items():
+            self.redacted_count += count
+            if place in self.redacted_places or len(self.redacted_places) < MAX_LISTED:
+                self.redacted_places[place] += count
+
+    @property
+    def redacted(self) -> list[Redacted]:
+        """What was redacted in bodies, what comes most often first."""
+        return [Redacted(*place, count) for place, count in self.redacted_places.most_common()]
 
     @property
     def failed(self) -> bool:
@@ -99,6 +134,8 @@ def document(report: Report) -> dict[str, object]:
         "replayed": report.replayed,
         "cut": report.cut,
         "too_large": report.too_large,
+        "unanswered": report.unanswered,
+        "ignored": report.ignored,
         "strict": report.strict,
         "failed": report.failed,
         "miss_count": report.miss_count,
@@ -106,6 +143,9 @@ def document(report: Report) -> dict[str, object]:
         "failures": report.failures,
         "unused_count": report.unused_count,
         "unused": [asdict(unused) for unused in report.unused],
+        "matched_by_redaction": report.matched_by_redaction,
+        "redacted_count": report.redacted_count,
+        "redacted": [asdict(redacted) for redacted in report.redacted],
     }
 
 
@@ -121,7 +161,9 @@ def _miss(miss: Miss) -> dict[str, object]:
     }
 
 
-def as_json(reports: Sequence[Report], failures: Sequence[str], folder: Path) -> str:
+def as_json(
+    reports: Sequence[Report], failures: Sequence[str], folder: Path, traffic: Traffic | None = None
+) -> str:
     """The report of a run as JSON; `folder` is `vcr_dir`, told from the current folder if in it."""
     # As it is written, links not followed: cassettes' paths begin so too.
     inside = os.path.relpath(folder)
@@ -134,6 +176,7 @@ def as_json(reports: Sequence[Report], failures: Sequence[str], folder: Path) ->
         "failed": has_failed(reports, failures),
         "failures": list(failures),
         "cassettes": [document(report) for report in reports],
+        **({"hosts": traffic.document()} if traffic else {}),
     }
     # A half character is escaped in JSON's way, so that the file is UTF-8.
     text = json.dumps(run, indent=2, ensure_ascii=False) + "\n"

@@ -27,11 +27,16 @@ class Ledger:
         before = self._reports.get(key)
         if before is None:
             before = self._reports[key] = replace(
-                report, misses=list(report.misses), failures=list(report.failures)
+                report,
+                misses=list(report.misses),
+                failures=list(report.failures),
+                redacted_places=report.redacted_places.copy(),
             )
             return before
-        for count in ("recorded", "replayed", "cut", "too_large", "miss_count"):
+        counts = ("recorded", "replayed", "cut", "too_large", "unanswered", "ignored", "miss_count")
+        for count in (*counts, "matched_by_redaction"):
             setattr(before, count, getattr(before, count) + getattr(report, count))
+        before.add_redacted(report.redacted_places)
         before.misses += report.misses[: MAX_LISTED - len(before.misses)]
         before.failures += report.failures[: MAX_LISTED - len(before.failures)]
         before.is_used |= report.is_used

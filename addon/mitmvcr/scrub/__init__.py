@@ -13,9 +13,20 @@ gate              the last look at what is about to be written
 files/            a cassette's bytes -> the same bytes without secrets
 """
 
+from mitmvcr.scrub.decide import Redaction
 from mitmvcr.scrub.gate import GateFinding
 from mitmvcr.scrub.memory import Memory, collapse
 from mitmvcr.scrub.model import Scrubber
 from mitmvcr.scrub.policy import Policy, PolicyError
+from mitmvcr.scrub.rules.detection import Evidence
 
-__all__ = ["GateFinding", "Memory", "Policy", "PolicyError", "Scrubber", "collapse"]
+__all__ = [
+    "Evidence",
+    "GateFinding",
+    "Memory",
+    "Policy",
+    "PolicyError",
+    "Redaction",
+    "Scrubber",
+    "collapse",
+]

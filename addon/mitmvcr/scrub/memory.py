@@ -125,6 +125,15 @@ class Memory:
         self._replacements[kind, secret] = mark
         return mark
 
+    def value_of(self, replacement: bytes) -> bytes | None:
+        """The secret whose place this takes; None for a replacement that it has not made."""
+        return next((secret for (_, secret), mark in self._replacements.items() if mark == replacement), None)
+
+    @property
+    def has_replacements(self) -> bool:
+        """Whether there are replacements that it made, or that a cassette has."""
+        return bool(self._counts)
+
     def learn(self, other: Memory) -> None:
         """Know what the other one knows, too; who knew a replacement before keeps it."""
         for kind, count in other._counts.items():

@@ -7,10 +7,14 @@ proxy user's name, the reverse prefix. Without them it is the default one.
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 from urllib.parse import unquote
 
 from mitmvcr.control import api as control_api
+from mitmvcr.http.hosts import Origin, host_header, is_address, origin_of
+from mitmvcr.text import printable, shortened
 
 CASSETTE_HEADER = "x-vcr-cassette"
 PROXY_AUTHORIZATION = "proxy-authorization"
@@ -19,14 +23,20 @@ CONTROL_PREFIX = "/__vcr__"
 _PREFIX = "/vcr/"
 
 
+ReversePorts: TypeAlias = Callable[[], Mapping[Origin, int]]
+"""The ports of this process's plain reverse listeners, by the origin that each stands in front of."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestHead:
     """A request line, its header fields, and how the request came.
 
     `host` and `port` are whom it is for: CONNECT's or the reverse listener's, not Host's; empty and 0 where
-    a head alone doesn't say. `authority` is what the client calls this proxy: empty if it gave no name, None
-    if that was not seen. `tls_port` is the port of a reverse listener that the client speaks TLS to, else 0.
-    `prefix` is the part of the path that named a cassette, and is taken off `path`.
+    a head alone doesn't say. `server_name` is what TLS in a tunnel calls that host, empty where there is
+    none. `authority` is what the client calls this proxy: empty if it gave no name, None if that was not
+    seen. `tls_port` is the port of a reverse listener that the client speaks TLS to, else 0. `prefix` is the
+    part of the path that named a cassette, and is taken off `path`. `reverse_ports` says where upstream's
+    other origins are served.
     """
 
     method: str
@@ -40,6 +50,8 @@ class RequestHead:
     authority: str | None = ""
     tls_port: int = 0
     prefix: str = ""
+    server_name: str = ""
+    reverse_ports: ReversePorts = field(default=dict, compare=False, repr=False)
 
     def header(self, name: str) -> str | None:
         """A header's values, joined by commas; None if it isn't there."""
@@ -51,16 +63,20 @@ class RequestHead:
         return tuple(field for field in self.fields if field[0].lower() not in names)
 
     @property
-    def line(self) -> str:
-        """The request in a log line: without its query, where keys are."""
-        return f"{self.method} {self.host}{self.path.partition('?')[0]}"
-
-    @property
     def origin(self) -> str:
         """Scheme, host and port of whom it is for."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == {"http": 80, "https": 443}.get(self.scheme) else f":{self.port}"
-        return f"{self.scheme}://{host}{port}"
+        return f"{self.scheme}://{host_header(self.scheme, self.host, self.port)}"
+
+    def other_names(self, *, is_named: bool) -> tuple[str, ...]:
+        """What else the host is called: by TLS; and by Host, where it is given as an address.
+
+        Who names a cassette (`is_named`) means the host in the URL.
+        """
+        names = [self.server_name] if self.server_name else []
+        if not is_named and is_address(self.host):
+            by_header = origin_of(f"//{self.header('Host') or ''}", "http")
+            names += [by_header.host] if by_header else []
+        return tuple(names)
 
     @property
     def url(self) -> str:
@@ -79,8 +95,25 @@ class CassetteChoice:
     session: str = ""
     error: str = ""
 
+    @property
+    def is_named(self) -> bool:
+        """Whether a request says itself which cassette it is for, be that legible or not."""
+        return self.cassette is not None or bool(self.error)
+
 
 DEFAULT = CassetteChoice()
+
+
+def coding_problem(fields: Iterable[tuple[str, str]]) -> str:
+    """Why a request's Transfer-Encoding can't be served; empty if it can.
+
+    Of what is in chunks and coded besides, two servers make two requests; clients send none.
+    """
+    codings = [value.strip() for name, value in fields if name.lower() == "transfer-encoding"]
+    if all(coding.lower() == "chunked" for coding in codings) and len(codings) < 2:
+        return ""
+    said = shortened(printable(", ".join(codings)))
+    return f"the request has the Transfer-Encoding {said!r}; chunked alone is served"
 
 
 def choose(

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import httptools
 
 from mitmvcr.errors import MitmvcrError
-from mitmvcr.serving.request_head import RequestHead
+from mitmvcr.http.hosts import DEFAULT_PORTS
+from mitmvcr.serving.request_head import RequestHead, coding_problem
 
 LIMIT = 256 << 10
 """Bytes of a head; h11 and most servers take less."""
 
 END = b"\r\n\r\n"
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # A host that is no address without brackets (it would end at its first colon), and perhaps a port.
 _AUTHORITY = re.compile(r"([^:]+|\[.+\])(?::(\d+))?$")
@@ -113,11 +113,8 @@ def parse(raw: bytes) -> ParsedHead:
         named[name.lower()] = value if before is None else f"{before}, {value}"
     if named.get("upgrade", "").lower() == "websocket":
         raise NotOursError
-    if sum(name.lower() == "host" for name, _ in fields) > 1:
-        raise HeadError(400, "the request has more than one Host")
     chunked = "transfer-encoding" in named
-    if chunked and version == "1.0":
-        raise HeadError(400, "the request has a Transfer-Encoding, which HTTP/1.0 doesn't know")
+    _check_fields(fields, version, chunked=chunked)
     tokens = [token.strip() for token in named.get("connection", "").lower().split(",")]
     method = _text(parser.get_method())
     return ParsedHead(
@@ -126,6 +123,16 @@ def parse(raw: bytes) -> ParsedHead:
         version == "1.1" and named.get("expect", "").lower() == "100-continue",
         "close" in tokens or (version == "1.0" and "keep-alive" not in tokens),
     )
+
+
+def _check_fields(fields: Sequence[tuple[str, str]], version: str, *, chunked: bool) -> None:
+    """Raises HeadError for what two servers could read in two ways."""
+    if sum(name.lower() == "host" for name, _ in fields) > 1:
+        raise HeadError(400, "the request has more than one Host")
+    if chunked and version == "1.0":
+        raise HeadError(400, "the request has a Transfer-Encoding, which HTTP/1.0 doesn't know")
+    if problem := coding_problem(fields):
+        raise HeadError(400, problem)
 
 
 def _text(raw: bytes) -> str:

@@ -13,12 +13,13 @@ from weakref import WeakKeyDictionary
 from mitmvcr.config.settings import Mode
 from mitmvcr.control import api as control_api
 from mitmvcr.errors import SettingsError
+from mitmvcr.http.hosts import host_header
 from mitmvcr.misses.explain import Miss
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
 from mitmvcr.serving import request_parser
 from mitmvcr.serving.bounded import Bounded
-from mitmvcr.serving.outcomes import Outcomes, body_too_large, whole_request
+from mitmvcr.serving.outcomes import Outcomes, body_too_large, may_be_page, whole_request
 from mitmvcr.serving.request_head import (
     DEFAULT,
     CassetteChoice,
@@ -27,9 +28,9 @@ from mitmvcr.serving.request_head import (
     control_path,
     proxy_user,
 )
-from mitmvcr.serving.request_parser import DEFAULT_PORTS, ParsedHead, Shape
+from mitmvcr.serving.request_parser import ParsedHead, Shape
 from mitmvcr.serving.response_bytes import assembled
-from mitmvcr.sessions.open_cassette import OpenCassette, Play
+from mitmvcr.sessions.open_cassette import Lookup, OpenCassette, Play
 
 _ROUTES = 64
 _HEADS = 512 << 10
@@ -50,7 +51,8 @@ twice their file."""
 class Route:
     """What a connection says of its requests.
 
-    `host` is whom they are for, empty where each says so itself. `tunnel` is the choice of its CONNECT.
+    `host` is whom they are for, empty where each says so itself. `tunnel` is the choice of its CONNECT,
+    `server_name` what TLS in it calls the host.
     `authority` is the first Host of a connection to a reverse listener: a browser has one connection for one
     name, so a page can't take another later. `heads` are those that came before.
     """
@@ -62,6 +64,7 @@ class Route:
     rewrites_host: bool = False
     authority: str | None = None
     tunnel: CassetteChoice = DEFAULT
+    server_name: str = ""
     heads: Bounded[Shape, RoutedHead] = field(
         default_factory=lambda: Bounded(_HEADS), compare=False, repr=False
     )
@@ -77,6 +80,7 @@ class RoutedHead:
 
     `head` is without what named the cassette. `control` is the path that it asks of the control API.
     `line` is for the log. `is_plain`: nothing is sent but an answer, and another request may follow.
+    `may_be_page`: whether a page of another site may have sent it.
     `digest` tells it from all others, `variant` is all that an answer's bytes depend on but the recording.
     """
 
@@ -86,6 +90,7 @@ class RoutedHead:
     control: str | None
     line: str
     is_plain: bool
+    may_be_page: bool
     digest: bytes
     variant: tuple[object, ...]
 
@@ -99,30 +104,34 @@ class _ReadyAnswer:
     data: bytes
 
 
+def _ready(play: Play, routed: RoutedHead) -> _ReadyAnswer:
+    head = routed.head
+    response = served_response.replayed(play.response, head.method, head.http_version)
+    return _ReadyAnswer(play.interaction.id, play.wait, assembled(response, head))
+
+
 class _CassetteCache:
     """What is found out of one open cassette's requests and answers; `size` is the answers', in bytes."""
 
     def __init__(self, cassette: OpenCassette) -> None:
-        self.keys: dict[bytes, bytes] = {}
+        self.lookups: dict[bytes, Lookup] = {}
         self.answers: dict[tuple[object, ...], _ReadyAnswer] = {}
         self.size = 0
         self._most_keys = max(_KEYS, len(cassette.interactions))
         self._most_bytes = max(_ANSWERS, int(_ANSWERS_EACH * cassette.size))
 
-    def add_key(self, request: bytes, key: bytes) -> None:
+    def add_lookup(self, request: bytes, lookup: Lookup) -> None:
         """Keep what the request of this digest is looked up by."""
-        if len(self.keys) >= self._most_keys:
-            self.keys.clear()
-        self.keys[request] = key
+        if len(self.lookups) >= self._most_keys:
+            self.lookups.clear()
+        self.lookups[request] = lookup
 
-    def add_answer(self, cassette: OpenCassette, number: int, routed: RoutedHead) -> _ReadyAnswer:
+    def add_answer(self, play: Play, routed: RoutedHead) -> _ReadyAnswer:
         """Make and keep the bytes of a recording for this client."""
-        head, interaction = routed.head, cassette.interactions[number]
-        response = served_response.replayed(interaction.response, head.method, head.http_version)
-        answer = _ReadyAnswer(interaction.id, Play(cassette, number).wait, assembled(response, head))
+        answer = _ready(play, routed)
         if self.size + len(answer.data) > self._most_bytes:
             self._let_half_go()
-        self.answers[number, *routed.variant] = answer
+        self.answers[play.number, *routed.variant] = answer
         self.size += len(answer.data)
         return answer
 
@@ -152,7 +161,7 @@ class Responder:
         shape, length = request_parser.shape_of(raw)
         routed = route.heads.get(shape)
         if routed is None:
-            routed = _routed(route, request_parser.parse(raw), shape)
+            routed = self._routed(route, request_parser.parse(raw), shape)
             if len(raw) <= _HEAD:
                 route.heads.add(shape, routed, _OBJECTS + _COPIES * len(raw))
         return routed, routed.parsed.length if length is None else length
@@ -172,9 +181,7 @@ class Responder:
         except SettingsError:
             return False
         head = routed.head
-        return mode is Mode.REPLAY and (
-            head.is_reverse or (bool(head.host) and self.outcomes.is_served_host(head.host))
-        )
+        return mode is Mode.REPLAY and (head.is_reverse or self.outcomes.is_ours(head, routed.choice))
 
     def limit(self, routed: RoutedHead) -> int:
         """Bytes of a request's body that are looked at."""
@@ -186,6 +193,8 @@ class Responder:
         if routed.control is not None:
             body += b" " * (size - len(body) and 1)  # one that is too large stays so
             return 0.0, assembled(outcomes.control(head, routed.control, body), head)
+        if routed.may_be_page and (refusal := outcomes.head_refusal(head)):
+            return 0.0, assembled(refusal, head)
         ready = outcomes.decide(
             routed.line,
             outcomes.open(routed.choice),
@@ -198,55 +207,66 @@ class Responder:
 
     def _look_up(
         self, cassette: OpenCassette, routed: RoutedHead, body: bytes, size: int
-    ) -> _ReadyAnswer | Miss:
+    ) -> _ReadyAnswer | ServedResponse | Miss:
         """What the cassette answers; raises TooLargeError."""
         head, session, limit = routed.head, routed.choice.session, self.outcomes.max_body()
         if size > limit:
+            if isinstance(answer := self.outcomes.ignored(head, cassette), ServedResponse):
+                return answer
             raise body_too_large("request", limit, size)
         cache = self._caches.get(cassette)
         if cache is None:
             cache = self._caches[cassette] = _CassetteCache(cassette)
-            self.outcomes.show_notes()
+            self.outcomes.show_notes(cassette)
         digest = hashlib.blake2b(body, key=routed.digest, digest_size=16).digest()
-        key = cache.keys.get(digest)
-        if key is None:
+        lookup = cache.lookups.get(digest)
+        if lookup is None:
+            if isinstance(answer := self.outcomes.ignored(head, cassette), ServedResponse):
+                return answer
             cassette.is_used = True
-            key = cassette.key(whole_request(head, body, limit))
-            cache.add_key(digest, key)
-        number = cassette.play(key, session)
-        if number is None:
-            return cassette.miss(whole_request(head, body, limit), key, session)
-        return cache.answers.get((number, *routed.variant)) or cache.add_answer(cassette, number, routed)
+            lookup = cassette.lookup(whole_request(head, body, limit))
+            cache.add_lookup(digest, lookup)
+        found = cassette.play(lookup, session, lambda: whole_request(head, body, limit))
+        if found is None:
+            return cassette.miss(whole_request(head, body, limit), lookup, session)
+        number, values = found
+        if values:  # nobody else is to get these
+            return _ready(cassette.playing(number, values), routed)
+        ready = cache.answers.get((number, *routed.variant))
+        return ready or cache.add_answer(cassette.playing(number, values), routed)
 
     def failed(self, head: RequestHead, error: Exception) -> bytes:
         """The answer when something in here is broken."""
-        return assembled(self.outcomes.failed(head.line, error), head)
+        return assembled(self.outcomes.failed(self.outcomes.line(head), error), head)
 
-
-def _routed(route: Route, parsed: ParsedHead, shape: Shape) -> RoutedHead:
-    head = replace(
-        parsed.head,
-        scheme=route.scheme or parsed.head.scheme,
-        host=route.host or parsed.head.host,
-        port=route.port or parsed.head.port,
-        is_reverse=route.is_reverse,
-        authority=route.authority,
-    )
-    if route.authority is None:
-        head = replace(head, authority=head.header("Host") or ("" if route.is_reverse else head.host))
-    if route.rewrites_host:  # as mitmproxy does in reverse mode
-        is_default = head.port == DEFAULT_PORTS.get(head.scheme)
-        upstream = head.host if is_default else f"{head.host}:{head.port}"
-        head = replace(head, fields=(*head.fields_without("host"), ("Host", upstream)))
-    is_tunnel = head.method == "CONNECT"
-    if is_tunnel:
-        choice = proxy_user(head) or DEFAULT
-    else:
-        head, choice = choose(head, route.tunnel)
-    keeps_alive = (head.header("Connection") or "").lower() == "keep-alive"
-    leads_to = (head.authority, head.prefix) if route.is_reverse else ()
-    variant = (head.method == "HEAD", head.http_version, keeps_alive, *leads_to)
-    identity = repr((shape, route)).encode("utf-8", "surrogateescape")
-    digest = hashlib.blake2b(identity, digest_size=16).digest()
-    is_plain = not (is_tunnel or parsed.close or parsed.expects)
-    return RoutedHead(parsed, head, choice, control_path(head), head.line, is_plain, digest, variant)
+    def _routed(self, route: Route, parsed: ParsedHead, shape: Shape) -> RoutedHead:
+        head = replace(
+            parsed.head,
+            scheme=route.scheme or parsed.head.scheme,
+            host=route.host or parsed.head.host,
+            port=route.port or parsed.head.port,
+            is_reverse=route.is_reverse,
+            authority=route.authority,
+            server_name=route.server_name,
+        )
+        if route.authority is None:
+            head = replace(head, authority=head.header("Host") or ("" if route.is_reverse else head.host))
+        if route.rewrites_host:  # as mitmproxy does in reverse mode
+            upstream = host_header(head.scheme, head.host, head.port)
+            head = replace(head, fields=(*head.fields_without("host"), ("Host", upstream)))
+        is_tunnel = head.method == "CONNECT"
+        if is_tunnel:
+            choice = proxy_user(head) or DEFAULT
+        else:
+            head, choice = choose(head, route.tunnel)
+        head = self.outcomes.identified(head, choice)
+        keeps_alive = (head.header("Connection") or "").lower() == "keep-alive"
+        leads_to = (head.authority, head.prefix) if route.is_reverse else ()
+        variant = (head.method == "HEAD", head.http_version, keeps_alive, *leads_to)
+        identity = repr((shape, route)).encode("utf-8", "surrogateescape")
+        digest = hashlib.blake2b(identity, digest_size=16).digest()
+        is_plain = not (is_tunnel or parsed.close or parsed.expects)
+        line = self.outcomes.line(head)
+        return RoutedHead(
+            parsed, head, choice, control_path(head), line, is_plain, may_be_page(head), digest, variant
+        )

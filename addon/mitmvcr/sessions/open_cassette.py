@@ -6,44 +6,48 @@ Whatever serves requests asks `answer` or `verdict`, and tells `record` what end
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from urllib.parse import urlsplit
 
 from mitmvcr.config.settings import CassetteSettings, Mode, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError
 from mitmvcr.formats import govcr
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.misses.explain import Miss, Recordings, explain
-from mitmvcr.model import Cassette, Interaction, Request
+from mitmvcr.model import Cassette, Interaction, Request, Response
 from mitmvcr.recording.recorder import Recorder
 from mitmvcr.replay.index import Index
+from mitmvcr.replay.insertion import with_own_values
 from mitmvcr.replay.matcher import Matcher
+from mitmvcr.replay.own_values import OwnValues, is_marked
 from mitmvcr.replay.player import Player
+from mitmvcr.replay.replacements import Replacements
 from mitmvcr.reports.run_report import MAX_LISTED, Report, Unused
-from mitmvcr.scrub import Memory, Scrubber
+from mitmvcr.scrub import Evidence, Memory, Scrubber
 from mitmvcr.store import cassette as disk
-from mitmvcr.store.cache import CachedCassette, CassetteCache
+from mitmvcr.store.cache import CachedCassette, CassetteCache, url_notes
 from mitmvcr.store.locate import Location
 from mitmvcr.store.lock import Lock
+from mitmvcr.store.watch import FileWatch
 from mitmvcr.store.writer import Writer
+
+_NO_VALUES: OwnValues = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Answer with the recording of this number."""
+    """Answer with a recording, which is that of this number.
 
-    cassette: OpenCassette
+    `response` is what it has, with the request's own values; `wait` are seconds after the request came until
+    its answer is due.
+    """
+
     number: int
-
-    @property
-    def interaction(self) -> Interaction:
-        """The recording."""
-        return self.cassette.interactions[self.number]
-
-    @property
-    def wait(self) -> float:
-        """Seconds after the request came until its answer is due."""
-        return self.interaction.response.duration / 1e9 * self.cassette.plan.latency
+    interaction: Interaction
+    response: Response
+    wait: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,30 @@ class Forward:
     record: bool
 
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
 Verdict = Play | Miss | Forward
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What a request is looked up by.
+
+    `is_by_name`: something in it was redacted that its name alone tells to be secret. `has_marks`: it has
+    replacements itself, as a program has that was answered from a cassette.
+    """
+
+    key: bytes
+    is_by_name: bool = False
+    has_marks: bool = False
 
 
 class OpenCassette:
     """A cassette in use: its content, its writer while it records, and its sessions' places.
 
     `is_used` says whether a client used it, or the user named it. `notes` are lines for the user about
-    what the file has. `open_cassettes` are all that are open, for the hints of a miss.
+    what the file has. `watch` tells what becomes of the file, None where it is written here.
+    `open_cassettes` are all that are open, for the hints of a miss.
     """
 
     def __init__(  # noqa: PLR0913 - what it is, how it is used, and what all cassettes share
@@ -105,22 +125,26 @@ class OpenCassette:
         if self.file:
             if self.file.torn and not self.records:
                 self._set_torn_aside()
-            self.notes += [f"{location.path}: {note}" for note in self.file.cassette.notes]
+            cassette = self.file.cassette
+            self.notes += [f"{location.path}: {note}" for note in (*cassette.notes, *url_notes(cassette))]
 
     def _read(self, cache: CassetteCache) -> None:
         path = self.location.path
         has_file = self.replays and path.exists()
         cached = cache.read(path) if has_file else CachedCassette.empty(path)
         self._cached = cached
+        self.watch = None if self.records else FileWatch(cached)
         self.file = cached.file if has_file else None
         self.interactions = cached.interactions
         self.size = cached.size  # bytes of what was read
         self.hosts = cached.hosts
+        self._has_replacements = cached.memory.has_replacements
         self.memory = Memory({})
         self.memory.learn(cached.memory)
         format_, matching = cached.file.format, self.plan.matching
         matcher = Matcher(matching.match or format_.match, matching.ignore, format_.llama_stack)
         self.matcher = cached.matcher(matcher)
+        self._replacements = Replacements(cached.interactions, self.matcher)
         self._repeat = matching.repeat or format_.repeat
 
     def _read_before(self, cache: CassetteCache) -> Cassette | None:
@@ -165,14 +189,20 @@ class OpenCassette:
             player = self._players[session] = Player(self._ready_index(), self._repeat)
         return player
 
-    def key(self, request: Request) -> bytes:
+    def lookup(self, request: Request) -> Lookup:
         """What the request is looked up by."""
         self._ready_index()
+        has_marks = is_marked(request)
         key = self.matcher.remembered_key(request)
         if key is None:
-            return self.matcher.key(self._scrubbed(request))
+            scrubbed, redactions = self._scrubber.request_with_changes(request, self.memory)
+            by_name = any(
+                redaction.evidence is Evidence.NAME and self.matcher.looks_at(redaction.field)
+                for redaction in redactions
+            )
+            return Lookup(self.matcher.key(scrubbed), by_name, has_marks)
         self._scrubber.remember_credentials(request, self.memory)  # its credentials may stand in later ones
-        return key
+        return Lookup(key, has_marks=has_marks)
 
     def _scrubbed(self, request: Request) -> Request:
         return self._scrubber.request(request, self.memory)
@@ -187,22 +217,46 @@ class OpenCassette:
         self.is_used = True
         if not self.replays:
             return Forward(record=self.records)
-        key = self.key(request)
-        number = self.play(key, session)
-        if number is not None:
-            return Play(self, number)
-        return Forward(record=True) if self.records else self.miss(request, key, session)
+        lookup = self.lookup(request)
+        found = self.play(lookup, session, lambda: request)
+        if found is not None:
+            return self.playing(*found)
+        return Forward(record=True) if self.records else self.miss(request, lookup, session)
 
-    def play(self, key: bytes, session: str) -> int | None:
-        """The number of the interaction that answers a request of this key, None if none is left."""
-        number = self._player(session).play(key)
-        if number is not None:
-            self.report.replayed += 1
-        return number
+    def play(
+        self, lookup: Lookup, session: str, request: Callable[[], Request]
+    ) -> tuple[int, OwnValues] | None:
+        """The number of what answers a request, and the request's own values for it; None if nothing is left.
 
-    def miss(self, request: Request, key: bytes, session: str) -> Miss:
-        """What is said of a request of this key that nothing answers."""
+        The request itself is only asked for where the recording has replacements.
+        """
         player = self._player(session)
+        if not self._has_replacements and not lookup.is_by_name:
+            number = player.play(lookup.key)
+            self.report.replayed += number is not None
+            return None if number is None else (number, _NO_VALUES)
+        values, first = self._replacements.of(request), player.first(lookup.key)
+        if first is not None and (lookup.is_by_name or self._replacements.slots(first)):
+            prefers = lookup.is_by_name or lookup.has_marks
+            number = player.play_like(lookup.key, values, is_same_preferred=prefers)
+        else:
+            number = player.play(lookup.key)
+        if number is None:
+            return None
+        self.report.replayed += 1
+        self.report.matched_by_redaction += lookup.is_by_name and not values.is_same(number)
+        return number, values.in_answer(number)
+
+    def playing(self, number: int, values: OwnValues) -> Play:
+        """The answer of a recording to a request that has these values of its own for it."""
+        interaction = self.interactions[number]
+        response = interaction.response
+        wait = response.duration / 1e9 * self.plan.latency
+        return Play(number, interaction, with_own_values(response, values) if values else response, wait)
+
+    def miss(self, request: Request, lookup: Lookup, session: str) -> Miss:
+        """What is said of a request that nothing answers."""
+        player, key = self._player(session), lookup.key
         self._cached.index(self.matcher, self._scrubber, self.memory, whole=True)
         scrubbed = self._scrubbed(request)
         keys = {self.matcher: key}
@@ -217,6 +271,7 @@ class OpenCassette:
             self.file.cassette.source if self.file else None,
             [other.location.name for other in others if other.has(scrubbed, keys)],
             self._settings.dir,
+            self.memory.value_of,
         )
         miss = explain(self.location, recordings, scrubbed, self.matcher)
         self.report.add(miss)
@@ -241,16 +296,47 @@ class OpenCassette:
                 raise CassetteError(
                     f"{self.location.path}: the cassette was closed before the exchange ended"
                 )
-            self._recorder.record(interaction)
+            redacted = self._recorder.record(interaction)
         except MitmvcrError as error:
             self.report.fail(error)
             raise
+        finally:
+            if self._recorder is not None and self._recorder.writer.notes:
+                self.notes += self._recorder.writer.notes
+                self._recorder.writer.notes.clear()
         self.report.recorded += 1
+        self.report.add_redacted(redacted)
 
     def unused(self) -> list[int]:
         """The numbers of recorded interactions that no session asked for."""
         played: set[int] = set().union(*(player.played for player in self._players.values()))
-        return [number for number in range(len(self.interactions)) if number not in played]
+        return [
+            number
+            for number in range(len(self.interactions))
+            if number not in played and number not in self._ignored
+        ]
+
+    @cached_property
+    def _ignored(self) -> frozenset[int]:
+        """The numbers of recordings that `vcr_ignore_requests` has: older ones, or another recorder's."""
+        if self.file is None:
+            return frozenset()
+        cassette = self.file.cassette
+        if not any(
+            self._is_ignored(method, url) for url in cassette.urls for method in ("GET", "POST", "PATCH")
+        ):
+            return frozenset()
+        requests = map(cassette.request, range(len(self.interactions)))
+        return frozenset(
+            number for number, request in enumerate(requests) if self._is_ignored(request.method, request.url)
+        )
+
+    def _is_ignored(self, method: str, url: str) -> bool:
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
+        return bool(self._settings.ignored_code(method, parts.hostname or "", parts.path))
 
     def current(self) -> Report:
         """The report as it stands now."""
@@ -279,7 +365,12 @@ class OpenCassette:
         """Make the file's diff to what was there before what upstream has changed."""
         from mitmvcr.recording import settle  # noqa: PLC0415 - who records anew needs it, at the end
 
-        # Where it fails the file is a good recording, in the order in which the exchanges ended.
-        with contextlib.suppress(MitmvcrError):
+        try:
             now = disk.read(self.location.path).cassette.interactions
-            recorder.rewrite(govcr.dump(settle.settle(before, now, self.key)))
+            settled = settle.settle(before, now, lambda request: self.lookup(request).key)
+            recorder.rewrite(govcr.dump(settled))
+        except MitmvcrError as error:
+            raise CassetteError(
+                f"{self.location.path}: recorded whole, but in the order in which exchanges ended, not in "
+                f"that of before: {error}"
+            ) from None

@@ -6,15 +6,15 @@ Plain calls, no event loop and no lock: one thread serves requests.
 from __future__ import annotations
 
 import contextlib
-import fnmatch
-import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from mitmvcr.config import user_functions
-from mitmvcr.config.settings import CassetteSettings, Mode, Settings
+from mitmvcr.config.settings import PRESET_HOSTS, CassetteSettings, Mode, Settings
 from mitmvcr.errors import CassetteError, MitmvcrError, SettingsError
+from mitmvcr.http.hosts import HostGlobs, canonical_host, origin_of
 from mitmvcr.reports.run_report import MAX_LISTED, Report
 from mitmvcr.reports.totals import Ledger
 from mitmvcr.scrub import Scrubber
@@ -23,10 +23,14 @@ from mitmvcr.store import cassette as disk
 from mitmvcr.store.cache import CassetteCache
 from mitmvcr.store.locate import Location, locate
 from mitmvcr.store.lock import check_folder
+from mitmvcr.store.recorded_hosts import RecordedHosts
+from mitmvcr.store.recorded_url import only_base_url
+from mitmvcr.store.watch import FileChange
 
 DEFAULT_NAME = "default"
 
-_BASE_URL = re.compile(r"(https?://[^/?#]+)(?:(?:/[^/?#]+)*?/v\d+(?=[/?#]|$))?")
+_MOST_HOSTS = 4096
+"""Hosts of which it is remembered whether they are recorded."""
 
 
 class Sessions:
@@ -44,7 +48,12 @@ class Sessions:
         self._replayed_hosts: Counter[str] = Counter()
         self._noted: set[str] = set()
         self._check_tables()
-        self._hosts = re.compile("|".join(fnmatch.translate(glob) for glob in settings.hosts) or r"(?!)")
+        replays = settings.mode is Mode.REPLAY
+        self._globs = HostGlobs((*settings.hosts, *PRESET_HOSTS) if replays else settings.hosts)
+        self._closed_hosts: set[str] = set()
+        self._added_hosts: set[str] = set()
+        self._is_recorded: dict[str, bool] = {}
+        self._on_disk = RecordedHosts(settings.dir) if replays else None
 
     def __iter__(self) -> Iterator[OpenCassette]:
         return iter(self._open.values())
@@ -136,6 +145,9 @@ class Sessions:
         before.close_all()
         self._ledger.take(before._ledger)
         self.failures += before.failures
+        self._closed_hosts |= before._closed_hosts
+        self._added_hosts |= before._added_hosts
+        self._is_recorded.clear()
 
     def plan(self, name: str) -> CassetteSettings:
         """How the cassette of this name is used if nobody says anything else."""
@@ -148,7 +160,32 @@ class Sessions:
             raise CassetteError(
                 "no cassette is named and there is no default one: name one in X-VCR-Cassette"
             )
-        return self._open.get(name) or self.open(name, self.plan(name))
+        opened = self._open.get(name)
+        if opened is None:
+            return self.open(name, self.plan(name))
+        change = opened.watch.look() if opened.watch else None
+        return self._changed(opened, change) if change else opened
+
+    def _changed(self, opened: OpenCassette, change: FileChange) -> OpenCassette:
+        """The cassette as its file is now; as it was, if that is gone or can't be read."""
+        name, path = opened.location.name, opened.location.path
+        if change is FileChange.REMOVED:
+            opened.notes.append(f"{path}: it was removed, and is served as it was until it is there again")
+            return opened
+        try:
+            file = self.cache.read(path).file
+            if file is opened.file:  # touched, or written anew as it was
+                return opened
+            why = "its last interaction is torn" if file.torn else ""  # somebody still writes it, perhaps
+            now = opened if why else self.open(name, opened.plan)
+        except CassetteError as error:
+            why = str(error).removeprefix(f"{path}: ")
+        if why:
+            opened.notes.append(f"{path}: it has changed, and is served as it was: {why}")
+            return opened
+        now.is_used = opened.is_used
+        now.notes.append(f"{path}: it has changed, and is read anew: its sessions begin at the start")
+        return now
 
     def open(self, name: str, plan: CassetteSettings) -> OpenCassette:
         """Open a cassette, or open it anew: all its sessions begin at the start; raises CassetteError."""
@@ -176,6 +213,7 @@ class Sessions:
         self._noted.update(opened.notes)
         if opened.replays:
             self._replayed_hosts.update(opened.hosts)
+            self._is_recorded.clear()
         return opened
 
     def _refuse_second_name(self, name: str, location: Location) -> None:
@@ -189,31 +227,44 @@ class Sessions:
         del self._names[opened.location.path]
         if opened.replays:
             self._replayed_hosts -= Counter(opened.hosts)
+            self._is_recorded.clear()
+            if self.settings.mode is Mode.REPLAY:
+                self._closed_hosts |= opened.hosts
         try:
             opened.close()
         except MitmvcrError as error:
             opened.report.fail(error)
             self.fail(error)
-        report = opened.current()
-        has_recordings = bool(opened.interactions)
-        if ending and not opened.is_used:
-            report.unused, report.unused_count, has_recordings = [], 0, False
-        if opened.is_used or not reopened:
-            opened.report = self._ledger.add(report, had_recordings=has_recordings)
+        finally:  # what else it may raise is told by who closes it
+            report = opened.current()
+            has_recordings = bool(opened.interactions)
+            if ending and not opened.is_used and not (opened.plan.strict and not self._was_asked()):
+                report.unused, report.unused_count, has_recordings = [], 0, False
+            if opened.is_used or not reopened:
+                opened.report = self._ledger.add(report, had_recordings=has_recordings)
         return report
+
+    def _was_asked(self) -> bool:
+        """Whether any cassette was used: else the default one was to be, and what it has is unused."""
+        return any(opened.is_used for opened in self) or any(report.is_used for report in self._ledger)
 
     def find(self, name: str) -> OpenCassette | None:
         """The open cassette of that name, if it is open."""
         return self._open.get(name)
 
     def recorded_from(self) -> str:
-        """The base URL that the default cassette was recorded from; empty unless that is one host."""
-        opened = self.find(self.default or "")
-        urls = opened.file.cassette.urls if opened and opened.file else ()
-        found = [match for url in urls if (match := _BASE_URL.match(url))]
-        if len({match[1].lower() for match in found}) != 1:
+        """The base URL that the default cassette was recorded from; empty unless that is one host.
+
+        Its file says so in any mode, also where it is recorded anew.
+        """
+        if self.default is None:
             return ""
-        return max((match[0] for match in found), key=len)
+        opened = self.find(self.default)
+        with contextlib.suppress(CassetteError):  # one that can't be read is recorded anew
+            location = opened.location if opened else locate(self.settings.dir, self.default)
+            if location.exists:
+                return only_base_url(self.cache.read(location.path).file.cassette.urls)
+        return ""
 
     def only_replays(self) -> bool:
         """Whether requests that name no cassette are answered from one, and none goes upstream."""
@@ -233,16 +284,49 @@ class Sessions:
 
     def close_all(self) -> None:
         """Close every cassette, whatever goes wrong with one; what they came to is in `closed`."""
+        self._open_unasked_default()
         with contextlib.ExitStack() as each_is_tried:
             for opened in reversed(list(self._open.values())):
                 each_is_tried.callback(self._close, opened, ending=True)
 
+    def _open_unasked_default(self) -> None:
+        """Have a strict default cassette among those that are closed, where nothing was asked of any."""
+        name = self.default
+        if name is None or name in self._open or self._was_asked() or self.settings.mode is Mode.PASSTHROUGH:
+            return
+        plan = self.plan(name)
+        if plan.strict and plan.mode is Mode.NEW_EPISODES:
+            with contextlib.suppress(CassetteError):
+                if locate(self.settings.dir, name).exists:
+                    self.open(name, replace(plan, mode=Mode.REPLAY))
+
     def is_recorded(self, host: str) -> bool:
-        """Whether a host's traffic is ours: one of `vcr_hosts`, or one that a replayed cassette has."""
-        host = host.lower()
-        if self._hosts.match(host):
-            return True
-        return host in self._replayed_hosts
+        """Whether a host's traffic is ours: one of `vcr_hosts`, or one that a replayed cassette has.
+
+        In a process that replays also one of a provider's hosts, and one that a closed cassette has.
+        """
+        answer = self._is_recorded.get(host)
+        if answer is None:
+            name = canonical_host(host)
+            known = (self._replayed_hosts, self._closed_hosts, self._added_hosts)
+            answer = self._globs.has(name) or any(name in hosts for hosts in known)
+            if len(self._is_recorded) >= _MOST_HOSTS:
+                self._is_recorded.clear()
+            self._is_recorded[host] = answer
+        return answer
+
+    def add_host(self, base_url: str) -> None:
+        """Take the host of a base URL for one of `vcr_hosts`."""
+        if origin := origin_of(base_url):
+            self._added_hosts.add(origin.host)
+            self._is_recorded.clear()
+
+    def may_be_named(self, host: str) -> bool:
+        """Whether a file that nobody has opened has the host, so that a request to it may name that cassette.
+
+        False in a process that doesn't only replay. It reads files, and may be called in any thread.
+        """
+        return self._on_disk is not None and self._on_disk.has(canonical_host(host))
 
     def fail(self, error: MitmvcrError | str) -> None:
         """Remember what went wrong, the first MAX_LISTED times: the process exits non-zero for it."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from mitmvcr import formats
+from mitmvcr.http.hosts import origin_of
 from mitmvcr.model import Cassette, Interaction
 from mitmvcr.replay.index import Index
 from mitmvcr.replay.matcher import Matcher
@@ -35,9 +35,9 @@ Stamp = tuple[tuple[int, int, int], ...]
 class CachedCassette:
     """A cassette that was read, and what was found out about it; `size` is its files' in bytes.
 
-    `hosts` are the requests'. `memory` is what the scrubber knows from the file alone, `overview` is of those
-    interactions whose keys were made. An index comes
-    with what the scrubber knows when recorded requests were scrubbed: it decides how later ones are.
+    `hosts` are the requests', in their canonical spelling. `memory` is what the scrubber knows from the file
+    alone, `overview` is of those interactions whose keys were made. An index comes with what the scrubber
+    knows when recorded requests were scrubbed: it decides how later ones are.
     `digest` is of the file's bytes, empty where those are kept themselves, and `read_at` in nanoseconds
     since the epoch.
     """
@@ -54,7 +54,7 @@ class CachedCassette:
     _indexes: dict[Matcher, tuple[Index, Memory]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.hosts = frozenset(map(_host, self.file.cassette.urls))
+        self.hosts = hosts_of(self.file.cassette)
         self.memory = Memory.resume(self.file.cassette)
 
     @classmethod
@@ -117,11 +117,23 @@ class CachedCassette:
         return _digest(data) == self.digest if self.digest else source is not None and source.data == data
 
 
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
+def hosts_of(cassette: Cassette) -> frozenset[str]:
+    """The hosts of a cassette's requests, in their canonical spelling."""
+    origins = {origin_of(url) for url in cassette.urls}
+    return frozenset(origin.host for origin in origins if origin is not None)
+
+
+def url_notes(cassette: Cassette) -> Iterator[str]:
+    """A line for the first request whose URL no server has, edited or redacted by others perhaps."""
+    odd = {url for url in cassette.urls if "://" in url and origin_of(url) is None}
+    if odd:
+        numbers = range(len(cassette.interactions))
+        first = next(number for number in numbers if cassette.request(number).url in odd)
+        more = f" (and {len(odd) - 1} URLs more)" if len(odd) > 1 else ""
+        yield (
+            f"interaction {cassette.interactions[first].id} has the URL {cassette.request(first).url!r}, "
+            f"which no server has{more}: mend it, or record it anew"
+        )
 
 
 class CassetteCache:
@@ -134,10 +146,10 @@ class CassetteCache:
 
     def read(self, path: Path) -> CachedCassette:
         """The cassette in a file or folder, read anew only if it has changed; raises CassetteError."""
-        before = self._cassettes.pop(path, None)
-        if before is not None:
-            self._size -= before.size
+        before = self._cassettes.get(path)
         cached = _read(path, before)
+        if before is not None:
+            self._size -= self._cassettes.pop(path).size
         if cached.size <= self._limit:
             self._cassettes[path] = cached
             self._size += cached.size
@@ -147,10 +159,18 @@ class CassetteCache:
         return cached
 
 
+def current_stamp(path: Path) -> Stamp:
+    """The stamp of a cassette as it is now; empty if it isn't there, or can't be looked at."""
+    try:
+        return _stamp(path, is_folder=path.is_dir())
+    except OSError:
+        return ()
+
+
 def _read(path: Path, before: CachedCassette | None) -> CachedCassette:
     with disk.reading(path):
         is_folder = path.is_dir()
-        stamp = _stamp(formats.files_of(path) if is_folder else [path])
+        stamp = _stamp(path, is_folder=is_folder)
     if before is not None and before.is_current(stamp):
         return before
     now = time.time_ns()
@@ -170,6 +190,6 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _stamp(files: Sequence[Path]) -> Stamp:
-    stats = [file.stat() for file in files]
+def _stamp(path: Path, *, is_folder: bool) -> Stamp:
+    stats = [file.stat() for file in (formats.files_of(path) if is_folder else [path])]
     return tuple((status.st_mtime_ns, status.st_size, status.st_ino) for status in stats)

@@ -12,6 +12,7 @@ processes never take away each other's. Not safe for threads: one thread serves 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -72,16 +73,8 @@ class Lock:
         cassette = followed(cassette)
         self._path = cassette.with_name(f".{cassette.name}{infix}.lock")
         self._new_folders: list[Path] = []
-        self._file: _LockedFile | None = None
-        try:
-            self._file = self._take(cassette)
-        except OSError as error:
-            self._remove_folders()
-            where = error.filename or self._path.parent
-            raise CassetteError(
-                f"{cassette}: can't be recorded to: {error.strerror} ({where}); "
-                f"make the folder writable or set vcr_dir to another"
-            ) from None
+        self._cassette = cassette
+        self._file: _LockedFile | None = self._lock(cassette)
 
     def release(self) -> None:
         """Let others record; raises CassetteError if the lock file can't be removed."""
@@ -94,6 +87,28 @@ class Lock:
             raise CassetteError(f"{self._path}: can't be removed: {error.strerror}") from None
         finally:
             self._remove_folders()
+
+    def renew(self) -> None:
+        """Take it again if somebody has removed the lock file; raises CassetteError if others were faster."""
+        file = self._file
+        if file is None or _is_at(file.fd, self._path):
+            return
+        file.remove(self._path)
+        self._file = None
+        self._file = self._lock(self._cassette)
+
+    def _lock(self, cassette: Path) -> _LockedFile:
+        try:
+            return self._take(cassette)
+        except OSError as error:
+            self._remove_folders()
+            where = error.filename or self._path.parent
+            if error.errno == errno.ELOOP and where == os.fspath(self._path):
+                raise CassetteError(f"{where}: is a link, which no lock of mitmvcr's is: remove it") from None
+            raise CassetteError(
+                f"{cassette}: can't be recorded to: {error.strerror} ({where}); "
+                f"make the folder writable or set vcr_dir to another"
+            ) from None
 
     def _take(self, cassette: Path) -> _LockedFile:
         tries = 0

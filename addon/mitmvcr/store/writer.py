@@ -21,12 +21,15 @@ from mitmvcr.store.cassette import CassetteFile
 from mitmvcr.store.locate import followed, with_suffix
 from mitmvcr.store.lock import Lock
 
+_CHANGED = "somebody else changed the file meanwhile: start again, with vcr_mode=new-episodes to add to it"
+
 
 class Writer:
     """The one that may write a cassette: holds its lock, or the one given, from the start until `close`.
 
     A new cassette, and one that is recorded anew, comes into being with its first entry: the file
-    is written beside its place and moved there. Others are appended to.
+    is written beside its place and moved there. Others are appended to. One that somebody removes meanwhile
+    is begun anew, as who removes it means; `notes` says so.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Writer:
         path = followed(path)
         self.path = path
         self.set_aside: Path | None = None
+        self.notes: list[str] = []
         self._anew = anew
         self._existing = existing
         self._layout = existing.cassette if existing else None
@@ -53,7 +57,7 @@ class Writer:
         self._beside = path.with_name(f".{path.name}.new")
         self._lock = lock or Lock(path)
         try:
-            self._beside.unlink(missing_ok=True)  # of a process that was killed
+            self._clear_beside()
             if existing and existing.torn:
                 self._set_torn_aside(existing)
         except BaseException:
@@ -61,7 +65,11 @@ class Writer:
             raise
 
     def emit(self, interaction: Interaction) -> bytes:
-        """The bytes that `append` would write for this interaction, in the file's own layout."""
+        """The bytes that `append` would write for this interaction, in the file's own layout.
+
+        Raises CassetteError.
+        """
+        self._begin_anew_if_removed()
         dialect = self._dialect
         if self._layout is not None and self._layout.source is not None and self._layout.interactions:
             dialect = govcr.dialect_of(self._layout)
@@ -78,9 +86,10 @@ class Writer:
             else:
                 self._begin(entry)
         except OSError as error:
+            is_gone = isinstance(error, FileNotFoundError)
+            state = "the file was removed" if is_gone else "what the file held before is intact"
             raise CassetteError(
-                f"{self.path}: interaction {self.next_id} could not be written: {error.strerror}; "
-                f"what the file held before is intact"
+                f"{self.path}: interaction {self.next_id} could not be written: {error.strerror}; {state}"
             ) from None
         self.next_id += 1
 
@@ -106,6 +115,22 @@ class Writer:
             self._unsynced = self._moved = False
             self._lock.release()
 
+    def _clear_beside(self) -> None:
+        """Remove what a process that was killed has left; raises CassetteError."""
+        try:
+            self._beside.unlink(missing_ok=True)
+        except OSError as error:
+            raise CassetteError(f"{self._beside}: is in the way: {error.strerror}; remove it") from None
+
+    def _begin_anew_if_removed(self) -> None:
+        if not (self._inode or self._existing) or os.path.lexists(self.path):
+            return
+        self._lock.renew()
+        self._existing = self._layout = None
+        self.next_id = self._size = self._inode = 0
+        self._unsynced = self._moved = False
+        self.notes.append(f"{self.path}: it was removed while it is recorded, and is begun anew")
+
     def _begin(self, entry: bytes) -> None:
         if self._existing is None:
             try:
@@ -130,14 +155,14 @@ class Writer:
 
     def _check_unchanged(self, data: bytes) -> None:
         if self.path.read_bytes() != data:
-            raise OSError(errno.ESTALE, "somebody else changed the file meanwhile")
+            raise OSError(errno.ESTALE, _CHANGED)
 
     def _check_ours(self, status: os.stat_result) -> None:
         if (status.st_ino, status.st_size) != (self._inode, self._size):
-            raise OSError(errno.ESTALE, "somebody else changed the file meanwhile")
+            raise OSError(errno.ESTALE, _CHANGED)
 
     def _append(self, entry: bytes) -> None:
-        fd = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        fd = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             self._check_ours(os.fstat(fd))
             try:
@@ -161,7 +186,7 @@ class Writer:
         if source is None:
             return
         number, aside = 1, with_suffix(self.path, ".torn")
-        while aside.exists():
+        while os.path.lexists(aside):
             number += 1
             aside = with_suffix(self.path, f".torn{number}")
         try:

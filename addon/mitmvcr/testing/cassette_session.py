@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mitmvcr.config import load
-from mitmvcr.config.settings import Mode, parse_mode
+from mitmvcr.config.settings import Mode, Others, parse_mode
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch.environment import Via
 from mitmvcr.testing.session_proxy import Account, ControlError, SessionProxy, cassette_name, file_name
@@ -45,6 +45,8 @@ class CassetteSession:
         options = {"mode": mode.value}
         if everything or (self.replays and config.getoption("--block-network")):
             options["hosts"] = "*"
+        if config.getoption("--mitmvcr-offline"):
+            options["others"] = Others.REFUSE.value
         if report := toml.get("report"):
             options["report"] = _own_report(report)
         named = str(config.getini("mitmvcr_dir")) or toml.get("dir", "")
@@ -79,7 +81,7 @@ class CassetteSession:
         what else failed; they may be cut.
         """
         output = self.proxy.stop()
-        if not output or not self.reported:
+        if not output or not self.reported or self.proxy.has_crashed:
             return output
         reported = "\n".join(self.reported)
         failures = [line for line in output.splitlines() if line.startswith(_FAILED)]

@@ -30,8 +30,13 @@ _MARKER = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options by pytest-recording's names, which are its own where it is installed."""
+    group = parser.getgroup("mitmvcr")
+    group.addoption(
+        "--mitmvcr-offline",
+        action="store_true",
+        help="The proxy refuses hosts that are not recorded: nothing that goes through it reaches them.",
+    )
     if importlib.util.find_spec("pytest_recording") is None:
-        group = parser.getgroup("mitmvcr")
         group.addoption(
             "--record-mode",
             choices=MODES,

@@ -115,6 +115,8 @@ class SessionProxy:
                 self.environ.pop(name, None)
         # A base URL that the user has set leads past the proxy if it is on loopback, so it is replaced at
         # once; one that he has not set is none of the business of tests that use no cassette.
+        self.has_crashed = False
+        """Whether it has ended otherwise than it does when it is asked to; known once it is stopped."""
         self._later = frozenset(name for name in _BASE_VARIABLES if not os.environ.get(name))
         self._before: dict[str, str | None] = {}
         self._set({name: value for name, value in self.environ.items() if name not in self._later})
@@ -167,9 +169,13 @@ class SessionProxy:
         for name, value in self._before.items():
             _put(name, value)
         self._before.clear()
+        was_running = self._process.status is None
         status = self._process.stop()
         output = self._process.output.strip()
-        return (output or f"the proxy ended with status {status}") if status else ""
+        self.has_crashed = not was_running or status not in (0, 1)
+        if self.has_crashed:
+            return f"the proxy ended by itself, with status {status}: {output or 'it said nothing'}"
+        return output if status else ""
 
 
 def _put(name: str, value: str | None) -> None:

@@ -1,105 +1,16 @@
-"""What is recorded is written behind the answer: in order, bounded, and before anybody looks."""
+"""Exchanges through a proxy: whoever asks, or ends it, sees all that was answered, and waits for no other."""
 
 from __future__ import annotations
 
-import asyncio
+import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
-from mitmvcr.config.settings import Mode, Settings
-from mitmvcr.errors import MitmvcrError
-from mitmvcr.model import Interaction
-from mitmvcr.proxy.hooks import exchanges
-from mitmvcr.proxy.hooks.exchanges import EndedExchange, WriteQueue
-from mitmvcr.scrub import Policy, Scrubber
-from mitmvcr.serving.outcomes import Outcomes
-from mitmvcr.sessions.table import Sessions
-from tests import build
 from tests.conftest import Start
 from tests.harness import Proxy
-from tests.proxy.talk import CHAT, chat, recordings, reverse
+from tests.proxy.talk import CHAT, Wire, chat, recordings, reverse
 from tests.upstream.server import Upstream
-
-
-@pytest.fixture
-def sessions(tmp_path: Path) -> Sessions:
-    return Sessions(Settings(dir=tmp_path, mode=Mode.RECORD), Scrubber(Policy()))
-
-
-def _recorded(sessions: Sessions, prompt: str) -> EndedExchange:
-    one = build.interaction(chat(prompt), url="https://api.openai.com" + CHAT)
-    return EndedExchange("POST /", one, sessions.get("one"))
-
-
-def _prompts(folder: Path) -> list[bytes]:
-    path = folder / "one.yaml"
-    return [line for line in path.read_bytes().split(b"\n") if b"said" in line] if path.exists() else []
-
-
-def test_exchanges_are_written_in_the_loops_next_turn_in_their_order(
-    sessions: Sessions, tmp_path: Path
-) -> None:
-    async def ended() -> None:
-        waiting = WriteQueue(Outcomes(lambda: sessions))
-        for number in range(5):
-            waiting.add(_recorded(sessions, f"said {number}"))
-        assert not _prompts(tmp_path)
-        await asyncio.sleep(0)
-        assert [f"said {number}".encode() in line for number, line in enumerate(_prompts(tmp_path))] == [
-            True
-        ] * 5
-
-    asyncio.run(ended())
-    sessions.close_all()
-
-
-def test_more_than_may_wait_is_written_at_once(
-    sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exchanges, "_MOST_WAITING", 300)
-
-    async def ended() -> None:
-        waiting = WriteQueue(Outcomes(lambda: sessions))
-        written = []
-        for number in range(6):
-            waiting.add(_recorded(sessions, f"said {number} {'x' * 50}"))
-            written.append(len(_prompts(tmp_path)))
-        assert written[0] == 0
-        assert written[-1] > 0
-        waiting.flush()
-        assert len(_prompts(tmp_path)) == 6
-
-    asyncio.run(ended())
-    sessions.close_all()
-
-
-@pytest.mark.parametrize("error", [MitmvcrError("no room"), ValueError("broken")])
-def test_what_can_not_be_written_is_a_failure_and_the_next_one_is_written(
-    sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    cassette = sessions.get("one")
-    record = cassette.record
-
-    def fails_once(interaction: Interaction) -> None:
-        monkeypatch.setattr(cassette, "record", record)
-        raise error
-
-    monkeypatch.setattr(cassette, "record", fails_once)
-
-    async def ended() -> None:
-        waiting = WriteQueue(Outcomes(lambda: sessions))
-        for number in range(2):
-            waiting.add(_recorded(sessions, f"said {number}"))
-        waiting.flush()
-
-    asyncio.run(ended())
-    sessions.close_all()
-    assert len(sessions.failures) == 1
-    assert str(error) in sessions.failures[0]
-    (line,) = _prompts(tmp_path)
-    assert b"said 1" in line
 
 
 def _talk(proxy: Proxy, name: str) -> None:
@@ -125,3 +36,25 @@ def test_whoever_asks_or_ends_the_process_sees_all_that_was_answered(
     assert proxy.stop() == 0
     assert [one.id for one in recordings(tmp_path)] == list(range(82))
     assert len(recordings(tmp_path, "other")) == 1
+
+
+def test_client_waits_for_no_large_body_of_anothers(start: Start, tmp_path: Path) -> None:
+    large = json.dumps({"data": [[n / 7 for n in range(40_000)] for _ in range(4)]}).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    answers = [head % len(body) + body for body in (large, b"{}")]
+    with Wire(*answers) as upstream:
+        proxy = start(upstream=upstream.url, mode="record")
+        with reverse(proxy) as client:
+            assert client.get("/v1/large").content == large
+            begun = time.monotonic()
+            waits = []
+            while not (tmp_path / "recordings" / "default.yaml").exists():
+                before = time.monotonic()
+                answer = client.get("/v1/small", headers={"X-VCR-Cassette": "other"})
+                waits.append(time.monotonic() - before)
+                assert answer.content == b"{}"
+            took = time.monotonic() - begun
+            assert client.get("/__vcr__/cassettes/default").json()["recorded"] == 1
+        assert proxy.stop() == 0, proxy.output
+    assert recordings(tmp_path)[0].response.body == large
+    assert max(waits) < max(0.5, took / 2), (waits, took)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import secrets
 import shlex
@@ -11,13 +12,26 @@ from pathlib import Path
 
 from mitmvcr.cli.parsers import running
 from mitmvcr.cli.render import terminal
+from mitmvcr.config import load
 from mitmvcr.config.settings import Mode, parse_mode
-from mitmvcr.errors import MitmvcrError
+from mitmvcr.errors import CassetteError, MitmvcrError
 from mitmvcr.launch import folders
-from mitmvcr.launch.contract import OPENAI, Ready
-from mitmvcr.launch.environment import Changes, Via
+from mitmvcr.launch.contract import Ready
+from mitmvcr.launch.environment import (
+    JAVA,
+    Changes,
+    Via,
+    found_upstream,
+    without_passwords,
+    without_user,
+)
 from mitmvcr.launch.planning import ProxyPlan, plan
+from mitmvcr.launch.trust import PHP_FOLDERS, WGETRC
 from mitmvcr.proxy import certificate_authority
+from mitmvcr.sessions.table import DEFAULT_NAME
+from mitmvcr.store import cassette
+from mitmvcr.store.locate import locate
+from mitmvcr.store.recorded_url import only_base_url
 
 _MOUNTED = "/mitmvcr"
 _FOLDER = "mitmvcr"  # in mitmproxy's own
@@ -26,12 +40,15 @@ _FOLDER = "mitmvcr"  # in mitmproxy's own
 def run(given: argparse.Namespace) -> int:
     """Print the variables; raises MitmvcrError."""
     folder = Path(given.confdir or folders.CONFDIR).expanduser().absolute() / _FOLDER
+    environ, upstream, reduced = _printable(given)
     # A container has none of this machine's variables.
-    around: Mapping[str, str] = {} if given.docker else os.environ
+    around: Mapping[str, str] = {} if given.docker else environ
     host = given.host or (running.DOCKER_HOST if given.docker else "127.0.0.1")
     options = {"mode": given.mode} if given.mode else {}
-    proxy_plan = plan(os.environ, options, upstream=given.upstream, via=Via(given.via))
+    proxy_plan = plan(environ, options, upstream=upstream, via=Via(given.via))
     changes = proxy_plan.changes(_ready(given, proxy_plan, folder), folder, around, host)
+    if reduced:
+        terminal.say(f"a password is left out of {', '.join(reduced)}; --passwords prints it")
     if given.docker:
         print(_docker(changes, folder))
         if not given.host:
@@ -44,6 +61,17 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
+def _printable(given: argparse.Namespace) -> tuple[Mapping[str, str], str, list[str]]:
+    """The environment and --upstream as they may be printed, and what is not as it was given."""
+    if given.passwords:
+        return os.environ, given.upstream, []
+    environ, reduced = without_passwords(os.environ)
+    upstream = without_user(given.upstream)
+    if given.docker:
+        reduced = [name for name in reduced if name != JAVA]
+    return environ, upstream, [*reduced, *(["--upstream"] if upstream != given.upstream else [])]
+
+
 def _ready(given: argparse.Namespace, proxy_plan: ProxyPlan, folder: Path) -> Ready:
     """What the proxy would say; a run of its own has asked it."""
     ca = certificate_authority.prepare(folder.parent)
@@ -52,14 +80,25 @@ def _ready(given: argparse.Namespace, proxy_plan: ProxyPlan, folder: Path) -> Re
     except OSError as error:
         raise MitmvcrError(f"{folder}: can't be made: {error.strerror}; give --confdir") from None
     upstreams = proxy_plan.launch.order.upstreams
+    found = found_upstream("", _recorded_from() if "" in upstreams else "")
     return Ready(
         given.port,
         running.reverse_ports(given, len(upstreams)),
-        tuple(url or OPENAI for url in upstreams),
+        tuple(url or found for url in upstreams),
         str(ca.certificate),
         ca.hash,
         replays=parse_mode(proxy_plan.mode) is Mode.REPLAY,
     )
+
+
+def _recorded_from() -> str:
+    """The base URL that the cassette of mitmvcr.toml was recorded from, as the proxy finds it, too."""
+    settings = load.read().settings({}, only=("dir", "cassette"))
+    with contextlib.suppress(CassetteError):
+        location = locate(settings.dir, settings.cassette or DEFAULT_NAME)
+        if location.exists:
+            return only_base_url(cassette.read(location.path).cassette.urls)
+    return ""
 
 
 def _shell(changes: Changes) -> Iterator[str]:
@@ -87,5 +126,7 @@ def _docker(changes: Changes, folder: Path) -> str:
     """Flags of docker run, on one line; the files are mounted."""
     words = ["--add-host", f"{running.DOCKER_HOST}:host-gateway", "--volume", f"{folder}:{_MOUNTED}:ro"]
     for name, value in changes.items():
+        if name in (WGETRC, PHP_FOLDERS):  # in these files stand this machine's paths
+            continue
         words += ["--env", f"{name}={value.replace(str(folder), _MOUNTED)}"]
     return shlex.join(words)

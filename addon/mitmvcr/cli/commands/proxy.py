@@ -15,7 +15,7 @@ from mitmvcr.cli.render import terminal
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch import folders
 from mitmvcr.launch.contract import VARIABLE, Order
-from mitmvcr.launch.environment import Via, base_urls, is_loopback, upstreams_of
+from mitmvcr.launch.environment import Via, base_urls, is_loopback, upstreams_of, without_user
 from mitmvcr.launch.planning import plan
 
 _PORTS_TRIED = 100
@@ -58,7 +58,7 @@ def _hint(given: argparse.Namespace) -> str:
     words = []
     for name, usual in (("via", Via.AUTO), ("upstream", ""), ("confdir", "")):
         if getattr(given, name) != usual:
-            words += [f"--{name}", str(getattr(given, name))]
+            words += [f"--{name}", without_user(str(getattr(given, name)))]
     return shlex.join(words)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mitmvcr.cli.parsers import running
 from mitmvcr.cli.render import terminal
@@ -33,7 +33,7 @@ def run(given: argparse.Namespace) -> int:
             arguments=running.settings(given),
         )
         child.hold_signals()
-        return _run(path, words, proxy_plan)
+        return _run(path, words, proxy_plan, given.closed_streams)
     except child.CommandError as error:
         terminal.say(str(error))
         return error.status
@@ -43,14 +43,14 @@ class _InterruptedError(MitmvcrError):
     """A signal came before the program was started."""
 
 
-def _run(path: str, words: list[str], proxy_plan: ProxyPlan) -> int:
+def _run(path: str, words: list[str], proxy_plan: ProxyPlan, closed_streams: Sequence[int]) -> int:
     proxy = ProxyProcess(proxy_plan.launch, output=2)
     try:
         trusted = system_certificates(os.environ)  # while the proxy starts
         ready = proxy.wait(meanwhile=_stop_if_signalled)
         changes = proxy_plan.changes(ready, proxy.folder, os.environ, certificates=trusted)
         environ = {**os.environ, **changes}
-        status = child.wait(child.start(path, words, environ), _watch(proxy, words[0]))
+        status = child.wait(child.start(path, words, environ, closed_streams), _watch(proxy, words[0]))
     except _InterruptedError:
         proxy.stop()
         return 128 + child.pending()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mitmvcr.config.options import OPTIONS
+from mitmvcr.config.settings import Others
 from mitmvcr.errors import SettingsError
 from mitmvcr.launch import folders
 from mitmvcr.launch.contract import PORT
@@ -48,6 +49,7 @@ def env(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--host", help=f"the proxy's; default: 127.0.0.1, with --docker {DOCKER_HOST}")
     _add_ports(command)
+    add("--passwords", action="store_true", help="print users and passwords, which are left out else")
     add("--mode", help="with replay, a key where none is set; default: replay where CI=true is set")
     _add_ways(command, settings=False)
     command.set_defaults(write="shell")
@@ -76,6 +78,13 @@ def _add_options(command: argparse.ArgumentParser) -> None:
         group.add_argument(
             flag, dest=option.name, metavar=option.metavar, help=help_, nargs=last and "?", const=last
         )
+    group.add_argument(
+        "--offline",
+        dest="others",
+        action="store_const",
+        const=Others.REFUSE.value,
+        help="nothing goes to hosts that are not recorded: --others refuse",
+    )
 
 
 def _add_ports(command: argparse.ArgumentParser) -> None:
@@ -117,7 +126,8 @@ def _add_ways(command: argparse.ArgumentParser, *, settings: bool = True) -> Non
         "--via",
         choices=tuple(Via),
         default=Via.AUTO,
-        help="how programs come to it: as a forward proxy, by the API's base URL, or both (auto, default)",
+        help="how programs come to it: as a forward proxy, by the API's base URL, or both (auto, default); "
+        "some do other things where OPENAI_BASE_URL is set, and --via proxy sets none (docs/run.md)",
     )
     group.add_argument(
         "--upstream",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -19,11 +20,12 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.launch import folders
 from mitmvcr.launch.contract import GOODBYE, OPENAI, PORT, Order, Ready
-from mitmvcr.launch.environment import is_loopback, origin, rebased, with_path
+from mitmvcr.launch.environment import found_upstream, is_loopback, origin, rebased
 from mitmvcr.proxy.addon import VCR
 from mitmvcr.proxy.certificate_authority import Authority
 from mitmvcr.proxy.exit_status import fail_at_exit
 from mitmvcr.proxy.upstream_proxy import UpstreamProxy
+from mitmvcr.text import in_log
 
 _IDLE = frozenset({"mitmproxy.addons.disable_h2c"})
 """Who warns of what harms nobody: Java's client asks for HTTP/2 on each connection, and takes HTTP/1.1."""
@@ -97,9 +99,10 @@ class LauncherLink:
             self._invite(ready)
 
     async def _open(self) -> Ready:
-        upstreams = tuple(
-            url or with_path(self.vcr.recorded_from() or OPENAI) for url in self.order.upstreams
-        )
+        found = found_upstream("", self.vcr.recorded_from())
+        upstreams = tuple(url or found for url in self.order.upstreams)
+        if "" in self.order.upstreams or not upstreams:
+            self.vcr.record_host(found)
         listeners = zip(upstreams, self.order.ports, strict=True)
         reverse = [await self._listen(origin(url), port) for url, port in listeners]
         return Ready(
@@ -117,6 +120,8 @@ class LauncherLink:
 
         host = reachable(self.order.host)
         words = [self.order.hint] if self.order.hint else []
+        found = [real for url, real in zip(self.order.upstreams, ready.upstreams, strict=True) if not url]
+        words += [f"--upstream {shlex.quote(url)}" for url in found if url != OPENAI]
         words += [f"--host {host}"] if not is_loopback(f"http://{host}") else []
         words += [f"--port {ready.forward}"] if ready.forward != PORT else []
         if ready.reverse and ready.reverse[0] != ready.forward + 1:
@@ -170,7 +175,8 @@ class _TerminalHandler(logging.Handler):
         if not ours and (record.levelno < logging.WARNING or record.name in _IDLE):
             return
         if record.levelno < logging.ERROR or ours:
-            print(f"mitmvcr: {record.getMessage()}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # a terminal that is gone
+                print(f"mitmvcr: {in_log(record.getMessage(), lines=True)}", file=sys.stderr, flush=True)
 
 
 def _proxyserver() -> Proxyserver:

@@ -6,32 +6,32 @@ held until it is whole, and all else is teed on its way. What was recorded is wr
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mitmproxy import http
 
-from mitmvcr.errors import CassetteError, MitmvcrError, TooLargeError
+from mitmvcr.errors import CassetteError, TooLargeError
 from mitmvcr.model import Interaction, Request
 from mitmvcr.proxy import flow_adapter
-from mitmvcr.proxy.flow_adapter import line
 from mitmvcr.proxy.hooks.tee import Hold, Tee
+from mitmvcr.proxy.hooks.write_queue import EndedExchange, WriteQueue
+from mitmvcr.proxy.upstream_errors import UPSTREAM_FAILED, explained
 from mitmvcr.recording import capture
 from mitmvcr.replay import served_response
 from mitmvcr.replay.served_response import ServedResponse
-from mitmvcr.serving.outcomes import Outcomes, body_too_large, whole_request
+from mitmvcr.serving.outcomes import HostRefusedError, Outcomes, body_too_large, whole_request
 from mitmvcr.serving.request_head import CassetteChoice, RequestHead, control_path
 from mitmvcr.sessions.open_cassette import Forward, OpenCassette, Play, Verdict
+from mitmvcr.text import in_log
 
 log = logging.getLogger(__name__)
 
 _SMALL = 64 << 10
 """Bytes of an upload, or of an error, that is not worth streaming: it goes on behind its last byte."""
-_MOST_WAITING = 16 << 20
-"""Bytes of recorded bodies that may wait to be written; with more than that, all of them are at once."""
 
 
 @dataclass(slots=True)
@@ -39,17 +39,20 @@ class Exchange:
     """A request that is recorded, answered or refused, from its headers to its end.
 
     `head` is its head, less what named the cassette; `control` the path that it asks of the control API,
-    None if it asks upstream; `cassette` its cassette, or why that can't be used; `limit` the size, in bytes,
-    of a body that is recorded or matched. `is_answered`: nothing goes upstream. `has_answer_ended`: the
-    request has not.
+    None if it asks upstream; `cassette` its cassette, why that can't be used, or how it is refused before one
+    is opened; `limit` the size, in bytes, of a body that is recorded or matched; `identified` gives a head
+    its host's one spelling; `ignored` is what becomes of it by `vcr_ignore_requests`. `is_answered`: nothing
+    goes upstream. `has_answer_ended`: the request has not.
     """
 
     flow: http.HTTPFlow
     head: RequestHead
     control: str | None
-    cassette: OpenCassette | CassetteError
+    cassette: OpenCassette | CassetteError | ServedResponse
     session: str
     limit: int
+    identified: Callable[[RequestHead], RequestHead]
+    ignored: ServedResponse | Forward | None = None
     is_answered: bool = False
     is_recording: bool = False
     has_answer_ended: bool = False
@@ -68,8 +71,11 @@ class Exchange:
         fits = length is not None and length <= self.limit
         if self.control is not None:
             request.stream = False
-        elif isinstance(cassette, CassetteError):
+        elif not isinstance(cassette, OpenCassette):
             request.stream = False if fits else Hold(self.limit)
+        elif self.ignored is not None:
+            is_answered = isinstance(self.ignored, ServedResponse)
+            request.stream = False if fits else Hold(self.limit) if is_answered else True
         elif cassette.replays and not (cassette.records and length and not fits):
             go_on = self._go_on if cassette.records else None
             request.stream = False if fits else Hold(self.limit, go_on)
@@ -105,8 +111,10 @@ class Exchange:
         if self._response is None:
             self._sent = time.perf_counter_ns()
 
-    def look_up(self, cassette: OpenCassette) -> Verdict:
+    def look_up(self, cassette: OpenCassette) -> Verdict | ServedResponse:
         """What the cassette says to the request, which is whole; may raise TooLargeError."""
+        if self.ignored is not None:
+            return self.ignored
         try:
             return cassette.answer(self.request(), self.session)
         except TooLargeError:
@@ -125,14 +133,16 @@ class Exchange:
             elif isinstance(flow.request.stream, Hold) and flow.request.stream.dropped:
                 raise body_too_large("request", self.limit, flow.request.stream.dropped + len(body))
             # Read anew: another addon may have changed it since.
-            self._request = whole_request(flow_adapter.request_head(flow, None), body, self.limit)
+            head = self.identified(flow_adapter.request_head(flow, None))
+            self._request = whole_request(head, body, self.limit)
         return self._request
 
     def answer_begins(self, response: http.Response) -> None:
         """The response's headers are there; its body is teed from here on."""
         if self.is_recording and response.status_code == 101:
             self.is_recording = False
-            log.warning("%s: a WebSocket is passed through, not recorded", line(self.flow))
+            host = in_log(self.head.host)
+            log.warning("%s: a WebSocket is passed through, not recorded", host)
         if self.is_recording:
             self._waited = time.perf_counter_ns() - self._sent
             self._response = flow_adapter.response_head(response)
@@ -168,6 +178,20 @@ class Exchange:
             raise body_too_large("answer", self.limit) from None
         return Interaction(self.request(), answer)
 
+    def let_go(self) -> None:
+        """Hold on to no body: the flow, which mitmproxy keeps for a while, does so to what copied them."""
+        for tee in (self._upload, self._download):
+            if tee is not None:
+                tee.chunks.clear()
+
+    @property
+    def ending(self) -> str:
+        """How it ended, if not whole, for a log line."""
+        if self._response is None:
+            return "the connection closed before an answer came"
+        error = self.flow.error if UPSTREAM_FAILED in self.flow.metadata else None
+        return "it broke off before its end" + (f" ({error.msg})" if error else "")
+
     def _check_upload(self) -> None:
         if self._upload is not None and self.is_streaming:
             self._check("request", self._upload)
@@ -191,55 +215,6 @@ def _is_complete(head: capture.ResponseHead, body: bytes) -> bool:
     return lengths == [str(len(body))]
 
 
-@dataclass(frozen=True, slots=True)
-class EndedExchange:
-    """An exchange that ended whole, its request in a log line, and the cassette that it is for."""
-
-    line: str
-    interaction: Interaction
-    cassette: OpenCassette
-
-
-class WriteQueue:
-    """The exchanges that wait to be written, in the order of their ends; needs the event loop to run.
-
-    An answer's end waits for the hook that is told of it. So an exchange is written in the loop's next turn,
-    a moment later; and before anything else is done with cassettes.
-    """
-
-    def __init__(self, outcomes: Outcomes) -> None:
-        self._outcomes = outcomes
-        self._waiting: deque[EndedExchange] = deque()
-        self._size = 0
-
-    def add(self, exchange: EndedExchange) -> None:
-        """Have it written soon."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._waiting.append(exchange)
-        self._size += len(exchange.interaction.request.body) + len(exchange.interaction.response.body)
-        if self._size > _MOST_WAITING:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write all that waits, or say why it isn't."""
-        while self._waiting:
-            self._write(self._waiting.popleft())
-        self._size = 0
-
-    def _write(self, exchange: EndedExchange) -> None:
-        try:
-            exchange.cassette.record(exchange.interaction)
-        except MitmvcrError as error:
-            self._outcomes.fail(error)
-            log.warning("%s: not recorded: %s", exchange.line, error)
-        except Exception as error:  # noqa: BLE001 - the client has its answer; the process says so and fails
-            self._outcomes.failed(exchange.line, error)
-        else:
-            path = exchange.cassette.location.path
-            self._outcomes.access_log.say(f"{exchange.line}: recorded in {path}")
-
-
 class Exchanges:
     """The open exchanges of a process, by flow."""
 
@@ -250,18 +225,38 @@ class Exchanges:
 
     def begin(self, flow: http.HTTPFlow, head: RequestHead, choice: CassetteChoice) -> None:
         """A request's headers came: it is ours to record or answer, or goes on unseen."""
-        outcomes, control = self._outcomes, control_path(head)
-        cassette: OpenCassette | CassetteError
+        outcomes = self._outcomes
+        head = outcomes.identified(head, choice)
+        control = control_path(head)
+        outcomes.traffic.request_came(flow.client_conn.id, head.host)
+        cassette: OpenCassette | CassetteError | ServedResponse
         if control is not None:
             cassette = CassetteError("the control API has no cassette")
-        elif head.is_reverse or outcomes.is_served_host(head.host):
-            cassette = outcomes.open(choice)
+        elif head.is_reverse or outcomes.is_ours(head, choice):
+            cassette = outcomes.head_refusal(head) or outcomes.open(choice)
+        elif outcomes.refuses_others():
+            cassette = HostRefusedError(head.host)
         else:
+            outcomes.traffic.passed.add(head.host)
             return
-        exchange = Exchange(flow, head, control, cassette, choice.session, outcomes.max_body())
+        ignored = outcomes.ignored(head, cassette) if isinstance(cassette, OpenCassette) else None
+        identified = partial(outcomes.identified, choice=choice)
+        limit = outcomes.max_body()
+        exchange = Exchange(flow, head, control, cassette, choice.session, limit, identified, ignored)
         self._open[flow.id] = exchange
         exchange.begin()
-        outcomes.show_notes()
+        if isinstance(cassette, OpenCassette):
+            outcomes.show_notes(cassette)
+
+    async def settle(self, flow: http.HTTPFlow) -> None:
+        """Wait until what answers a request is not being written to."""
+        exchange, queue = self._open.get(flow.id), self._write_queue
+        if exchange is None:
+            return
+        if exchange.control is not None:
+            await queue.settle()
+        elif isinstance(exchange.cassette, OpenCassette) and exchange.cassette.replays:
+            await queue.settle(exchange.cassette)
 
     def answer(self, flow: http.HTTPFlow) -> tuple[float, http.Response] | None:
         """The request is whole: seconds to wait and the answer, or None if it goes, or went, upstream."""
@@ -280,22 +275,24 @@ class Exchanges:
         flow, head, outcomes = exchange.flow, exchange.head, self._outcomes
         exchange.is_answered = True
         if exchange.control is not None:
-            self._write_queue.flush()
             document = outcomes.control(head, exchange.control, flow.request.raw_content or b"")
             return 0.0, flow_adapter.response(document, head)
         wait = 0.0
         outcome: Play | Forward | ServedResponse
-        outcome = outcomes.decide(line(flow), exchange.cassette, exchange.look_up)
+        line = outcomes.line(head)
+        if isinstance(exchange.cassette, ServedResponse):
+            return 0.0, flow_adapter.response(exchange.cassette, head)
+        outcome = outcomes.decide(line, exchange.cassette, exchange.look_up)
         if isinstance(outcome, Forward):
             exchange.is_answered = False
             if outcome.record:
                 exchange.begin_recording()
             return None
         if isinstance(outcome, Play):
-            wait, recorded = outcome.wait, outcome.interaction
-            outcomes.replayed(line(flow), recorded.id)
+            wait = outcome.wait
+            outcomes.replayed(line, outcome.interaction.id)
             method, version = flow.request.method, flow.request.http_version
-            outcome = served_response.replayed(recorded.response, method, version)
+            outcome = served_response.replayed(outcome.response, method, version)
         return wait, flow_adapter.response(outcome, head)
 
     def answer_begins(self, flow: http.HTTPFlow) -> None:
@@ -315,8 +312,22 @@ class Exchanges:
     def broke_off(self, flow: http.HTTPFlow) -> None:
         """The client hung up, or upstream did: what ended whole before that is kept."""
         exchange = self._open.get(flow.id)
-        if exchange is not None:
+        if exchange is None:
+            return
+        has_begun = flow.response is not None or exchange.is_answered
+        if UPSTREAM_FAILED in flow.metadata and flow.error is not None and not has_begun:
+            del self._open[flow.id]
+            why = explained(flow.error.msg, flow.request.host)
+            self._unanswered(exchange, why)
+            flow.response = flow_adapter.response(served_response.upstream_failed(why), exchange.head)
+        else:
             self._end(exchange, cut=True)
+
+    def _unanswered(self, exchange: Exchange, why: str) -> None:
+        """Say why nothing is recorded, or passed on, of a request that upstream did not answer."""
+        if exchange.is_recording and isinstance(exchange.cassette, OpenCassette):
+            exchange.cassette.report.unanswered += 1
+        log.warning("%s: not answered: %s", self._outcomes.line(exchange.head), in_log(why))
 
     def client_left(self, client_id: str) -> None:
         """No hook will tell of this client's requests that were answered before they ended."""
@@ -334,16 +345,21 @@ class Exchanges:
         """The exchange has ended, whole or not: have it written down, or say why not."""
         self._open.pop(exchange.flow.id, None)
         cassette = exchange.cassette
-        if isinstance(cassette, CassetteError) or not exchange.is_recording:
+        if not isinstance(cassette, OpenCassette) or not exchange.is_recording:
             return
+        line = self._outcomes.line(exchange.head)
         try:
             interaction = exchange.interaction(cut=cut)
         except TooLargeError as error:
             cassette.report.too_large += 1
-            log.warning("%s: not recorded, only passed on: %s", line(exchange.flow), error)
+            log.warning("%s: not recorded, only passed on: %s", line, error)
             return
         if interaction is None:
             cassette.report.cut += 1
-            log.warning("%s: not recorded, it broke off before its end", line(exchange.flow))
+            log.warning("%s: not recorded, %s", line, in_log(exchange.ending))
             return
-        self._write_queue.add(EndedExchange(line(exchange.flow), interaction, cassette))
+        if message := served_response.own_error(interaction.response):
+            self._unanswered(exchange, f"upstream is another mitmvcr, which says: {message}")
+            return
+        exchange.let_go()
+        self._write_queue.add(EndedExchange(line, interaction, cassette))

@@ -32,6 +32,8 @@ _AHEAD = 64 << 20
 _BURST = 1 << 20
 """Bytes of answers to pipelined requests behind which the client must have read before it gets more."""
 _PAUSE = 0.01  # seconds until that is looked at again
+_TCP_TIMEOUT = 600
+"""Seconds; mitmproxy 11.0 has them without an option."""
 _CHUNK_LINES = 64 << 10
 """Bytes of a chunk's head, or of trailers, in a chunked body."""
 _CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -128,6 +130,7 @@ class ReplayLayer(layer.Layer):
         self._out: list[bytes] = []
         self._timer: commands.RequestWakeup | None = None
         self._pending = b""
+        self._wait = 0.0  # seconds that are left until that is sent, when the timer ends
         self._ended = False
         self._closing = False
         self._held = False
@@ -170,8 +173,10 @@ class ReplayLayer(layer.Layer):
         elif isinstance(event, events.ConnectionClosed):
             self._ended = True
         elif isinstance(event, events.Wakeup) and event.command is self._timer:
-            self._timer = None
-            if self._request is not None:
+            self._timer = self._next_timer() if self._wait > 0 else None
+            if self._timer is not None:
+                yield self._timer
+            elif self._request is not None:
                 self._out.append(self._pending)
                 self._closing = self._request.parsed.close
                 self._request, self._pending = None, b""
@@ -272,6 +277,7 @@ class ReplayLayer(layer.Layer):
         del self._buffer[: len(raw)]
         if is_tunnel:
             return self._open_tunnel(routed)
+        self._responder.outcomes.traffic.request_came(self.context.client.id, routed.head.host)
         self._request = routed
         self._body = _Body(length, self._responder.limit(routed))
         if routed.parsed.expects and not self._buffer:
@@ -298,10 +304,16 @@ class ReplayLayer(layer.Layer):
         wait, data = self._decided or self._responder.answer(routed, body.data, body.size)
         self._body = self._decided = None
         if wait > 0:
-            self._pending = data
-            self._timer = commands.RequestWakeup(wait)
+            self._pending, self._wait = data, wait
+            self._timer = self._next_timer()
             return 0
         self._out.append(data)
         self._closing = routed.parsed.close
         self._request = None
         return len(data)
+
+    def _next_timer(self) -> commands.RequestWakeup:
+        """A part of the wait: mitmproxy closes what is silent for so long, also while an answer is due."""
+        part = min(self._wait, getattr(self.context.options, "tcp_timeout", _TCP_TIMEOUT) / 2)
+        self._wait -= part
+        return commands.RequestWakeup(part)

@@ -64,19 +64,21 @@ class Placement:
             return None
         if isinstance(mode, RegularMode) and len(layers) == 1 and not client.tls:
             return Route(), HTTPMode.regular
-        if address is None:
-            return None
         if isinstance(mode, ReverseMode) and mode.scheme in ("http", "https"):
-            if len(layers) > 1 or client.tls:
+            if len(layers) > 1 or client.tls or address is None:
                 return None
             rewrites = not context.options.keep_host_header
             route = Route(mode.scheme, *address[:2], is_reverse=True, rewrites_host=rewrites)
-        elif _is_tunnel(layers) and self._responder.outcomes.is_served_host(address[0]):
+            return route, HTTPMode.transparent
+        name, choice = client.sni or "", self._choices.get(client.id, DEFAULT)
+        if (
+            address
+            and _is_tunnel(layers)
+            and self._responder.outcomes.is_our_tunnel(address[0], name, choice)
+        ):
             scheme = "https" if context.server.tls else "http"
-            route = Route(scheme, *address[:2], tunnel=self._choices.get(client.id, DEFAULT))
-        else:
-            return None
-        return route, HTTPMode.transparent
+            return Route(scheme, *address[:2], tunnel=choice, server_name=name), HTTPMode.transparent
+        return None
 
 
 def _is_tunnel(layers: Sequence[layer.Layer]) -> bool:

@@ -25,7 +25,16 @@ def put_in_place() -> None:
             f"mitmvcr: {why}: it is left as it is, and serves through its hooks", file=sys.stderr, flush=True
         )
         return
-    from mitmvcr.proxy.patches import hook_dispatch, http1  # noqa: PLC0415 - another version may not have it all
+    from mitmvcr.proxy.patches import (  # noqa: PLC0415 - another version may not have it all
+        hook_dispatch,
+        http1,
+        http2,
+        idle,
+        upstream,
+    )
 
     http1.mend()
+    http2.mend()
+    upstream.mend()
+    idle.mend()
     hook_dispatch.quicken()
