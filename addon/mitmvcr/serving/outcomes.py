@@ -149,7 +149,7 @@ class Outcomes:
         """The answer to a request, or to a CONNECT, for a host that isn't recorded."""
         error = HostRefusedError(host)
         if self.traffic.refused.add(host):
-            log.warning("refused: %s", error)
+            log.warning("refused: %s", in_log(str(error)))
         return served_response.host_refused(str(error))
 
     def max_body(self) -> int:
