@@ -20,6 +20,10 @@ class FormatError(MitmvcrError, ValueError):
         super().__init__(reason if line is None else f"line {line}: {reason}")
 
 
+class NoRecordingError(FormatError):
+    """The bytes are no recording of HTTP, in any format."""
+
+
 class CassetteError(MitmvcrError):
     """A cassette on disk can't be named, opened, locked or written."""
 

@@ -21,6 +21,8 @@ from mitmvcr.model import Cassette, Interaction
 from mitmvcr.store import cassette
 from tests.build import write
 from tests.cli.command import COMMAND, ENV, KEY, exchange, mitmvcr, write_llamastack, write_vcrpy
+from tests.cli.containers import KEY as LLAMA_KEY
+from tests.cli.containers import llama_stack
 from tests.formats.real_vcrpy import deserialize, yamlserializer
 
 SEED = Path(__file__).parents[3] / "shared" / "seeds" / "vcrpy_v1_llm_test_tool_use_basic.yaml"
@@ -378,3 +380,29 @@ def test_torn_last_interaction_is_left_out_and_said(tmp_path: Path) -> None:
     assert ran.status == 0
     assert "the last interaction is torn" in ran.out
     assert len(interactions(tmp_path / "b.yaml")) == 1
+
+
+def test_a_folder_of_llama_stack_is_converted_whatever_its_size(tmp_path: Path) -> None:
+    for number in range(3):
+        recording = json.loads(llama_stack())
+        recording["request"]["body"]["n"] = number
+        recording["response"]["body"]["__data__"]["long"] = "word " * 80_000
+        text = json.dumps(recording)
+        (tmp_path / "src" / "recordings").mkdir(parents=True, exist_ok=True)
+        path = tmp_path / "src" / "recordings" / f"{number:064}.json"
+        path.write_bytes(text.encode("utf-16") if number == 1 else text.encode())
+    assert main(["convert", str(tmp_path / "src"), str(tmp_path / "out")]) == 0
+    assert len(interactions(tmp_path / "out" / "recordings.yaml")) == 3
+    assert main(["convert", str(tmp_path / "src" / "recordings"), str(tmp_path / "one.yaml")]) == 0
+    assert len(interactions(tmp_path / "one.yaml")) == 3
+    assert LLAMA_KEY.encode() not in (tmp_path / "one.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("target", ["go-vcr", "vcrpy", "har"])
+def test_letters_that_the_target_writes_as_escapes_are_no_keys(tmp_path: Path, target: str) -> None:
+    tokens = [{"token": "\u2581Dolphin", "logprob": -0.1}, {"token": "\U0001f642Dolphin99", "logprob": -0.1}]
+    body = json.dumps({"logprobs": tokens}, ensure_ascii=False).encode()
+    write(tmp_path / "a.yaml", exchange(body=body))
+    made = tmp_path / ("b.har" if target == "har" else "b.yaml")
+    assert main(["convert", "--to", target, str(tmp_path / "a.yaml"), str(made)]) == 0
+    assert interactions(made)[0].response.body == body

@@ -139,3 +139,40 @@ def test_many_files_are_looked_through_in_parallel(folder: Path, capsys: pytest.
     out = capsys.readouterr().out
     assert out.startswith("07.yaml:")
     assert len(out.splitlines()) == 1
+
+
+FOREIGN = {
+    "agent.json": {
+        "request": {"method": "POST", "url": "https://a/", "headers": {"Authorization": KEY}, "body": "{}"},
+        "response": {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": "{}"},
+    },
+    "ruby.json": {"http_interactions": [{"request": {}, "response": {}}]},
+    "nock.json": [{"scope": "https://a:443", "method": "GET", "path": "/", "response": {}}],
+    "postman.json": {"item": [{"request": {"method": "GET"}, "response": [{"code": 200}]}]},
+}
+OTHERS = {
+    "package.json": {"name": "x"},
+    "log.json": {"log": {"level": "debug"}},
+    "api.json": {"openapi": "3.0.0", "paths": {"/": {"get": {"responses": {"200": {}}}}}},
+    "event.json": {"request": {"type": "LaunchRequest"}, "session": {}},
+}
+
+
+def test_a_recording_that_is_not_read_is_named_and_what_is_none_passed_over(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, document in {**FOREIGN, **OTHERS}.items():
+        (folder / name).write_text(json.dumps(document))
+    (folder / "conflict.yaml").write_bytes(planted().replace(b"- request:", b"<<<<<<< HEAD\n- request:", 1))
+    (folder / "compose.yaml").write_text("version: '3'\nservices: {}\n")
+    (folder / "cut.json.gz").write_bytes(gzip.compress(planted(), mtime=0)[:-9])
+    (folder / "empty.json").touch()
+    assert main(["lint", "."]) == 2
+    named = {line.split(": ")[1] for line in capsys.readouterr().err.splitlines()[:-1]}
+    assert named == {*FOREIGN, "conflict.yaml", "cut.json.gz"}
+    for name in (*FOREIGN, "conflict.yaml", "cut.json.gz"):
+        (folder / name).unlink()
+    assert main(["lint", "."]) == 0
+    assert "no secret in 0 cassettes" in capsys.readouterr().err
+    assert main(["lint", "compose.yaml"]) == 2
+    assert "compose.yaml: this is no cassette" in capsys.readouterr().err

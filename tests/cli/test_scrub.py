@@ -226,3 +226,27 @@ def test_what_cannot_be_scrubbed_is_named_and_the_rest_is_done(
     assert main(["scrub", "a.yaml"]) == 2
     assert "unreadable-body in response.body: it can't be looked into" in capsys.readouterr().err
     assert KEY.encode() not in (folder / "a.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("command", ["lint", "scrub", "convert"])
+def test_a_link_that_leads_out_of_the_folder_is_named_and_not_followed(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    outside, inside = folder / "outside.yaml", folder / "in" / "side.yaml"
+    inside.parent.mkdir()
+    outside.write_bytes(vcrpy.dump(Cassette(exchanges())))
+    inside.write_bytes(vcrpy.dump(Cassette((exchange(b"{}", b"{}"),))))
+    (folder / "in" / "alias.yaml").symlink_to("side.yaml")
+    (folder / "in" / "theirs.yaml").symlink_to(outside)
+    (folder / "in" / "other.json").symlink_to(folder / "package.json")
+    (folder / "package.json").write_text('{"name": "x"}')
+    before = outside.read_bytes()
+    assert main([command, "in", *(["out"] if command == "convert" else [])]) == (
+        1 if command == "convert" else 2
+    )
+    said = "".join(capsys.readouterr())
+    assert "in/theirs.yaml" in said
+    assert f"leads out of in (to {outside})" in said
+    assert "other.json" not in said
+    assert outside.read_bytes() == before
+    assert not (folder / "out" / "theirs.yaml").exists()

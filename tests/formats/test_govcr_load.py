@@ -312,7 +312,8 @@ def test_a_cassette_may_have_no_interactions(data: bytes) -> None:
         ),
         (CHAT + b"---\na: b\n", "line 30: a second YAML document begins here"),
         (CHAT + b"...\n---\n", "line 31: a second YAML document begins here"),
-        (b"%YAML 1.1\n" + CHAT, "line 1: is a YAML directive"),
+        (b"%YAML 1.2\n" + CHAT, "line 1: is a YAML directive"),
+        (b"%YAML 1.1\n%TAG ! a:\n" + CHAT, "line 2: is a YAML directive"),
         (CHAT.decode().encode("utf-16"), "line 1: is UTF-16"),
         (CHAT.replace(b"    proto:", b"\tproto:", 1), "line 6: interactions[0]"),
         (CHAT + b"- \n- id: 2\n  response:\n    duration: 1s\n", "line 30: interactions[1]: an interaction"),
@@ -424,10 +425,17 @@ def test_damage_that_is_not_at_the_end_is_not_cut_off(data: bytes) -> None:
     assert "torn" not in str(caught.value)
 
 
-def test_a_last_interaction_without_duration_may_be_followed_by_other_keys() -> None:
-    data = CHAT.removeprefix(b"---\nversion: 2\n").replace(b"    duration: 1m30s\n", b"")
-    assert only(data + b"version: 2\n").response.duration == 0
-    assert "torn" in refused(data)
+def test_a_last_interaction_without_duration_is_torn_only_where_go_vcr_wrote_others_with_one() -> None:
+    untimed = CHAT.replace(b"    duration: 1m30s\n", b"")
+    assert only(untimed).response.duration == 0
+    assert only(untimed.removeprefix(b"---\nversion: 2\n") + b"version: 2\n").response.duration == 0
+    second = untimed.removeprefix(HEAD).replace(b"id: 0", b"id: 1")
+    assert len(load(untimed + second).interactions) == 2
+    assert "interaction 1, the last, is torn" in refused(CHAT + second)
+    assert len(load(untimed + second + CHAT.removeprefix(HEAD).replace(b"id: 0", b"id: 2")).interactions) == 3
+    # People leave out what they don't need, go-vcr doesn't.
+    by_hand = second.replace(b"    proto: HTTP/1.1\n    proto_major: 1\n    proto_minor: 1\n", b"")
+    assert len(load(CHAT + by_hand).interactions) == 2
 
 
 def test_an_escape_that_two_writers_share_is_read_as_the_one_who_wrote_the_rest() -> None:

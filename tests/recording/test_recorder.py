@@ -11,7 +11,7 @@ import pytest
 from mitmvcr.errors import CassetteError
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Interaction
-from mitmvcr.recording.recorder import Recorder, RefusedError, redacted_in_bodies
+from mitmvcr.recording.recorder import Recorder, RefusedError
 from mitmvcr.scrub import Evidence, Memory, Policy, Redaction, Scrubber
 from mitmvcr.store import cassette
 from mitmvcr.store.writer import Writer
@@ -118,22 +118,34 @@ def test_headers_that_differ_in_each_request_are_not_remembered_for_ever() -> No
     assert grown < 600 * 100, "bytes that stay of each request"
 
 
-def test_what_is_redacted_in_bodies_is_counted_by_kind_and_field() -> None:
-    def redaction(field: str, path: str, kind: str = "token") -> Redaction:
-        return Redaction(field, path, "rule", kind, Evidence.SHAPE)
+class Telling(Scrubber):
+    """A scrubber that says what it is told to say."""
 
-    counts = redacted_in_bodies(
-        [
-            redaction("request.body", "messages[0].content"),
-            redaction("request.body", "messages[12].content"),
-            redaction("request.body", "messages[1].content", "password"),
-            redaction("response.body", ""),
-            redaction("request.url", ""),
-            redaction("response.headers.Set-Cookie", ""),
+    said: tuple[Redaction, ...] = ()
+
+    def interaction_with_changes(
+        self, interaction: Interaction, memory: Memory
+    ) -> tuple[Interaction, tuple[Redaction, ...]]:
+        return super().interaction_with_changes(interaction, memory)[0], self.said
+
+
+def test_what_is_redacted_in_bodies_is_counted_by_kind_and_field_without_a_secret(tmp_path: Path) -> None:
+    scrubber = Telling(Policy())
+    scrubber.said = tuple(
+        Redaction(field, path, "rule", kind, Evidence.SHAPE)
+        for field, path, kind in [
+            ("request.body", "messages[0].content", "token"),
+            ("request.body", "messages[12].content", "token"),
+            ("request.body", "messages[1].content", "password"),
+            ("request.body", f"accounts.{KEY}.password", "password"),
+            ("response.body", "", "token"),
+            ("request.url", "", "token"),
+            ("response.headers.Set-Cookie", "", "cookie"),
         ]
     )
-    assert counts == {
+    assert recorder(tmp_path / "a.yaml", scrubber).record(interaction({"input": "clean"})) == {
         ("token", "request.body messages[*].content"): 2,
         ("password", "request.body messages[*].content"): 1,
+        ("password", "request.body accounts.REDACTED-token-1.password"): 1,
         ("token", "response.body"): 1,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import html
 import json
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mitmvcr.http.event_stream import frames, sealed
 from mitmvcr.http.sse import events
 from mitmvcr.model import Request, Response
 from mitmvcr.replay.insertion import with_own_values
@@ -97,6 +99,14 @@ def test_the_first_place_counts_and_none_is_guessed_at(
     recorded: object, asked: object, values: dict[str, str]
 ) -> None:
     assert own(request(recorded), request(asked)) == values
+
+
+def test_a_value_of_the_body_counts_before_one_of_the_url() -> None:
+    recorded = request({"a": MARK}, url=f"{CHAT}?api-key={MARK}", headers={"X-Key": [MARK]})
+    asked = request(
+        {"a": "in the body"}, url=f"{CHAT}?api-key=in-the-url", headers={"X-Key": ["in a header"]}
+    )
+    assert own(recorded, asked) == {MARK: "in the body"}
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60), st.sampled_from(["", "application/json", FORM]))
@@ -228,9 +238,33 @@ def test_other_bodies_are_written_as_they_need_it(value: str) -> None:
     assert f"--b\r\n\r\n{value}\r\n--b--" in made
 
 
-def test_frames_with_lengths_of_their_own_stay() -> None:
-    for content_type in ("application/vnd.amazon.eventstream", "application/x-protobuf", "audio/mpeg"):
-        assert answered(f"\0{MARK}", content_type) == f"\0{MARK}"
+def test_what_has_lengths_gets_values_of_the_same_size() -> None:
+    for content_type in ("application/x-protobuf", "application/msgpack", "application/octet-stream"):
+        assert answered(f"\0\x10{MARK}", content_type) == f"\0\x10{MARK}"
+        assert answered(f"\0\x10{MARK}", content_type, value="sixteen letters!") == "\0\x10sixteen letters!"
+        assert (
+            answered("\0REDACTED-token-001", content_type, value="eighteen letters!!")
+            == "\0eighteen letters!!"
+        )
+    assert answered(f"\0{MARK}", "audio/mpeg", value="sixteen letters!") == f"\0{MARK}"
+
+
+@given(VALUES)
+def test_frames_of_aws_are_sealed_anew(value: str) -> None:
+    header = b"\x0b:event-type\x07\x00\x05chunk"
+    coded = base64.b64encode(json.dumps({"delta": f"a {MARK}"}).encode()).decode()
+    payloads = [{"key": MARK}, {"bytes": coded}, {"none": 1}]
+    stream = b"".join(sealed(header, json.dumps(payload).encode()) for payload in payloads)
+    made = with_own_values(
+        response(stream, content_type="application/vnd.amazon.eventstream"), {MARK: value}
+    ).body
+    bodies = [json.loads(made[slice(*frame.payload)]) for frame in frames(made)]
+    assert bodies[0] == {"key": value}
+    assert json.loads(base64.b64decode(bodies[1]["bytes"])) == {"delta": f"a {value}"}
+    assert bodies[2] == {"none": 1}
+    assert all(
+        made[frame.start : frame.end] == sealed(header, made[slice(*frame.payload)]) for frame in frames(made)
+    )
 
 
 def test_a_packed_body_is_looked_into() -> None:

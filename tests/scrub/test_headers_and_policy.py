@@ -9,6 +9,7 @@ import pytest
 
 from mitmvcr.model import Interaction, Request, Response
 from mitmvcr.scrub import PolicyError
+from mitmvcr.scrub.headers import secret_spans
 from mitmvcr.scrub.policy import FunctionError
 from tests.scrub.planting import exchange, memory, scrubber
 
@@ -265,3 +266,22 @@ def test_what_is_allowed_stays_and_passes_the_gate() -> None:
 def test_a_bad_policy_is_refused_with_its_place(policy: dict[str, object], message: str) -> None:
     with pytest.raises(PolicyError, match=message):
         scrubber(**policy)
+
+
+@pytest.mark.parametrize(
+    ("value", "cookies"),
+    [
+        (b"sid=Kd92Lw47; path=/", [b"Kd92Lw47"]),
+        (b"lang=en; path=/\nsid=Kd92Lw47; path=/; HttpOnly", [b"en", b"Kd92Lw47"]),
+        (b"a=1\r\nb=2\r\n", [b"1", b"2"]),
+        (b"a=1; expires=Wed, 21 Oct 2026 07:28:00 GMT; path=/, b=2; path=/", [b"1", b"2"]),
+        (b"a=1,b=2", [b"1", b"2"]),
+        (b"a=1, 2; path=/", [b"1, 2"]),
+        (b"a=REDACTED-cookie-1; path=/\nb=2", [b"2"]),
+        (b"solo\nb=2", [b"solo", b"2"]),
+        (b"", []),
+    ],
+)
+def test_each_of_several_cookies_in_one_set_cookie_is_found(value: bytes, cookies: list[bytes]) -> None:
+    spans = [*secret_spans("Set-Cookie", value, "cookie")]
+    assert [value[start:end] for start, end in spans] == cookies

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mitmvcr.errors import CassetteError
+from mitmvcr.errors import CassetteError, FormatError, NoRecordingError
 from mitmvcr.store import cassette
 from tests.build import interaction, write
 
@@ -54,18 +54,60 @@ def test_a_compressed_cassette_is_read_and_known_for_one(tmp_path: Path) -> None
     ("data", "name"),
     [
         (b"version: 2\ninteractions: [\n", "go-vcr"),
-        (b"version: 2\nservices: {}\n", ""),
         (b"version: 1\ninteractions: }\n", "vcrpy"),
-        (b"version: 1\nformatters: {}\n", ""),
         (b'{"log": {"entries": [', "har"),
-        (b'{"log": {"level": "debug"}}', ""),
-        (b'{"request": {}, "response": {', "llama-stack"),
-        (b'{"request": {"method": "GET"}}', ""),
-        (b'{"name": "package"}', ""),
-        (b"", ""),
-        (gzip.compress(b"version: 2\ninteractions: []\n" * 100, mtime=0)[:-9], "go-vcr"),
-        (b"\x1f\x8b\x08 no gzip", ""),
+        (b'{"request": {}, "response": {}}', "llama-stack"),
+        (b'---\n{"interactions": [{"request": {"uri": "http://a/"}}]}', "vcrpy"),
     ],
 )
-def test_a_broken_cassette_is_told_from_what_is_none(data: bytes, name: str) -> None:
-    assert cassette.meant_format(data) == name
+def test_a_file_is_of_the_format_that_it_is_meant_to_be_in(data: bytes, name: str) -> None:
+    assert cassette.recorded_format(data) == name
+    assert cassette.recorded_format(gzip.compress(data, mtime=0)) == name
+    assert cassette.recorded_format(data.decode().encode("utf-16")) == name
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"version: 2\nservices: {}\n",
+        b"version: 1\nformatters: {}\n",
+        b'{"log": {"level": "debug"}}',
+        b'{"request": {"method": "GET"}}',
+        b'{"request": [], "response": {}}',
+        b'{"name": "package"}',
+        b'{"mappings": {"properties": {}}}',
+        b"hello\n",
+        b"",
+        b"\0" * 64,
+    ],
+)
+def test_what_is_no_recording_is_passed_over(data: bytes) -> None:
+    with pytest.raises(NoRecordingError):
+        cassette.recorded_format(data)
+    with pytest.raises(NoRecordingError):
+        cassette.recorded_format(gzip.compress(data, mtime=0))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'{"request": {}, "response": {', "not JSON"),
+        (b'{"request": {"url": "http://a/"}, "response": {"status": 200}}', "no recording of llama-stack"),
+        (b'{"request": {"url": "http://a/", "body": "x"}, "response": {}}', "no recording of llama-stack"),
+        (b'{"request": {}, "response": {}}\n{"request": {}, "response": {}}\n', "not JSON"),
+        (b'{"http_interactions": []}', "Ruby's VCR"),
+        (b'{"mappings": [{"request": {}}]}', "WireMock"),
+        (b'[{"scope": "http://a:80", "response": {}}]', "nock"),
+        (
+            b'{"item": [{"request": {"method": "GET", "url": "/"}, "response": [{"code": 200}]}]}',
+            "another program",
+        ),
+        (b"1:0:~", "mitmproxy's flows"),
+        (gzip.compress(b"version: 2\ninteractions: []\n" * 100, mtime=0)[:-9], "cut short"),
+        (b"\x1f\x8b\x08 no gzip", "damaged gzip"),
+    ],
+)
+def test_a_recording_that_is_not_read_is_told_from_what_is_none(data: bytes, words: str) -> None:
+    with pytest.raises(FormatError, match=words) as caught:
+        cassette.recorded_format(data)
+    assert not isinstance(caught.value, NoRecordingError)

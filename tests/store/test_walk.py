@@ -27,14 +27,23 @@ def test_files_come_in_order_from_the_top_down_without_what_is_hidden(tmp_path: 
     assert found(tmp_path) == ["a", "b", "c/z", "d/b", "d/a/x"]
 
 
-def test_links_to_folders_are_not_followed_and_links_to_files_are_listed(tmp_path: Path) -> None:
+def test_links_to_folders_are_not_followed_and_links_to_files_are_listed_apart_if_they_lead_out(
+    tmp_path: Path,
+) -> None:
     make(tmp_path, "outside/secret", "top/real")
     (tmp_path / "top" / "out").symlink_to(tmp_path / "outside")
     (tmp_path / "top" / "up").symlink_to("..")
     (tmp_path / "top" / "file").symlink_to(tmp_path / "outside" / "secret")
     (tmp_path / "top" / "loop").symlink_to("loop")
     (tmp_path / "top" / "dangling").symlink_to("nowhere")
-    assert found(tmp_path / "top") == ["file", "real"]
+    (tmp_path / "top" / "alias").symlink_to("real")
+    (tmp_path / "topper").touch()
+    (tmp_path / "top" / "near").symlink_to(tmp_path / "topper")
+    assert found(tmp_path / "top") == ["alias", "real"]
+    (folder,) = walk(tmp_path / "top")
+    assert folder.links_out == [tmp_path / "top" / "file", tmp_path / "top" / "near"]
+    (tmp_path / "by-link").symlink_to(tmp_path / "top")
+    assert found(tmp_path / "by-link") == ["alias", "real"]
 
 
 def test_a_folder_that_is_not_wanted_is_left_out_with_all_below(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 A format is found from what the bytes are, never from the file's name.
 
-sniffing       which format bytes are in, JSON or YAML, and gzip undone
+container      what a file's text is wrapped in: gzip, UTF-16
+sniffing       which format a text is in, JSON or YAML
 govcr          go-vcr's cassettes, read and written
 vcrpy          VCR.py's, read and written
 har            HAR 1.2, read and written
+har_text       the text of HAR's bodies in Base64, hexadecimal, in pieces
 llamastack     llama-stack's recordings, read
 recorded_http  what others keep of an exchange, in go-vcr's terms
 yaml_nodes     YAML as nodes with their places: the one reader of YAML that is in no known layout
@@ -25,7 +27,7 @@ from typing import cast
 
 from mitmvcr.config.settings import Repeat
 from mitmvcr.errors import FormatError
-from mitmvcr.formats import govcr, sniffing
+from mitmvcr.formats import container, govcr, sniffing
 from mitmvcr.model import Cassette
 
 
@@ -73,8 +75,8 @@ FOLDER = LLAMA_STACK
 
 def load(data: bytes) -> tuple[Format, Cassette, bytes]:
     """The format, the cassette and the bytes of a torn last entry; raises FormatError."""
-    data = sniffing.decompress(data)
     format_ = FORMATS[sniffing.sniff(data)]
+    data = container.unwrapped(data)
     if format_ is GO_VCR:
         return format_, *govcr.recover(data)
     return format_, format_.load(data), b""
@@ -101,8 +103,12 @@ def load_folder(folder: Path) -> Cassette:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """The files that a folder's recordings are in, by name."""
-    return sorted(path for path in folder.glob("*.json") if path.is_file())
+    """The files that a folder's recordings are in, by name; none that a link has led out of the folder."""
+    return sorted(path for path in folder.glob("*.json") if path.is_file() and _is_inside(path, folder))
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    return not path.is_symlink() or path.resolve().is_relative_to(folder.resolve())
 
 
 __all__ = [

@@ -7,7 +7,6 @@ and reader do (mitmproxy 12.2, addons/savehar.py and io/har.py). Never opens wha
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import math
 import re
@@ -17,8 +16,9 @@ from urllib.parse import urlencode
 
 import mitmvcr
 from mitmvcr.errors import FormatError
-from mitmvcr.formats import recorded_http, yaml_json
+from mitmvcr.formats import har_text, recorded_http, yaml_json
 from mitmvcr.formats.yaml_json import Value
+from mitmvcr.http.content_coding import stated_coding
 from mitmvcr.http.go_rules import bodiless, first_value, status_text
 from mitmvcr.model import Cassette, Interaction, Request, Response, Values
 
@@ -30,7 +30,8 @@ _HTTP_2_OR_3 = re.compile(r"(?i)(?:http/?|h)([23])(?:\.0)?")
 def load(data: bytes) -> Cassette:
     """The exchanges in the file's log; raises FormatError.
 
-    Entries that can't be served (no answer, a WebSocket, a body that wasn't saved) are in `notes`.
+    Entries that can't be served (no answer, a WebSocket, a body that wasn't saved), or that are none, are in
+    `notes`: one odd entry costs no other.
     """
     document = yaml_json.mapping(yaml_json.read_json(data), "the document")
     if "log" not in document:
@@ -49,6 +50,8 @@ def load(data: bytes) -> Cassette:
             request, response = reader.entry(yaml_json.mapping(entry, place), place)
         except recorded_http.NotServable as reason:
             notes.append(f"{place} is left out: {reason}")
+        except FormatError as error:
+            notes.append(f"{place} is left out: {error.reason.removeprefix(f'{place}: ')}")
         else:
             interactions.append(Interaction(request, response, id=len(interactions)))
     return Cassette(tuple(interactions), notes=tuple(notes))
@@ -61,6 +64,8 @@ class _EntryReader:
     mitmproxy: bool
 
     def entry(self, entry: dict[str, Value], place: str) -> tuple[Request, Response]:
+        if entry.get("response") is None:
+            raise recorded_http.NotServable("it got no answer")
         request_entry = yaml_json.mapping(entry.get("request"), f"{place}: request")
         response_entry = yaml_json.mapping(entry.get("response"), f"{place}: response")
         url = yaml_json.text(request_entry.get("url"), f"{place}: request.url").partition("#")[0]
@@ -74,7 +79,7 @@ class _EntryReader:
             raise recorded_http.NotServable(f"it got no answer (its status is {code})")
         request = self._request(method, url, request_entry, place)
         response = self._response(method, code, response_entry, place)
-        return request, replace(response, duration=_duration(entry.get("timings"), place))
+        return request, replace(response, duration=_duration(entry.get("timings")))
 
     def _request(self, method: str, url: str, request_entry: dict[str, Value], place: str) -> Request:
         headers = recorded_http.headers(_headers(request_entry.get("headers"), f"{place}: request.headers"))
@@ -83,19 +88,11 @@ class _EntryReader:
             return recorded_http.request(method, url, headers, b"")
         data = yaml_json.mapping(posted, f"{place}: request.postData")
         media_type = yaml_json.text(data.get("mimeType"), f"{place}: request.postData.mimeType")
-        given = data.get("text")
-        if given is None and data.get("params"):
+        if data.get("text") is None and data.get("params"):
             body = _form(data["params"], media_type, f"{place}: request.postData.params")
         else:
-            text = yaml_json.text(given, f"{place}: request.postData.text")
-            # Not in HAR 1.2, but what writes binary bodies at all writes them so.
-            coded = data.get("encoding") == "base64"
-            content_type = first_value(headers, "Content-Type") or media_type
-            body = (
-                _unbase64(text, f"{place}: request.postData.text")
-                if coded
-                else self._encode(text, content_type)
-            )
+            # A code is not in HAR 1.2 there, but what writes binary bodies at all writes them so.
+            body = self._body(data, headers, media_type, f"{place}: request.postData")
         if media_type and body:
             headers.setdefault("Content-Type", [media_type])
         return recorded_http.request(method, url, headers, body)
@@ -107,12 +104,8 @@ class _EntryReader:
         size = content.get("size")
         if content.get("text") is None and isinstance(size, int) and size > 0 and not bodiless(method, code):
             raise recorded_http.NotServable("its answer's body was not saved")
-        text = yaml_json.text(content.get("text"), f"{place}: response.content.text")
         media_type = yaml_json.text(content.get("mimeType"), f"{place}: response.content.mimeType")
-        if yaml_json.text(content.get("encoding"), f"{place}: response.content.encoding") == "base64":
-            body = _unbase64(text, f"{place}: response.content.text")
-        else:
-            body = self._encode(text, first_value(headers, "Content-Type") or media_type)
+        body = self._body(content, headers, media_type, f"{place}: response.content")
         if media_type and media_type != "x-unknown":  # Chrome's word for none
             headers.setdefault("Content-Type", [media_type])
         reason = yaml_json.text(response_entry.get("statusText"), f"{place}: response.statusText")
@@ -123,6 +116,26 @@ class _EntryReader:
             return replace(response, proto=f"HTTP/{found[1]}.0", proto_major=int(found[1]), proto_minor=0)
         return response
 
+    def _body(self, data: dict[str, Value], headers: Values, media_type: str, place: str) -> bytes:
+        """The body in `postData` or `content`, which have the same fields for it."""
+        if (
+            data.get("text") is None and data.get("_file") is not None
+        ):  # Playwright's and mitmproxy's archives
+            raise recorded_http.NotServable("its body is in another file")
+        text = yaml_json.text(data.get("text"), f"{place}.text")
+        code = har_text.code_of(
+            text,
+            yaml_json.text(data.get("encoding"), f"{place}.encoding"),
+            is_binary=data.get("_isBinary") is True,
+            content_coding=stated_coding(headers),
+        )
+        if not code:
+            return self._encode(text, first_value(headers, "Content-Type") or media_type)
+        try:
+            return har_text.decoded(text, code)
+        except ValueError:
+            raise FormatError(f"{place}.text is not {code}, as its encoding says") from None
+
     def _encode(self, text: str, content_type: str) -> bytes:
         charset = _charset(content_type) or ("latin-1" if self.mitmproxy else "utf-8")
         try:
@@ -132,20 +145,28 @@ class _EntryReader:
 
 
 def _headers(value: Value, place: str) -> list[tuple[str, Sequence[str]]]:
+    """Names and values, of a list of names and values or of a mapping."""
+    if isinstance(value, dict):
+        return [_header(name, given, place) for name, given in value.items()]
     if value is None:
         return []
     if not isinstance(value, list):
         raise FormatError(f"{place} is {yaml_json.kind(value)}, not a list")
-    pairs: list[tuple[str, Sequence[str]]] = []
+    pairs = []
     for item in value:
         if isinstance(item, list) and len(item) == 2:  # as Slack writes them
             name, given = item
         else:
             header = yaml_json.mapping(item, f"{place}: an item")
             name, given = header.get("name"), header.get("value")
-        # Chrome puts several values of Set-Cookie on lines of one.
-        pairs.append((yaml_json.text(name, place), yaml_json.text(given, place).split("\n")))
+        pairs.append(_header(name, given, place))
     return pairs
+
+
+def _header(name: Value, given: Value, place: str) -> tuple[str, Sequence[str]]:
+    values = [yaml_json.text(item, place) for item in (given if isinstance(given, list) else [given])]
+    # Chrome puts several values of Set-Cookie on lines of one.
+    return yaml_json.text(name, place), [line for value in values for line in value.split("\n")]
 
 
 def _form(value: Value, media_type: str, place: str) -> bytes:
@@ -158,13 +179,6 @@ def _form(value: Value, media_type: str, place: str) -> bytes:
     return urlencode(pairs, errors="surrogateescape").encode()
 
 
-def _unbase64(text: str, place: str) -> bytes:
-    try:
-        return binascii.a2b_base64(text.encode("ascii"))
-    except ValueError:
-        raise FormatError(f"{place} is not base64, as its encoding says") from None
-
-
 def _charset(content_type: str) -> str:
     found = re.search(r"""(?i);\s*charset\s*=\s*["']?([\w.:-]+)""", content_type)
     if found:
@@ -173,13 +187,11 @@ def _charset(content_type: str) -> str:
     return "utf-8" if known else ""
 
 
-def _duration(timings: Value, place: str) -> int:
+def _duration(timings: Value) -> int:
     """Nanoseconds from the request sent until the answer began: `wait`, in milliseconds, -1 if unknown."""
     wait = timings.get("wait") if isinstance(timings, dict) else None
-    if wait is None:
-        return 0
     if isinstance(wait, bool) or not isinstance(wait, int | float):
-        raise FormatError(f"{place}: timings.wait is {yaml_json.kind(wait)}, not a number")
+        return 0
     # Go's durations end at 2^63 nanoseconds.
     return round(wait * 1_000_000) if math.isfinite(wait) and 0 < wait < 9.2e12 else 0
 

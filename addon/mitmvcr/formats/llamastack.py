@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TypeGuard
 from urllib.parse import urlencode, urlsplit
 
-from mitmvcr.errors import FormatError
-from mitmvcr.formats import recorded_http, yaml_json, yaml_to_json
+from mitmvcr.errors import FormatError, NoRecordingError
+from mitmvcr.formats import container, recorded_http, yaml_json, yaml_to_json
 from mitmvcr.formats.yaml_json import Value
 from mitmvcr.model import Cassette, Interaction, Request, Response
 
@@ -24,14 +24,18 @@ _GET = ("/models", "/api/tags", "/api/ps")
 
 
 def load(data: bytes) -> Cassette:
-    """The one recording in a file; raises FormatError.
+    """The one recording in a file; raises FormatError, NoRecordingError for what has no request and response.
 
     A recording that can't be served over HTTP gives no interaction but a note.
     """
     record = yaml_json.read_json(data)
     if not _is_recording(record):
-        raise FormatError("no recording of llama-stack: it has no request and response")
-    return _load(record)
+        raise NoRecordingError("no recording of llama-stack: it has no request and response")
+    try:
+        return _load(record)
+    except FormatError as error:
+        reason = f"it has a request and a response, but is no recording of llama-stack ({error.reason})"
+        raise FormatError(f"{reason}: what recorded it is not read") from None
 
 
 def load_directory(files: Iterable[tuple[str, bytes]]) -> Cassette:
@@ -44,7 +48,7 @@ def load_directory(files: Iterable[tuple[str, bytes]]) -> Cassette:
     others: list[str] = []
     for name, data in files:
         try:
-            record = yaml_json.read_json(data)
+            record = yaml_json.read_json(container.unwrapped(data))
             if _is_recording(record):
                 found[name] = _load(record)
             else:
@@ -82,6 +86,8 @@ def _load(record: dict[str, Value]) -> Cassette:
 def _interaction(record: dict[str, Value]) -> Interaction:
     recorded_request = yaml_json.mapping(record["request"], "request")
     recorded_response = yaml_json.mapping(record["response"], "response")
+    if "status" in recorded_response:
+        raise FormatError("its response has a status, which is an HTTP recorder's")
     url = yaml_json.text(recorded_request.get("url"), "request.url")
     _check_servable(url, recorded_request, recorded_response)
     request = _request(url, recorded_request)

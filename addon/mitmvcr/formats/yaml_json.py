@@ -274,12 +274,24 @@ class _Composer:
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
-# Python objects that VCR.py's own recordings have had: what they hold is in their arguments.
+# Python objects that VCR.py's own recordings have had, and any of a class (a name with a capital) that was
+# made of one text or number: what they hold is in their arguments, that of files in their state.
 _PYTHON_OBJECT = re.compile(
-    r"tag:yaml\.org,2002:python/object/(?:new|apply):"
-    r"(?:(?P<file>_?io\.(?:Bytes|String)IO)|(?P<iter>(?:builtins|__builtin__)\.iter)"
+    r"tag:yaml\.org,2002:python/object/(?:"
+    r"(?:new|apply):(?:(?P<file>_?io\.(?:Bytes|String)IO)|(?P<iter>(?:builtins|__builtin__)\.iter)"
     r"|(?:multidict\.)?\w+(?:\.\w+)*\.istr|multidict\.istr|http\.HTTPStatus)"
+    r"|(?P<derived>new:(?:\w+\.)+[A-Z]\w*))"
 )
+
+
+def content_key(tag: str | None) -> str:
+    """The key under which a Python object with this tag has what it holds, if it is a mapping.
+
+    If it is a list, or has one under the key, that list's first item is what it holds. Empty for a tag that
+    names no such object.
+    """
+    known = _PYTHON_OBJECT.fullmatch(tag) if tag else None
+    return ("state" if known["file"] else "args") if known else ""
 
 
 def as_plain_data(value: Value, line: int | None) -> Value:
@@ -293,10 +305,10 @@ def as_plain_data(value: Value, line: int | None) -> Value:
     inner = value.value
     if known:
         if isinstance(inner, dict):
-            inner = inner.get("state" if known["file"] else "args")
-        if isinstance(inner, list):
+            inner = inner.get(content_key(value.tag))
+        if isinstance(inner, list) and not (known["derived"] and len(inner) != 1):
             inner = inner[0] if inner else [] if known["iter"] else ""
-        if not isinstance(inner, Tagged | dict):
+        if not isinstance(inner, Tagged | dict) and (known["iter"] or not isinstance(inner, list)):
             return inner
     tag = value.tag.replace(_YAML, "!!")
     raise FormatError(f"{tag} is no plain data, and tags never construct anything: replace it", line)

@@ -10,6 +10,7 @@ from mitmvcr.formats import GO_VCR, Format, govcr, har, vcrpy
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.model import Cassette, Interaction
 from mitmvcr.scrub import Memory, Scrubber
+from mitmvcr.scrub.files import file_secrets
 
 
 class ConvertError(MitmvcrError):
@@ -57,9 +58,14 @@ def convert(source: Format, cassette: Cassette, target: Target, scrubber: Scrubb
         return _as_govcr(replace(cassette, interactions=clean, source=None), target.dialect, scrubber, memory)
     dump, losses = _OTHERS[target.name]
     data = dump(Cassette(clean))
-    for number, interaction in enumerate(clean):
-        # The text is looked at once, the bodies (which it may hold encoded) each.
-        _pass_gate(scrubber, b"" if number else data, interaction, memory)
+    for interaction in clean:
+        _pass_gate(scrubber, b"", interaction, memory)
+    # The text is read as lint reads it, for it has escapes: `\u2581` is one letter.
+    for finding in file_secrets.examine(data, scrubber.rules, memory, with_functions=False):
+        raise ConvertError(
+            f"line {finding.line} of what would be written has a secret: {finding.rule} in {finding.field}, "
+            f"{finding.sample}. If it is none, allow it with --allow {finding.rule}@{finding.field}"
+        )
     return Converted(data, len(clean), tuple(losses(Cassette(clean))))
 
 

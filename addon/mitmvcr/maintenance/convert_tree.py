@@ -16,14 +16,14 @@ from pathlib import Path
 from mitmvcr import formats
 from mitmvcr.config.settings import FILE_SUFFIXES
 from mitmvcr.config.settings import SUFFIXES as CASSETTE_SUFFIXES
-from mitmvcr.errors import CassetteError, FormatError, MitmvcrError
+from mitmvcr.errors import CassetteError, FormatError, MitmvcrError, NoRecordingError
 from mitmvcr.maintenance import process_pool
 from mitmvcr.maintenance.convert import SUFFIXES, Target, convert, skipped
 from mitmvcr.maintenance.process_pool import File
 from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.store import cassette as disk
 from mitmvcr.store.atomic import write_file
-from mitmvcr.store.walk import walk
+from mitmvcr.store.walk import Folder, leads_out, walk
 
 _READ_SUFFIXES = (*CASSETTE_SUFFIXES, ".har.gz")  # a HAR can be read compressed, but is not looked for so
 _LARGE = 1_000_000
@@ -149,15 +149,21 @@ def _tree(top: Path, destination: Path | None, suffix: str) -> Iterator[Job]:
     for folder in walk(top, is_wanted):
         if folder.problem:
             yield Job(folder.path, problem=folder.problem)
-            continue
-        recordings = formats.is_cassette_folder(folder.path)
-        if recordings:
-            total = sum(entry.stat().st_size for entry in folder.files if entry.name.endswith(".json"))
-            yield Job(folder.path, total, target=target(folder.path))
-        for entry in folder.files:
-            path = folder.path / entry.name
-            if not (recordings and _belongs(path)):
-                yield Job(path, entry.stat().st_size, target=target(path))
+        for path in filter(disk.may_be_recording, folder.links_out):
+            yield Job(path, problem=leads_out(path, top))
+        for path, size in _sources(folder):
+            yield Job(path, size, target=target(path))
+
+
+def _sources(folder: Folder) -> Iterator[tuple[Path, int]]:
+    """What in a folder may be a cassette, with its size: the folder itself, and its files."""
+    recordings = not folder.problem and formats.is_cassette_folder(folder.path)
+    if recordings:
+        yield folder.path, sum(entry.stat().st_size for entry in folder.files if entry.name.endswith(".json"))
+    for entry in folder.files:
+        path = folder.path / entry.name
+        if not (recordings and _belongs(path)):
+            yield path, entry.stat().st_size
 
 
 def _belongs(path: Path) -> bool:
@@ -221,9 +227,7 @@ def _do(job: Job, options: ConvertOptions) -> Conversion:
     try:
         if job.problem:
             raise CassetteError(job.problem)
-        if not job.named and job.size > _LARGE and not disk.begun_format(job.path):
-            return Conversion(source, Outcome.NO_CASSETTE, "")
-        loaded = _read(job)
+        loaded = None if _is_passed_over(job) else _read(job)
         if loaded is None:
             return Conversion(source, Outcome.NO_CASSETTE, "")
         format_ = loaded.format.title
@@ -244,6 +248,11 @@ def _do(job: Job, options: ConvertOptions) -> Conversion:
     return Conversion(source, Outcome.DONE, result, format_, converted.interactions, notes, converted.lost)
 
 
+def _is_passed_over(job: Job) -> bool:
+    """Whether a large file that was found in a folder need not be read to know that it is no recording."""
+    return not job.named and job.size > _LARGE and job.path.is_file() and not disk.may_be_recording(job.path)
+
+
 def _read(job: Job) -> disk.CassetteFile | None:
     """The cassette; None if a file that was found in a folder is none. Raises FormatError and OSError."""
     path = job.path
@@ -255,9 +264,12 @@ def _read(job: Job) -> disk.CassetteFile | None:
     try:
         return disk.CassetteFile(path, *formats.load(data))
     except FormatError:
-        if job.named or disk.meant_format(data):
-            raise
-        return None
+        if not job.named:
+            try:
+                disk.recorded_format(data)
+            except NoRecordingError:
+                return None
+        raise
 
 
 def _title(path: Path) -> str:

@@ -14,16 +14,16 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from mitmvcr.config.settings import FILE_SUFFIXES
-from mitmvcr.errors import CassetteError, MitmvcrError
-from mitmvcr.formats import FOLDER, sniffing
+from mitmvcr.errors import CassetteError, MitmvcrError, NoRecordingError
+from mitmvcr.formats import FOLDER
 from mitmvcr.maintenance import process_pool
 from mitmvcr.maintenance.process_pool import File
 from mitmvcr.scrub import Memory, Policy
 from mitmvcr.scrub.files import file_secrets
 from mitmvcr.store.atomic import write_file
-from mitmvcr.store.cassette import content, meant_format
+from mitmvcr.store.cassette import content, may_be_recording, recorded_format
 from mitmvcr.store.lock import locked
-from mitmvcr.store.walk import is_own, walk
+from mitmvcr.store.walk import is_own, leads_out, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,10 @@ def _below(top: Path) -> Iterator[File]:
         for entry in folder.files:
             path = folder.path / entry.name
             if path.suffix.lower() in (*FILE_SUFFIXES, ""):
-                yield File(path, entry.stat().st_size, leads_out=entry.is_symlink() and _leads_out(path, top))
-
-
-def _leads_out(path: Path, top: Path) -> bool:
-    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(top))
+                yield File(path, entry.stat().st_size)
+        for path in folder.links_out:
+            if path.suffix.lower() in (*FILE_SUFFIXES, "") and may_be_recording(path):
+                yield File(path, problem=leads_out(path, top))
 
 
 def run(items: Sequence[File], task: Task, workers: int | None = None) -> Iterator[FileResult]:
@@ -112,9 +111,9 @@ def _folder_memories(unit: Sequence[File], task: Task) -> dict[Path, Memory]:
     contents: dict[Path, list[bytes]] = {}
     for file in unit:
         if file.path.suffix == ".json":
-            with contextlib.suppress(CassetteError):
+            with contextlib.suppress(MitmvcrError):
                 data = content(file.path)
-                if meant_format(data) == FOLDER.name:
+                if recorded_format(data) == FOLDER.name:
                     contents.setdefault(file.path.parent, []).append(data)
     return {
         folder: file_secrets.memory_for(recordings, task.environ) for folder, recordings in contents.items()
@@ -126,10 +125,7 @@ def _result(file: File, task: Task, folders: Mapping[Path, Memory]) -> FileResul
         if file.problem:
             raise CassetteError(file.problem)
         data = content(file.path)
-        format_ = meant_format(data)
-        if not format_ or (format_ == FOLDER.name and not _is_recording(data)):
-            problem = "this is no cassette" if file.named else ""
-            return FileResult(file.path, problem=problem, is_cassette=False)
+        format_ = recorded_format(data)
         memory = folders.get(file.path.parent) if format_ == FOLDER.name else None
         if memory is None:
             memory = file_secrets.memory_for([data], task.environ)
@@ -137,24 +133,13 @@ def _result(file: File, task: Task, folders: Mapping[Path, Memory]) -> FileResul
             return FileResult(file.path, tuple(file_secrets.examine(data, _rules(task.policy), memory)))
         done = file_secrets.scrub(data, _rules(task.policy), memory)
         if done.replaced and task.write:
-            if file.leads_out:
-                raise CassetteError(
-                    "it is a link that leads out of the folder: scrub what it leads to by name"
-                )
             _replace(file.path.resolve(), data, done.data)
+    except NoRecordingError as error:
+        return FileResult(file.path, problem=str(error) if file.named else "", is_cassette=False)
     except (MitmvcrError, OSError) as error:
         problem = process_pool.failure_text(error).removeprefix(f"{file.path}: ")
         return FileResult(file.path, problem=problem)
     return FileResult(file.path, replaced=done.replaced, problem="; ".join(done.stuck))
-
-
-def _is_recording(data: bytes) -> bool:
-    """Whether JSON with a request and a response is one of llama-stack's recordings."""
-    try:
-        FOLDER.load(sniffing.decompress(data))
-    except MitmvcrError:
-        return False
-    return True
 
 
 def _replace(path: Path, before: bytes, after: bytes) -> None:

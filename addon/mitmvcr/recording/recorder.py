@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mitmvcr.errors import MitmvcrError
 from mitmvcr.formats import govcr
-from mitmvcr.model import Interaction
+from mitmvcr.model import Interaction, Request
 from mitmvcr.scrub import GateFinding, Memory, Redaction, Scrubber
 from mitmvcr.store.writer import Writer
 
 # A place in a list, which is another for each message of a conversation.
 _ITEM = re.compile(r"\[[0-9]+\]")
-
-
-def redacted_in_bodies(redactions: Iterable[Redaction]) -> Counter[tuple[str, str]]:
-    """How many values were redacted in bodies, by kind and field, `[*]` in which is any of a list's items."""
-    bodies = [redaction for redaction in redactions if redaction.field in ("request.body", "response.body")]
-    return Counter(
-        (redaction.kind, f"{redaction.field} {_ITEM.sub('[*]', redaction.path)}".rstrip())
-        for redaction in bodies
-    )
 
 
 class RefusedError(MitmvcrError):
@@ -42,10 +32,11 @@ class Recorder:
     scrubber: Scrubber
     memory: Memory
 
-    def record(self, interaction: Interaction) -> Sequence[Redaction]:
-        """Append what ended whole; what was redacted in it.
+    def record(self, interaction: Interaction) -> Counter[tuple[str, str]]:
+        """Append what ended whole; how many values were redacted in its bodies, by kind and field.
 
-        Raises RefusedError or CassetteError, and then nothing is written.
+        `[*]` in a field is any of a list's items. Raises RefusedError or CassetteError, and then nothing is
+        written.
         """
         scrubbed, redactions = self.scrubber.interaction_with_changes(interaction, self.memory)
         entry = self.writer.emit(scrubbed)
@@ -53,7 +44,17 @@ class Recorder:
         if findings:
             raise RefusedError(findings)
         self.writer.append(entry)
-        return redactions
+        return Counter(
+            (redaction.kind, self._field(redaction))
+            for redaction in redactions
+            if redaction.field in ("request.body", "response.body")
+        )
+
+    def _field(self, redaction: Redaction) -> str:
+        """Where a value was redacted, without a secret: the names in a body may be anything."""
+        place = Request("POST", "", body=_ITEM.sub("[*]", redaction.path).encode("utf-8", "replace"))
+        path = self.scrubber.request(place, self.memory).body.decode("utf-8", "replace")
+        return f"{redaction.field} {path}".rstrip()
 
     def rewrite(self, data: bytes) -> None:
         """Put other bytes in the place of what was recorded; raises MitmvcrError, then nothing changes."""

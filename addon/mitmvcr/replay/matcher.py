@@ -175,7 +175,7 @@ class Matcher:
             case "url":
                 has_ignored = self.ignore and url.query
                 query = without_pairs(url.query, self.ignore)
-                return self._path(url._replace(query=query).geturl() if has_ignored else text)
+                return self._path(_as_sent(url._replace(query=query).geturl() if has_ignored else text, url))
             case "query":
                 # As VCR.py: the pairs in any order (vcr/request.py, Request.query).
                 pairs = parse_qsl(url.query, keep_blank_values=True, errors="surrogateescape")
@@ -186,7 +186,7 @@ class Matcher:
                 return url.hostname or ""
             case "port":
                 return str(url.port or "") or _DEFAULT_PORTS.get(url.scheme, "")
-        return self._path(url.path)
+        return self._path(url.path or ("/" if url.netloc else ""))
 
     def _path(self, text: str) -> str:
         return text.replace("/v1/v1/", "/v1/") if self.llama_stack else text
@@ -217,6 +217,15 @@ class Matcher:
                     value.pop(name, None)
         remove_paths(value, [path for path in self.ignore if path.startswith("$")])
         return value
+
+
+def _as_sent(text: str, url: SplitResult) -> str:
+    """The URL as a client asks for it: without a fragment, `/` for an empty path (RFC 3986, 3.5, 6.2.3)."""
+    text = text.partition("#")[0]
+    if url.path or not url.netloc:
+        return text
+    place, mark, query = text.partition("?")
+    return f"{place}/{mark}{query}"
 
 
 def canonical_json(value: object) -> bytes:

@@ -74,7 +74,7 @@ def slots_of(recorded: Request) -> tuple[Slot, ...]:
     if not is_marked(recorded):
         return ()
     slots = [
-        Slot(place, tuple(marks), tuple(MARKS.split(text)))
+        Slot(place, tuple(map(plain_mark, marks)), tuple(MARKS.split(text)))
         for place, text in texts_of(recorded)
         if (marks := MARKS.findall(text))
     ]
@@ -82,6 +82,12 @@ def slots_of(recorded: Request) -> tuple[Slot, ...]:
         slot.place[: at - 1] for slot in slots for at, step in enumerate(slot.place, 1) if step == _JSON
     }
     return tuple(slot for slot in slots if slot.place not in holders)  # their texts stand for themselves
+
+
+def plain_mark(mark: str) -> str:
+    """A replacement without the zeros that are in front of its number where lengths must be kept."""
+    front, _, number = mark.rpartition("-")
+    return f"{front}-{int(number)}"
 
 
 def has_marks(headers: Values, body: bytes) -> bool:
@@ -110,7 +116,9 @@ def own_values(slots: Sequence[Slot], request: Request) -> dict[str, str]:
 
 
 def texts_of(request: Request) -> Iterator[tuple[Place, str]]:
-    """The texts of a request, by name."""
+    """The texts of a request, by name; the body's first, which an answer is more likely to repeat."""
+    content_type = first_value(request.headers, "Content-Type")
+    yield from _in_body(("body",), request.body, content_type)
     try:
         url = urlsplit(request.url)
     except ValueError:
@@ -120,8 +128,6 @@ def texts_of(request: Request) -> Iterator[tuple[Place, str]]:
     for name, values in request.headers.items():
         for number, value in enumerate(values):
             yield ("headers", canonical_header(name), number), value
-    content_type = first_value(request.headers, "Content-Type")
-    yield from _in_body(("body",), request.body, content_type)
 
 
 def _pairs(kind: str, text: str) -> Iterator[tuple[Place, str]]:

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from mitmvcr.http.event_stream import EventText, Patch, is_event_stream
+from mitmvcr.http.framing import has_lengths
 from mitmvcr.scrub.credential_names import CredentialName, Place, credential_at, credential_name
 from mitmvcr.scrub.detect.archives import members
 from mitmvcr.scrub.detect.bodies import FORM, Reading, read_body, read_events, read_text, read_url
@@ -55,8 +57,9 @@ _NOT_LEARNED = ("encoded-secret", "denied-header", "custom", "email", "home-path
 class Change:
     """A part of a value, from `start` to `end`, that is secret: `value`, decoded; `new` takes its place.
 
-    `new` is empty where it is the rest of a secret that is in pieces. `path` says where in the value it
-    stands: JSON's keys, a form's field.
+    `new` is empty where it is the rest of a secret that is in pieces, and what stands there already where
+    nothing else can. `path` says where in the value it stands: JSON's keys, a form's field. Without a rule it
+    is of no secret: it puts right what the others make wrong.
     """
 
     start: int
@@ -81,6 +84,27 @@ class Redaction:
     rule: str
     kind: str
     evidence: Evidence
+
+
+def of_same_size(changes: Sequence[Change], value: bytes) -> list[Change]:
+    """The changes of a value whose size must stay: with zeros in front of the replacement's number.
+
+    Where that can't be, what stands there stays.
+    """
+    in_pieces = {change.value for change in changes if not change.new}
+    return [
+        replace(change, new=_padded(change, change.value in in_pieces) or value[change.start : change.end])
+        for change in changes
+    ]
+
+
+def _padded(change: Change, is_in_pieces: bool) -> bytes:
+    """What takes the place of a secret in its own size; empty if nothing can."""
+    missing = change.end - change.start - len(change.new)
+    if is_in_pieces or missing < 0 or (missing and not MARK.fullmatch(change.new)):
+        return b""
+    kind, hyphen, number = change.new.rpartition(b"-")
+    return kind + hyphen + b"0" * missing + number
 
 
 def changed(value: bytes, changes: Iterable[Change]) -> bytes:
@@ -197,7 +221,27 @@ class Decisions:
         return self._decided(value, field, by_name=self._stretches(spans, value, "cookie"))
 
     def body(self, value: bytes, field: str, media_type: str, content_type: str = "") -> list[Change]:
-        """In a body without its content coding; `media_type` in lower case, without parameters."""
+        """In a body without its content coding; `media_type` in lower case, without parameters.
+
+        One that has lengths and checksums inside keeps them right.
+        """
+        if is_event_stream(value):
+            return self._in_frames(value, field)
+        changes = self._in_body(value, field, media_type, content_type)
+        return of_same_size(changes, value) if changes and has_lengths(value, media_type) else changes
+
+    def _in_frames(self, stream: bytes, field: str) -> list[Change]:
+        """In AWS's event stream, which is read as the events that it has."""
+        text = EventText.of(stream)
+        changes = self._in_body(text.text, field, "text/event-stream", "text/event-stream")
+        patches, seals = text.back([Patch(change.start, change.end, change.new) for change in changes])
+        made = [
+            replace(change, start=patch.start, end=patch.end, new=patch.new)
+            for change, patch in zip(changes, patches, strict=True)
+        ]
+        return [*made, *(Change(*seal, "", "", b"", Evidence.SHAPE) for seal in seals)]
+
+    def _in_body(self, value: bytes, field: str, media_type: str, content_type: str) -> list[Change]:
         by_name = list(self._by_path(value))
         has_names = media_type == FORM or media_type.startswith("multipart/")
         if self.by_name_only and not has_names:

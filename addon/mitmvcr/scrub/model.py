@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from mitmvcr.http.content_coding import stated_coding
+from mitmvcr.http.event_stream import as_text
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Plain, Request, Response, Values
 from mitmvcr.scrub.credential_names import CredentialName
@@ -37,6 +38,11 @@ class Scrubber:
         self.policy = policy
         self._rules = Rules(policy)
         self._request_headers, self._response_headers = map(self._rules.headers, ("request", "response"))
+
+    @property
+    def rules(self) -> Rules:
+        """The policy, compiled, for what reads files."""
+        return self._rules
 
     def keeps(self, header: str) -> bool:
         """Whether a request's header of this name is kept, be it with its value replaced."""
@@ -133,8 +139,8 @@ class Scrubber:
         """
         scanner, watch = self._rules.scanner, memory.watch
         findings = examine(data, interaction, scanner, watch)
-        if not (is_clear(interaction.request.body, scanner, watch) and not findings
-                and is_clear(interaction.response.body, scanner, watch)):  # fmt: skip
+        bodies = (interaction.request.body, interaction.response.body)
+        if findings or not all(is_clear(as_text(body), scanner, watch) for body in bodies):
             rest = self._clean(interaction, memory)[1]
             findings += [
                 GateFinding(left.rule, left.field, left.path or "its value", "…")
@@ -300,9 +306,11 @@ class _Cleaner:
             self.redactions += [
                 Redaction(field, change.path, change.rule, change.kind, change.evidence)
                 for change in changes
-                if change.new
+                if change.new and change.rule
             ]
-            value = changed(value, changes)
+            before, value = value, changed(value, changes)
+            if value == before:
+                return before  # what can't be replaced stays, and the gate refuses it
         return value
 
     def _clean_text(self, text: str, field: str, decide: Callable[[bytes], Sequence[Change]]) -> str:
@@ -332,7 +340,7 @@ def _keyed_texts(node: Any, key: str = "") -> Iterator[bytes]:
 def _message_texts(message: Request | Response, allowed: HeaderList) -> list[bytes]:
     """The texts of a message that stay in it."""
     headers = message.headers
-    texts = [message.body]
+    texts = [as_text(message.body)]
     texts += [_encoded(value) for name in allowed.plan(headers).kept_names for value in headers[name]]
     for values in (message.trailer, message.extra):
         if values:

@@ -17,7 +17,7 @@ from mitmvcr.formats import govcr
 from mitmvcr.formats.govcr import Dialect
 from mitmvcr.misses.explain import Miss, Recordings, explain
 from mitmvcr.model import Cassette, Interaction, Request, Response
-from mitmvcr.recording.recorder import Recorder, redacted_in_bodies
+from mitmvcr.recording.recorder import Recorder
 from mitmvcr.replay.index import Index
 from mitmvcr.replay.insertion import with_own_values
 from mitmvcr.replay.matcher import Matcher
@@ -296,7 +296,7 @@ class OpenCassette:
                 raise CassetteError(
                     f"{self.location.path}: the cassette was closed before the exchange ended"
                 )
-            redactions = self._recorder.record(interaction)
+            redacted = self._recorder.record(interaction)
         except MitmvcrError as error:
             self.report.fail(error)
             raise
@@ -305,7 +305,7 @@ class OpenCassette:
                 self.notes += self._recorder.writer.notes
                 self._recorder.writer.notes.clear()
         self.report.recorded += 1
-        self.report.add_redacted(redacted_in_bodies(redactions))
+        self.report.add_redacted(redacted)
 
     def unused(self) -> list[int]:
         """The numbers of recorded interactions that no session asked for."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitmvcr import formats
-from mitmvcr.errors import CassetteError, FormatError
-from mitmvcr.formats.sniffing import HEAD, decompress, sniff
-from mitmvcr.http.content_coding import GZIP_MAGIC
+from mitmvcr.errors import CassetteError, FormatError, NoRecordingError
+from mitmvcr.formats import container
+from mitmvcr.formats.sniffing import HEAD, sniff
 from mitmvcr.model import Cassette
 
 
@@ -61,7 +61,7 @@ def format_of(path: Path) -> str:
     with reading(path), path.open("rb") as file:
         head = file.read(HEAD)
     try:
-        return sniff(head) + (", compressed" if head.startswith(GZIP_MAGIC) else "")
+        return ", ".join(filter(None, (sniff(head), container.title(head))))
     except FormatError as error:
         raise CassetteError(f"{path}: {error}; move it away to record in its place") from None
 
@@ -73,24 +73,38 @@ def begun_format(path: Path) -> str:
     return ""
 
 
-# Without one of these words a file of YAML or JSON that begins like a cassette is none.
+def may_be_recording(path: Path) -> bool:
+    """Whether a file's first bytes don't tell that it is no recording of HTTP."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        try:
+            sniff(file.read(HEAD))
+        except NoRecordingError:
+            return False
+        except FormatError:
+            pass
+    return True
+
+
+# Without one of these a file of YAML or JSON that begins like a cassette is none.
 _WORDS = {
     "go-vcr": (b"interactions",),
     "vcrpy": (b"interactions", b"requests", b"responses", b"request:"),
-    "llama-stack": (b"test_id", b'"response"'),
+    "llama-stack": (b'"request"',),
     "har": (b"entries",),
 }
 
 
-def meant_format(data: bytes) -> str:
-    """The name of the format that a file is meant to be in, be it broken; empty for what is no cassette."""
-    try:
-        name = sniff(data)
-    except FormatError:
-        return ""
-    with contextlib.suppress(FormatError):  # what is wrong with its gzip, its reader says
-        text = decompress(data)
-        return name if any(word in text for word in _WORDS[name]) else ""
+def recorded_format(data: bytes) -> str:
+    """The name of the format that a file is meant to be in, be it broken.
+
+    Raises NoRecordingError for what is no recording of HTTP, and FormatError for one that no reader reads.
+    """
+    name = sniff(data)
+    text = container.unwrapped(data)
+    if not any(word in text for word in _WORDS[name]):
+        raise NoRecordingError(f"this is no cassette: it has no {_WORDS[name][0].decode()}")
+    if name == formats.FOLDER.name:  # many a file has a request and a response
+        formats.FOLDER.load(text)
     return name
 
 

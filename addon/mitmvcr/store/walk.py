@@ -12,11 +12,15 @@ _OF_OTHERS = frozenset({"node_modules", "__pycache__", "site-packages"})
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder and its files, sorted by name; `problem` says why it can't be read, empty if it can."""
+    """A folder and its files, sorted by name; `problem` says why it can't be read, empty if it can.
+
+    `links_out` are links to files that are not below the folder at which the walk began.
+    """
 
     path: Path
     files: Sequence[os.DirEntry[str]] = ()
     problem: str = ""
+    links_out: Sequence[Path] = ()
 
 
 def is_own(folder: Path) -> bool:
@@ -27,8 +31,10 @@ def is_own(folder: Path) -> bool:
 def walk(top: Path, is_wanted: Callable[[Path], bool] | None = None) -> Iterator[Folder]:
     """A folder and all below it, those of which `is_wanted` holds if it is given.
 
-    What is hidden is left out; links to folders are not followed, and those to files are listed.
+    What is hidden is left out; links to folders are not followed, and those to files are listed apart where
+    they lead out.
     """
+    root = Path(os.path.realpath(top))
     waiting = [top]
     while waiting:
         path = waiting.pop()
@@ -41,9 +47,21 @@ def walk(top: Path, is_wanted: Callable[[Path], bool] | None = None) -> Iterator
         except OSError as error:
             yield Folder(path, problem=f"can't be read: {error.strerror}")
             continue
-        yield Folder(path, [entry for entry in entries if _is_file(entry)])
+        files = [entry for entry in entries if _is_file(entry)]
+        out = [entry for entry in files if entry.is_symlink() and not _is_below(entry, root)]
+        inside = [entry for entry in files if entry not in out] if out else files
+        yield Folder(path, inside, links_out=[path / entry.name for entry in out])
         below = [path / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         waiting += [folder for folder in reversed(below) if is_wanted is None or is_wanted(folder)]
+
+
+def leads_out(link: Path, top: Path) -> str:
+    """Why a link to a file that is not below the folder is not followed."""
+    return f"it is a link that leads out of {top} (to {os.path.realpath(link)}): name that file itself"
+
+
+def _is_below(entry: os.DirEntry[str], root: Path) -> bool:
+    return Path(os.path.realpath(entry.path)).is_relative_to(root)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

@@ -651,3 +651,46 @@ def test_function_that_fails_is_named() -> None:
     rules = file_secrets.Rules(Policy(redact=("py:tests.scrub.files.test_file_secrets:fail",)))
     with pytest.raises(MitmvcrError, match="fail of redact failed: KeyError"):
         lint(WRITERS["charm"](exchange(b"{}", b"{}")), rules)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("interactions:", f"made-with-{KEY}: true\ninteractions:"),
+        ("    method:", f"    {KEY}: true\n    method:"),
+        ("    headers:\n", f"    headers:\n      ? {KEY}\n      : - a\n"),
+        ("    method:", f"    # {KEY}\n    method:"),
+        ("    method:", f"    x: &a\n    - {KEY}\n    y: *a\n    method:"),
+        ("    method: POST\n", f"    method: POST # {KEY}\n"),
+    ],
+)
+def test_a_secret_in_a_key_a_comment_or_behind_an_anchor_is_one(old: str, new: str) -> None:
+    text = vcrpy.dump(Cassette((exchange(b"{}", b"{}"),))).decode()
+    assert old in text
+    data = text.replace(old, new, 1).encode()
+    assert {finding.rule for finding in lint(data)} == {"openai-key"}
+    after = scrub(data)
+    assert after == data.replace(KEY.encode(), b"REDACTED-token-1")
+    assert lint(after) == []
+
+
+@pytest.mark.parametrize("text", ["!!binary |\n      x", "!!binary abc", "!!binary 'x'"])
+def test_binary_that_is_none_is_said_and_no_traceback(text: str) -> None:
+    data = vcrpy.dump(Cassette((exchange(b"{}", b"{}"),))).replace(b"'{}'", text.encode(), 1)
+    with pytest.raises(FormatError, match="not base64"):
+        lint(data)
+
+
+def test_what_would_no_longer_be_read_when_it_is_scrubbed_stays_as_it_is() -> None:
+    data = vcrpy.dump(Cassette((exchange(KEY.encode(), b"{}"),)))
+    with (
+        mock.patch.object(formats, "load", side_effect=[formats.load(data), FormatError("broken")]),
+        pytest.raises(file_secrets.StuckError, match="would no longer be read"),
+    ):
+        scrub(data)
+    fewer = (formats.load(data)[0], Cassette(), b"")
+    with (
+        mock.patch.object(formats, "load", side_effect=[formats.load(data), fewer]),
+        pytest.raises(file_secrets.StuckError, match="exchanges would get lost"),
+    ):
+        scrub(data)

@@ -8,6 +8,7 @@ read      the bytes of a file -> the cassette that was meant: which reader has t
 fast      a file in a layout that go-vcr writes, its interactions made when they are asked for
 layouts   what an entry in one of those layouts says
 thorough  a file in any YAML, with each interaction's place
+torn      whether a last entry is the beginning of one
 fields    the fields of requests and responses, and what each holds
 values    YAML's nodes as the values of go-vcr's fields
 quirks    what some writers wrote so that readers don't get it back
@@ -50,8 +51,8 @@ def load(data: bytes) -> Cassette:
 def recover(data: bytes) -> tuple[Cassette, bytes]:
     """The cassette without a torn last interaction, and that one's bytes (or none); raises FormatError.
 
-    An interaction is torn if the file ends before its `duration` does. Without a line break behind it, a
-    duration is whole if it ends in `s`, as all do that go-vcr writes: `1m` may be half of `1m30s`.
+    An interaction is torn if the file ends before its answer's `code` does: see `torn`. Without a line break
+    behind it, a duration that go-vcr wrote is whole if it ends in `s`: `1m` may be half of `1m30s`.
     """
     from mitmvcr.formats.govcr import read  # noqa: PLC0415
 

@@ -22,9 +22,8 @@ class TornError(FormatError):
     def of(cls, line: int, before: Cassette) -> TornError:
         """The entry that begins in that line is torn."""
         return cls(
-            f"interaction {len(before.interactions)}, the last, is torn: it breaks off before its `duration` "
-            f"ends. Delete it from this line on (recording to this cassette sets it aside by itself) or "
-            f"complete it",
+            f"interaction {len(before.interactions)}, the last, is torn: it breaks off before its end. "
+            f"Delete it from this line on, or complete it; recording to this cassette sets it aside itself",
             line,
             before,
         )
@@ -67,7 +66,7 @@ def _read_alone(data: bytes) -> Interaction | None:
     from mitmvcr.formats.govcr import thorough  # noqa: PLC0415
 
     try:
-        cassette = thorough.read(data)
+        cassette = thorough.read(data, is_timed=True)
     except FormatError:
         return None
     source = cassette.source
@@ -86,7 +85,7 @@ def _read(data: bytes) -> Cassette:
     if last:
         # The file of a process that was killed: only its last entry needs the full reader.
         try:
-            thorough.read(HEAD + data[last:])
+            thorough.read(HEAD + data[last:], is_timed=True)
         except TornError as torn:
             # Where no more than a dash was written, the entry before it is whole.
             whole = torn.before.source

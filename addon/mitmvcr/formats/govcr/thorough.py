@@ -11,7 +11,7 @@ from typing import Any
 
 from mitmvcr.errors import FormatError
 from mitmvcr.formats import places
-from mitmvcr.formats.govcr import values
+from mitmvcr.formats.govcr import torn, values
 from mitmvcr.formats.govcr.fields import REQUEST, RESPONSE
 from mitmvcr.formats.govcr.quirks import Literals
 from mitmvcr.formats.govcr.read import TornError
@@ -36,10 +36,14 @@ _VERSION = 2
 # value costs 2 µs and some 250 bytes of memory: a file made to be large for its size is refused soon.
 _MAX_VALUES = 5_000_000
 _BYTES_PER_VALUE = 16
+_CODE = 3  # digits of a status code
 _ENTRY_COST = 30  # in values: an interaction takes some 2 KB of memory, however short its text
-# libyaml compares each `%TAG` with all those before it; go-yaml refuses `%YAML 1.2`.
-# One at the file's start, behind blank lines and comments.
-_DIRECTIVE = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*+(?:#[^\r\n]*+)?[\r\n])*+%")
+# libyaml compares each `%TAG` with all those before it; go-yaml takes `%YAML 1.1`, and refuses `%YAML 1.2`.
+# Another one than that at the file's start, behind blank lines and comments.
+_GAP_LINES = rb"(?:[ \t]*+(?:#[^\r\n]*+)?[\r\n])*+"
+_DIRECTIVE = re.compile(
+    rb"(?:\xef\xbb\xbf)?" + _GAP_LINES + rb"(?:%YAML[ \t]++1\.1[ \t]*+[\r\n]" + _GAP_LINES + rb")?+%"
+)
 
 # Blanks and comments, which may stand between an entry and the next one's dash.
 _GAP = re.compile(rb"(?:[ \t\r\n]|#[^\r\n]*+)*+")
@@ -56,20 +60,23 @@ _ZERO_REQUEST: dict[str, Any] = {"method": "", "url": "", "proto": "", "proto_ma
 _ZERO_RESPONSE: dict[str, Any] = {"code": 0, "proto": "", "proto_major": 0, "proto_minor": 0}
 
 
-def read(data: bytes) -> Cassette:
-    """The cassette in the bytes; raises FormatError, which is a TornError if only the last entry is bad."""
+def read(data: bytes, *, is_timed: bool = False) -> Cassette:
+    """The cassette in the bytes; raises FormatError, which is a TornError if only the last entry is bad.
+
+    `is_timed`: they are a part of a file in which other entries have durations.
+    """
     _refuse_what_is_no_cassette(data)
-    document = _Document(data)
+    document = _Document(data, is_timed=is_timed)
     try:
         return document.read()
     except YamlFault as fault:
         version = _version_somewhere(data)
         if version not in (None, _VERSION):
             raise _other_version(data, version) from None
-        torn = document.torn_start() if fault.is_at_end(data) else None
-        if torn is None:
+        start = document.torn_start() if fault.is_at_end(data) else None
+        if start is None:
             raise fault.error(data) from None
-        raise document.torn(torn) from None
+        raise document.torn(start) from None
 
 
 def _refuse_what_is_no_cassette(data: bytes) -> None:
@@ -132,8 +139,9 @@ def _dash(data: bytes, offset: int, lower: int) -> int | None:
 class _Document:
     """One pass over a file; what was read stays, so that it can be told what is whole when the end is not."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, is_timed: bool) -> None:
         self._data = data
+        self._is_timed = is_timed  # whether an entry has a duration
         self._literals = Literals.of(data)
         self._reader = _reader(data, self._literals)
         self._offsets = places.Offsets(data)
@@ -173,12 +181,13 @@ class _Document:
         return self._cassette(self._data, self._end)
 
     def torn_start(self) -> int | None:
-        """The first byte of the entry in which reading failed, if it is the file's last one."""
+        """The first byte of the entry in which reading failed, if a writer had begun it as the last one."""
         if not self._is_open or self._indent == NOT_BLOCK:
             return None
         start = self._starts[-1]
         dashes = re.compile(rb"^ {%d}-(?: |$)" % self._indent, re.MULTILINE)
-        return start if len(dashes.findall(self._data, start)) == 1 else None
+        is_last = len(dashes.findall(self._data, start)) == 1
+        return start if is_last and torn.is_begun(self._data[start:]) else None
 
     def torn(self, start: int) -> TornError:
         """What to raise where the entry that begins there is torn."""
@@ -197,19 +206,29 @@ class _Document:
         )
 
     def _breaks_off(self) -> bool:
-        """Whether the file ends with an entry that has no duration, or only the beginning of one.
+        """Whether the file ends with an entry of which only the beginning was written: see `torn`.
 
         go-vcr writes durations that end in `s`, and none of them begins with a shorter one that does: `1m` or
         `852.636542m` without a line break is a torn `1m30s` or `852.636542ms`.
         """
         if self._indent == NOT_BLOCK or not self._entries or self._data[self._end :].strip():
             return False
-        duration = _field(_field(self._last, "response"), "duration")
-        if not isinstance(duration, YamlScalar):
+        response = _field(self._last, "response")
+        code, duration = _field(response, "code"), _field(response, "duration")
+        if isinstance(duration, YamlScalar):
+            if not self._is_cut(duration) or duration.value.endswith("s"):
+                return False
+        elif not isinstance(code, YamlScalar) or (self._is_cut(code) and len(code.value) < _CODE):
             return True
-        if values.is_null(duration):
+        elif not self._is_timed:
+            return False
+        return torn.is_written(self._data[self._starts[-1] : self._end])
+
+    def _is_cut(self, scalar: YamlScalar) -> bool:
+        """Whether the file ends with that value, in the midst of its line."""
+        if values.is_null(scalar):
             return not places.ends_line(self._data)
-        return not duration.value.endswith("s") and self._data.endswith(duration.value.encode())
+        return self._data.endswith(scalar.value.encode())
 
     def _read_version(self, node: YamlNode) -> int:
         version = values.integer(node)
@@ -266,6 +285,7 @@ class _Document:
         response, response_extra = known.get("response", _NOTHING)
         self._last = node
         self._is_open = False
+        self._is_timed = self._is_timed or "duration" in response
         self._entries.append(
             Interaction(
                 Request(**{**_ZERO_REQUEST, **request}, extra=request_extra),

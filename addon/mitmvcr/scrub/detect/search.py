@@ -23,7 +23,7 @@ from mitmvcr.scrub.detect.escapes import View, roughly_undone, same, undone, wid
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.seen_values import Clear, Watch
 from mitmvcr.scrub.detect.streams import has_turns, joined_texts
-from mitmvcr.scrub.detect.tokens import BREAK, Span, token_runs
+from mitmvcr.scrub.detect.tokens import BREAK, Span, token_runs, without_vectors
 from mitmvcr.scrub.rules.detection import Detection, Evidence
 
 _PROTECTED = "encrypted_content"
@@ -159,8 +159,8 @@ def may_have_secrets(text: bytes, scanner: Scanner, watch: Watch) -> bool:
 
 
 def is_clear(text: bytes, scanner: Scanner, watch: Watch) -> bool:
-    """Whether a text, the very object, was just found to have none, with all that is looked out for now."""
-    return any(text is clear for clear in watch.clear(scanner).texts)
+    """Whether a text was just found to have none, with all that is looked out for now."""
+    return (len(text), hash(text)) in watch.clear(scanner).texts
 
 
 _BETWEEN = b"\n\x01"
@@ -168,6 +168,7 @@ _BETWEEN = b"\n\x01"
 
 def _has_whole(data: bytes, scanner: Scanner, watch: Watch, clear: Clear, *, with_keys: bool = True) -> bool:
     """Whether there may be secrets that stand in one place, which is so in few texts; never a wrong no."""
+    data = without_vectors(data)
     plain = roughly_undone(data)
     if _has_any(plain, scanner, watch, clear) or (with_keys and _has_telling_key(plain)):
         return True

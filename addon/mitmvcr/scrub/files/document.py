@@ -5,14 +5,16 @@ from __future__ import annotations
 import binascii
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 from mitmvcr.errors import FormatError
 from mitmvcr.formats import yaml_json
-from mitmvcr.formats.places import Offsets
+from mitmvcr.formats.places import Offsets, text_start
 from mitmvcr.formats.sniffing import is_json
 from mitmvcr.formats.yaml_nodes import (
+    YamlAlias,
     YamlFault,
     YamlList,
     YamlMapping,
@@ -78,7 +80,7 @@ def read(data: bytes) -> PlacedNode:
     """The document; raises FormatError."""
     if is_json(data):
         yaml_json.read_json(data)  # says what is wrong, so that the reader below need not
-        parts = _JSON_PART.finditer(data)
+        parts = _JSON_PART.finditer(data, text_start(data))
         return _json_node(next(parts), parts)
     try:
         return _read_yaml(data)
@@ -87,8 +89,8 @@ def read(data: bytes) -> PlacedNode:
         raise fault.error(data) from None
 
 
-# Of JSON that is right: a string; a bracket; a number, true, false or null, but no byte order mark.
-_JSON_PART = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]|[^\s{}\[\],:"\xef]++')
+# Of JSON that is right: a string; a bracket; a number, true, false or null.
+_JSON_PART = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]|[^\s{}\[\],:"]++')
 
 
 def _json_node(part: re.Match[bytes], parts: Iterator[re.Match[bytes]]) -> PlacedNode:
@@ -115,6 +117,9 @@ def _json_scalar(part: re.Match[bytes]) -> PlacedScalar:
     return PlacedScalar(value, *part.span(), JSON)
 
 
+_MAX_ALIASED = 1_000_000
+"""Scalars that a file's aliases may stand for."""
+
 # The tag and the anchor in front of a scalar.
 _PROPERTIES = re.compile(rb"(?:[!&][^\s]*\s+)*")
 _BINARY_TAGS = ("tag:yaml.org,2002:binary", "tag:yaml.org,2002:python/bytes")
@@ -138,18 +143,40 @@ class _Places:
         self._data = data
         # In ASCII, as nearly always, characters and bytes are the same.
         self._byte = int if data.isascii() else Offsets(data).byte
+        self._anchors: dict[str, PlacedNode] = {}
+        self._aliased = 0
 
     def node(self, node: YamlNode) -> PlacedNode:
-        if type(node) is YamlScalar:
-            return self._scalar(node)
+        """The node, or what an alias stands for, at the place at which it is written out."""
+        if type(node) is YamlAlias:
+            return self._alias(node)
+        placed = self._scalar(node) if type(node) is YamlScalar else self._collection(node)
+        if node.anchor:
+            self._anchors[node.anchor] = placed
+        return placed
+
+    def _collection(self, node: YamlNode) -> PlacedNode:
         start = self._byte(start_of(node))
+        placed: PlacedNode
         if type(node) is YamlMapping:
             pairs = [(self._key(key), self.node(value)) for key, value in node.pairs]
-            return PlacedMapping(start, start, pairs)
-        if type(node) is YamlList:
-            return PlacedList(start, start, [self.node(item) for item in node.items])
-        # What an alias stands for is changed where it is written out.
-        return PlacedScalar(b"", start, start, BARE)
+            placed = PlacedMapping(start, start, pairs)
+        elif type(node) is YamlList:
+            placed = PlacedList(start, start, [self.node(item) for item in node.items])
+        else:
+            raise TypeError(node)
+        key = yaml_json.content_key(node.tag)
+        return _content(placed, key) if key else placed
+
+    def _alias(self, node: YamlAlias) -> PlacedNode:
+        anchor = node.anchor or ""
+        placed = self._anchors.get(anchor)
+        if placed is None:
+            raise FormatError(f"the alias *{anchor} stands for nothing, or for what it is in")
+        self._aliased += sum(1 for _ in leaves(placed))
+        if self._aliased > _MAX_ALIASED:
+            raise FormatError("aliases that stand for too much: write out what they stand for")
+        return placed
 
     def _key(self, node: YamlNode) -> PlacedScalar:
         key = self.node(node)
@@ -171,6 +198,35 @@ class _Places:
         except ValueError:
             raise FormatError("a !!binary value that is not base64") from None
         return PlacedScalar(value, start, end, style, is_binary=True)
+
+
+def _content(node: PlacedNode, key: str) -> PlacedNode:
+    """The text or the bytes that a Python object stands for, as `yaml_json.as_plain_data` has it."""
+    inner: PlacedNode | None = node
+    if isinstance(inner, PlacedMapping):
+        inner = inner.get(key)
+    if isinstance(inner, PlacedList) and inner.items:
+        inner = inner.items[0]
+    return inner if isinstance(inner, PlacedScalar) else node
+
+
+# From its mark, behind a blank or at a line's start, to the line's end.
+_COMMENT = re.compile(rb"(?:(?<=[ \t\r\n])|\A|\A\xef\xbb\xbf)#[^\r\n]*+")
+
+
+def comments(data: bytes, document: PlacedNode) -> Iterator[PlacedScalar]:
+    """The comments of a YAML file, in their order; `document` is what `read` gives."""
+    if b"#" not in data or is_json(data):
+        return
+    spans = sorted({(leaf.start, leaf.end) for leaf in leaves(document)})
+    starts = [start for start, _ in spans]
+    at = 0
+    while (found := _COMMENT.search(data, at)) is not None:
+        index = bisect_right(starts, found.start()) - 1
+        at = spans[index][1] if index >= 0 else 0
+        if at <= found.start():
+            at = found.end()
+            yield PlacedScalar(found.group(), *found.span(), BARE)
 
 
 def leaves(node: PlacedNode) -> Iterator[PlacedScalar]:

@@ -8,22 +8,21 @@ Most files need no more than a `quick_look`.
 
 from __future__ import annotations
 
-import gzip
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from mitmvcr import formats
 from mitmvcr.errors import FormatError, MitmvcrError
-from mitmvcr.formats import sniffing
+from mitmvcr.formats import container, govcr, sniffing
 from mitmvcr.formats.recorded_http import is_http
-from mitmvcr.http.content_coding import GZIP_MAGIC
 from mitmvcr.model import Cassette, Source
 from mitmvcr.scrub.decide import ROUNDS, Rules
 from mitmvcr.scrub.files import document, function_edits
+from mitmvcr.scrub.files.document import BARE, PlacedNode, PlacedScalar
 from mitmvcr.scrub.files.finder import Edit, FileSecret, Finder, MessageEdits
 from mitmvcr.scrub.files.quick_look import suspect
 from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role, messages, messages_of_lines
@@ -67,9 +66,9 @@ class Scrubbed:
 def memory_for(contents: Sequence[bytes], environ: Mapping[str, str] | None = None) -> Memory:
     """The memory of one cassette's files: its numbers go on behind those that they have."""
     texts = b"\n".join(
-        b" ".join(_MARK.findall(sniffing.decompress(data)))
+        b" ".join(_MARK.findall(container.unwrapped(data)))
         for data in contents
-        if b"REDACTED-" in data or _is_gzip(data)
+        if b"REDACTED-" in data or container.title(data)
     )
     return Memory.resume(Cassette(source=Source(texts, (), (), 0)), environ, seen=_SEEN)
 
@@ -77,18 +76,19 @@ def memory_for(contents: Sequence[bytes], environ: Mapping[str, str] | None = No
 _MARK = re.compile(rb"REDACTED-[a-z0-9]+-[0-9]+")
 
 
-def _is_gzip(data: bytes) -> bool:
-    return data.startswith(GZIP_MAGIC)
+def examine(data: bytes, rules: Rules, memory: Memory, *, with_functions: bool = True) -> list[FileFinding]:
+    """The secrets in a cassette, in the order of their places; raises FormatError if it can't be read.
 
-
-def examine(data: bytes, rules: Rules, memory: Memory) -> list[FileFinding]:
-    """The secrets in a cassette, in the order of their places; raises FormatError if it can't be read."""
-    data = sniffing.decompress(data)
+    Not what the user's functions would change, unless `with_functions`.
+    """
+    data = container.unwrapped(data)
     findings: list[FileFinding] = []
-    if not _may_have(data, rules, memory):
+    functions = with_functions and bool(rules.custom.functions)
+    if not (functions or suspect(data, rules, memory)):
         return findings
     found = _messages(data)
-    results = [*_by_function(data, found, rules, memory), *_look(data, found, rules, memory)]
+    results = _by_function(data, found, rules, memory) if functions else []
+    results += _look(data, found, rules, memory)
     line, at = 1, 0
     hits = [secret for result in results for secret in result.secrets]
     for hit in sorted(hits, key=lambda secret: secret.start):
@@ -105,9 +105,11 @@ def scrub(data: bytes, rules: Rules, memory: Memory) -> Scrubbed:
 
     Raises FormatError if it can't be read, StuckError if what comes out would not be the same cassette.
     """
-    if _is_gzip(data):
-        inner = scrub(sniffing.decompress(data), rules, memory)
-        return replace(inner, data=gzip.compress(inner.data, mtime=0) if inner.replaced else data)
+    text = container.unwrapped(data)
+    if text is not data:
+        inner = scrub(text, rules, memory)
+        return replace(inner, data=container.rewrapped(inner.data, data) if inner.replaced else data)
+    original = data
     replaced: Counter[str] = Counter()
     secrets: list[FileSecret] = []
     if _may_have(data, rules, memory):
@@ -128,6 +130,8 @@ def scrub(data: bytes, rules: Rules, memory: Memory) -> Scrubbed:
         else:
             reason = "what is found doesn't go away by replacing it: is a pattern of `redact` too wide?"
             raise StuckError(reason)
+        if replaced:
+            _check_loads(original, data)
     stuck = tuple(f"{secret.rule} in {secret.field}: {secret.stuck}" for secret in secrets)
     return Scrubbed(data, dict(replaced), stuck)
 
@@ -164,14 +168,44 @@ def _look(data: bytes, found: Sequence[FileMessage], rules: Rules, memory: Memor
 
 
 def _messages(data: bytes) -> list[FileMessage]:
+    """The file's messages; the last one has what is beside them, comments too. Raises FormatError."""
     try:
-        return messages(document.read(data))
+        return _messages_of_document(data)
     except FormatError:
-        # Some that go-vcr v4.0.5 wrote are YAML to it alone.
         if sniffing.sniff(data) != formats.GO_VCR.name:
             raise
-        formats.GO_VCR.load(data)
-        return messages_of_lines(data)
+        _, torn = govcr.recover(data)
+        whole = len(data) - len(torn)
+        try:
+            found = _messages_of_document(data[:whole])
+        except FormatError:  # some that go-vcr v4.0.5 wrote are YAML to it alone
+            return messages_of_lines(data)
+        if torn:
+            found[-1].parts.append(MessagePart(PlacedScalar(torn, whole, len(data), BARE), "interaction"))
+        return found
+
+
+def _messages_of_document(data: bytes) -> list[FileMessage]:
+    placed = document.read(data)
+    found = messages(placed)
+    rest = found[-1].parts
+    rest += [MessagePart(leaf, "the document") for leaf in _others(placed, found)]
+    rest += [MessagePart(comment, "comment") for comment in document.comments(data, placed)]
+    return found
+
+
+# The name of a header or a field: words with hyphens between, each shorter than a secret, and no replacement.
+_NAME = re.compile(rb"(?!.*REDACTED-)[A-Za-z0-9_]{0,15}(?:-[A-Za-z0-9_]{1,15}){0,9}", re.DOTALL)
+
+
+def _others(placed: PlacedNode, found: Sequence[FileMessage]) -> Iterator[PlacedScalar]:
+    """What is part of no message, but for plain names: odd keys, most of all."""
+    seen = {part.leaf.start for message in found for part in _all_parts(message)}
+    seen.update(leaf.start for message in found for leaf in message.lengths)
+    for leaf in document.leaves(placed):
+        if leaf.start not in seen and not _NAME.fullmatch(leaf.value):
+            seen.add(leaf.start)
+            yield leaf
 
 
 def _read_again(before: Sequence[FileMessage], edits: Sequence[Edit], data: bytes) -> list[FileMessage]:
@@ -195,6 +229,28 @@ def _read_again(before: Sequence[FileMessage], edits: Sequence[Edit], data: byte
     ):
         raise StuckError("it would hold other exchanges when scrubbed in place: record it anew")
     return after
+
+
+def _check_loads(before: bytes, after: bytes) -> None:
+    """Raises StuckError unless the format's reader has as many exchanges of a file as before."""
+    try:
+        expected = _exchanges(before)
+    except FormatError:
+        return  # it was none of whole exchanges that could have been lost
+    try:
+        found = _exchanges(after)
+    except FormatError as error:
+        reason = f"it would no longer be read when scrubbed in place ({error}): record it anew"
+        raise StuckError(reason) from None
+    if found != expected:
+        raise StuckError("exchanges would get lost when it is scrubbed in place: record it anew")
+
+
+def _exchanges(data: bytes) -> tuple[list[tuple[str, int]], int]:
+    """Method and status of each exchange, and how many others are left out."""
+    _, cassette, torn = formats.load(data)
+    frames = [(found.request.method, found.response.code) for found in cassette.interactions]
+    return frames, len(cassette.notes) + bool(torn)
 
 
 _FRAME = frozenset({"method", "code", "status_code", "duration", "wait"})

@@ -11,16 +11,20 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mitmvcr.formats import har_text
 from mitmvcr.http.content_coding import actual_coding, encode_body
+from mitmvcr.http.event_stream import as_text
 from mitmvcr.scrub.decide import FORM, ROUNDS, Change, Decisions, Rules, changed
 from mitmvcr.scrub.detect.archives import PackedError, unpacked
 from mitmvcr.scrub.detect.bodies import read_body, read_url
+from mitmvcr.scrub.files.document import PlacedScalar
 from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role
 from mitmvcr.scrub.files.writeback import Written, rewritten, rewritten_base64
 from mitmvcr.scrub.headers import credential_kind, secret_spans
 from mitmvcr.scrub.memory import Memory
 from mitmvcr.scrub.rules.detection import Evidence
 
+_UNFIT = "its replacement is longer, and the body has lengths inside: record it anew"
 _ARCHIVED = "it is in an archive: record it anew"
 _FUNCTION = "custom-function"
 _TOLD_BY_NAME = b"REDACTED-header-1"
@@ -63,7 +67,7 @@ class MessageEdits:
 
     def add(self, field: str, change: Change, start: int) -> None:
         """A secret that is edited; what is empty is the rest of one that was added."""
-        if change.new or change.rule == _FUNCTION:
+        if change.rule and (change.new or change.rule == _FUNCTION):
             self.secrets.append(FileSecret(change.rule, field, change.kind, start, change.value))
 
 
@@ -158,7 +162,7 @@ class Finder:
 
         Nor any part where there are a user's patterns, which may look around.
         """
-        if self._rules.has_patterns or part.is_base64:
+        if self._rules.has_patterns or part.code:
             return True
         return part is message.body and bool(
             actual_coding(part.leaf.value, message.header("content-encoding"))
@@ -224,7 +228,7 @@ class Finder:
     ) -> None:
         """Make the changes of a body, in what it is coded in, and correct the lengths that were its own."""
         leaf = part.leaf
-        value = _unbase64(leaf.value) if part.is_base64 else leaf.value
+        value = _bytes_of(leaf, part.code) if part.code else leaf.value
         coding = actual_coding(value, message.header("content-encoding"))
         try:
             plain = unpacked(value, coding) if coding else value
@@ -234,12 +238,15 @@ class Finder:
             if not self._rules.custom.allows("unreadable-body", part.field):
                 self._stuck("unreadable-body", part, b"", f"it can't be looked into: {error}", result)
             return
+        changes = self._fit(changes, plain, part, result)
         if not changes:
             return
         clean = changed(plain, changes)
-        if coding or part.is_base64:
+        if coding or part.code:
             clean = encode_body(clean, coding)
-            if part.is_base64 or leaf.is_binary:
+            if part.code:
+                new = rewritten(leaf, self._data, har_text.encoded(clean, part.code, leaf.text).encode())
+            elif leaf.is_binary:
                 new = rewritten_base64(leaf, self._data, clean)
             else:  # Python 2's VCR.py wrote compressed bytes as text
                 new = b"!!binary " + binascii.b2a_base64(clean, newline=False)
@@ -247,6 +254,16 @@ class Finder:
         else:
             self._edit(part, changes, result)
         result.edits.extend(self._lengths(message, len(value), len(clean)))
+
+    def _fit(
+        self, changes: Sequence[Change], body: bytes, part: MessagePart, result: MessageEdits
+    ) -> list[Change]:
+        """The changes without those that can't be made, which are stuck."""
+        fit = [change for change in changes if change.new != body[change.start : change.end]]
+        for change in changes if len(fit) < len(changes) else ():
+            if change not in fit:
+                self._stuck(change.rule, part, change.value, _UNFIT, result)
+        return fit
 
     def _stuck(self, rule: str, part: MessagePart, value: bytes, why: str, result: MessageEdits) -> None:
         if not any(secret.stuck == why and secret.rule == rule for secret in result.secrets):
@@ -279,11 +296,12 @@ def _text_of(part: MessagePart) -> bytes:
     if part.role is Role.HEADER and (kind := credential_kind(part.name, value)):
         for start, end in reversed([*secret_spans(part.name, value, kind)]):
             value = value[:start] + _TOLD_BY_NAME + value[end:]
-    return value
+    return as_text(value) if part.role is Role.BODY else value
 
 
-def _unbase64(text: bytes) -> bytes:
+def _bytes_of(leaf: PlacedScalar, code: str) -> bytes:
+    """What a coded text stands for; the text itself where it isn't in its code."""
     try:
-        return binascii.a2b_base64(text)
+        return har_text.decoded(leaf.text, code)
     except ValueError:
-        return text
+        return leaf.value

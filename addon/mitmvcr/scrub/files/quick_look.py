@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from mitmvcr.formats.sniffing import is_json
 from mitmvcr.http.content_coding import coding_of, is_text
+from mitmvcr.http.event_stream import is_event_stream
 from mitmvcr.scrub.credential_names import credential_name
 from mitmvcr.scrub.decide import Rules
 from mitmvcr.scrub.detect.archives import PackedError, has_archives, unpacked
@@ -96,7 +97,10 @@ def _apart(data: bytes) -> tuple[bytes, list[bytes]] | None:
         below = data[found.end() : found.end() + len(found[2] or b"") + 1]
         if found[1] and not below.strip(b" ") and below:
             return None  # it goes on in a way of its own
-        plain = _decoded(binascii.a2b_base64(found[1] or found[3]), data)
+        try:
+            plain = _decoded(binascii.a2b_base64(found[1] or found[3]), data)
+        except ValueError:
+            return None  # its reader says what is wrong
         if plain is None:
             return None
         text.append(data[at : found.start()])
@@ -114,7 +118,11 @@ def _decoded(value: bytes, data: bytes) -> bytes | None:
         plain = unpacked(value, coding) if coding else value
     except PackedError:
         return None
-    if has_archives(plain) or (not is_text(plain) and (coding or _CODED_OTHERWISE.search(data))):
+    if (
+        is_event_stream(plain)
+        or has_archives(plain)
+        or (not is_text(plain) and (coding or _CODED_OTHERWISE.search(data)))
+    ):
         return None
     return plain
 
@@ -201,8 +209,17 @@ def _has_secret_pair(query: bytes) -> bool:
     return False
 
 
-# Forms; bodies that are no text: in Base64 (HAR), or each byte as a lone surrogate; archives of texts.
-_UNTOLD_JSON = (b"x-www-form-urlencoded", b'"base64"', b"\\udc", b"ustar")
+# Forms; bodies that are no text: in Base64 or hexadecimal (HAR), or each byte as a lone surrogate; archives
+# of texts.
+_UNTOLD_JSON = (
+    b"x-www-form-urlencoded",
+    b'"base64"',
+    b'"hex"',
+    b"_isBinary",
+    b'[\\"1f8b',
+    b"\\udc",
+    b"ustar",
+)
 
 
 def _suspect_json(data: bytes, rules: Rules, memory: Memory) -> Suspicion:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+from mitmvcr.formats import har_text
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.scrub.credential_names import CredentialName
 from mitmvcr.scrub.detect.json_leaves import below_key, descends
@@ -41,15 +42,15 @@ class MessagePart(NamedTuple):
     """A value, its role, and the field that messages and `vcr_allow` name it by.
 
     `name` is the header's or the parameter's; `told` is what the key over a value of a structure tells, and
-    `is_said` whether it is part of a conversation there. `is_base64`: the text is Base64 of what counts, as
-    HAR has binary bodies.
+    `is_said` whether it is part of a conversation there. `code` is what the text is in, as `formats.har_text`
+    names it: HAR has binary bodies in Base64.
     """
 
     leaf: PlacedScalar
     field: str
     role: Role = Role.TEXT
     name: str = ""
-    is_base64: bool = False
+    code: str = ""
     told: CredentialName | None = None
     is_said: bool = False
 
@@ -152,7 +153,8 @@ class _MessageReader:
 
 def _message(side: str, node: PlacedMapping) -> FileMessage:
     message = FileMessage(side)
-    for key, value in node.pairs:
+    # Headers first: they say what the body is in.
+    for key, value in sorted(node.pairs, key=lambda pair: pair[0].text.lower() != "headers"):
         _read(message, key, value)
     return message
 
@@ -200,12 +202,15 @@ def _body(message: FileMessage, value: PlacedNode) -> None:
 
 
 def _har_body(message: FileMessage, node: PlacedMapping) -> None:
-    encoding = node.get("encoding")
-    is_base64 = isinstance(encoding, PlacedScalar) and encoding.value == b"base64"
+    encoding, mark = node.get("encoding"), node.get("_isbinary")
+    named = encoding.text if isinstance(encoding, PlacedScalar) and encoding.style != BARE else ""
+    is_binary = isinstance(mark, PlacedScalar) and mark.value == b"true"
     for key, value in node.pairs:
         name = key.text.lower()
         if name == "text" and isinstance(value, PlacedScalar):
-            message.body = MessagePart(value, f"{message.side}.body", Role.BODY, is_base64=is_base64)
+            coding = message.header("content-encoding")
+            code = har_text.code_of(value.text, named, is_binary=is_binary, content_coding=coding)
+            message.body = MessagePart(value, f"{message.side}.body", Role.BODY, code=code)
         elif name == "params":
             message.parts += _parameters(value, f"{message.side}.form")
         elif name in _LENGTHS and isinstance(value, PlacedScalar):
