@@ -18,7 +18,7 @@ from tests.go.build import build, needs_go
 from tests.scrub.planting import exchange, memory, scrubber, sse
 
 # Patterns so loose that what they generate is nobody's secret: a command line with any text in it, a
-# manifest, JSON inside of Base64 with backslashes; and Java, PHP and XML that is told by its file's name. And
+# manifest, JSON inside of Base64 and JWTs with backslashes; Java, PHP and XML that a file's name tells; and
 # values of ten characters, or words, behind any name that ends in `key`: a conversation is full of those.
 NONSENSE = {
     "curl-auth-header",

@@ -84,3 +84,16 @@ def test_real_recordings_keep_their_bodies_and_urls(name: str, load: object) -> 
         assert clean.request.url == one.request.url
         assert SCRUBBER.interaction(clean, seen) is clean
         assert SCRUBBER.gate(b"", clean, seen) == []
+
+
+@pytest.mark.parametrize("behind", ["Certainly. What now?", "9", "and so on", "sk-", "/v1"])
+def test_what_stands_behind_a_key_in_the_next_message_is_kept(behind: str) -> None:
+    rng = random.Random(7)
+    key = "sk-" + "proj-" + "".join(rng.choices(ALNUM, k=48))
+    for value in (
+        {"messages": [{"role": "user", "content": f"use {key}"}, {"role": "assistant", "content": behind}]},
+        {"input": [key, behind]},
+        [key, behind],
+    ):
+        clean = SCRUBBER.interaction(exchange(json.dumps(value).encode()), memory()).request.body
+        assert clean == json.dumps(value).replace(key, "REDACTED-token-1").encode()

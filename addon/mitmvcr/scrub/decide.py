@@ -342,7 +342,7 @@ class Decisions:
             return candidate.secret is not None, -candidate.size, candidate.spans
 
         chosen: list[tuple[list[Span], _Candidate]] = []
-        for candidate in sorted(candidates, key=order):
+        for candidate in sorted(_apart(list(candidates)), key=order):
             spans = sorted({span for span in candidate.spans if span[0] < span[1]})
             if spans and not any(_is_taken(span, taken) for span in spans):
                 chosen.append((spans, candidate))
@@ -380,6 +380,19 @@ class Decisions:
 def _change(candidate: _Candidate, start: int, end: int, new: bytes) -> Change:
     rule, kind, value = candidate.rule, candidate.kind, candidate.value
     return Change(start, end, new, rule, kind, value, candidate.evidence, candidate.reading.path)
+
+
+def _apart(candidates: Sequence[_Candidate]) -> Iterator[_Candidate]:
+    """The candidates but for those that lists' items make up where an item has a secret of its own.
+
+    A key at the end of one message and a word at the beginning of the next are not one longer key.
+    """
+    single = sorted(
+        span for candidate in candidates if not candidate.reading.is_list for span in candidate.spans
+    )
+    for candidate in candidates:
+        if not candidate.reading.is_list or not any(_is_taken(span, single) for span in candidate.spans):
+            yield candidate
 
 
 def _is_taken(span: Span, taken: Sequence[Span]) -> bool:

@@ -16,6 +16,7 @@ from mitmvcr.model import Interaction
 from mitmvcr.scrub.detect.json_leaves import JsonLeaf, leaves
 from mitmvcr.scrub.placeholders import MARK
 from mitmvcr.scrub.rules.detection import Detection
+from mitmvcr.scrub.rules.pattern_cost import costly_text
 from mitmvcr.scrub.rules.phrases import Finder, Guarded, finders
 
 
@@ -156,6 +157,12 @@ def _pattern(text: str, place: str, number: int) -> Finder:
         raise PolicyError(f"{place}: {text!r}: {error.msg} at position {error.pos}") from None
     if pattern.search(b"") is not None:
         raise PolicyError(f"{place}: {text!r} matches the empty text: it would find a secret everywhere")
+    costly = costly_text(pattern)
+    if costly:
+        raise PolicyError(
+            f"{place}: {text!r} takes too long on some texts ({costly}); every client would wait. "
+            "Give its repeats a bound, as {1,64} in place of + or *, and let no two of them take the same"
+        )
 
     def finder(data: bytes) -> Iterator[Detection]:
         for found in pattern.finditer(data):

@@ -165,7 +165,7 @@ class Outcomes:
         except CassetteError as error:
             return error
         if cassette.notes:
-            self.show_notes()
+            self.show_notes(cassette)
         return cassette
 
     def show_notes(self, *cassettes: OpenCassette) -> None:

@@ -38,7 +38,8 @@ class Reading:
     """A text, what it is, where (`path`, for people), and how a replacement is written there.
 
     `name` is what the name over it tells. Where `back` gives several places, the first gets the replacement
-    and the others nothing: the text is in pieces. `is_whole`: it can only be replaced as a whole.
+    and the others nothing: the text is in pieces. `is_whole`: it can only be replaced as a whole. `is_list`:
+    its pieces are items of lists in a document, which are more likely texts of their own than a stream's are.
     """
 
     text: bytes
@@ -48,6 +49,7 @@ class Reading:
     path: str = ""
     written: Callable[[bytes], bytes] = bytes
     is_whole: bool = False
+    is_list: bool = False
 
 
 _Indices: TypeAlias = tuple[tuple[Path, bytes], ...]
@@ -60,6 +62,7 @@ class _Piece:
     path: tuple[str | int, ...]
     reading: Reading
     indices: _Indices = ()
+    is_event: bool = False
 
 
 def read_body(body: bytes, media_type: str, content_type: str = "") -> list[Reading]:
@@ -178,12 +181,12 @@ class _Reader:
         before = len(self.pieces)
         if data[:1] in (b"{", b"[") and self._json(data, _Source(back, indices=())):
             self.pieces[before:] = [
-                replace(piece, path=(number, *piece.path)) for piece in self.pieces[before:]
+                replace(piece, path=(number, *piece.path), is_event=True) for piece in self.pieces[before:]
             ]
             return
         reading = Reading(data, back)
         self.readings.append(reading)
-        self.pieces.append(_Piece((number,), reading))
+        self.pieces.append(_Piece((number,), reading, is_event=True))
 
     def _json(self, text: bytes, source: _Source) -> bool:
         """Read a JSON text; false, and nothing read, if it is none."""
@@ -363,7 +366,12 @@ def joined(pieces: Sequence[_Piece]) -> list[Reading]:
         for key in keys:
             groups.setdefault(key, []).append(piece.reading)
     distinct = {tuple(map(id, group)): group for group in groups.values() if len(group) > 1}
-    return [_join(group) for group in distinct.values() if len({reading.text for reading in group}) > 1]
+    is_list = not any(piece.is_event for piece in pieces)
+    return [
+        replace(_join(group), is_list=is_list)
+        for group in distinct.values()
+        if len({reading.text for reading in group}) > 1
+    ]
 
 
 def _anywhere(path: Path) -> Path:

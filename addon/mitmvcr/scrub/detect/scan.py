@@ -8,15 +8,16 @@ so the cost is linear.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 from mitmvcr.scrub.credential_names import credential_name, fits_vendor, is_told
 from mitmvcr.scrub.detect.coded import may_be_coded
 from mitmvcr.scrub.detect.randomness import looks_random
-from mitmvcr.scrub.detect.tokens import BASE64, BLOB, BREAK, SHORTEST, Span, blobs
+from mitmvcr.scrub.detect.tokens import BASE64, BLOB, SHORTEST, Span, blobs
 from mitmvcr.scrub.placeholders import MARK, is_dummy
-from mitmvcr.scrub.rules.detection import Detection, Evidence, entropy
+from mitmvcr.scrub.rules.detection import Detection, Evidence
+from mitmvcr.scrub.rules.literals import Literals
 from mitmvcr.scrub.rules.names import constant_in_front, is_no_word, name_in_front, vendor_kinds
 from mitmvcr.scrub.rules.phrases import Guarded, decode_base64, finders
 from mitmvcr.scrub.rules.shapes import Rule, shape_rules
@@ -38,64 +39,6 @@ _LITERAL, _NAMED, _ENCODED, _ASSIGNED = 1, 2, 4, 8
 _NAMING = _NAMED | _ASSIGNED
 
 
-def _trie(words: Iterable[str]) -> bytes:
-    """A regular expression of the words that shares their beginnings: each byte is tried once."""
-    tree: dict[str, dict] = {}  # type: ignore[type-arg]
-    for word in words:
-        node = tree
-        for letter in word:
-            node = node.setdefault(letter, {})
-        node[""] = {}
-
-    def render(node: dict[str, dict]) -> str:  # type: ignore[type-arg]
-        if "" in node:
-            return ""
-        branches = [re.escape(letter) + render(below) for letter, below in sorted(node.items())]
-        return branches[0] if len(branches) == 1 else "(?:" + "|".join(branches) + ")"
-
-    return render(tree).encode()
-
-
-class _Literals:
-    """The literals of some rules in one pattern, and the rules that each place of it may stand for."""
-
-    def __init__(self, rules: Sequence[Rule], *, shortest: int = 1) -> None:
-        bounded: set[str] = set()
-        free: set[str] = set()
-        texts: dict[str, list[Rule]] = {}
-        for rule in rules:
-            for text in rule.literals:
-                if len(text) >= shortest:
-                    texts.setdefault(text, []).append(rule)
-                    (bounded if _is_bounded(rule, text) and not rule.back else free).add(text)
-        parts = [_trie(free)] if free else []
-        if bounded:
-            parts.append(rb"(?<![A-Za-z0-9])" + _trie(bounded))
-        self.pattern = re.compile(b"|".join(parts))
-        by_letter: dict[int, list[tuple[bytes, Rule]]] = {}
-        for text, fitting in texts.items():
-            by_letter.setdefault(ord(text[0]), []).extend((text.encode(), rule) for rule in fitting)
-        # The trie stops at the shortest of literals that begin alike; all that fit are tried there.
-        stops = {
-            next(text[:size] for size in range(1, len(text) + 1) if text[:size] in words).encode()
-            for words in (bounded, free)
-            for text in words
-        }
-        self.rules = {
-            stop: [
-                (text, rule)
-                for text, rule in by_letter[stop[0]]
-                if text.startswith(stop) or stop.startswith(text)
-            ]
-            for stop in stops
-        }
-
-
-def _is_bounded(rule: Rule, literal: str) -> bool:
-    """Whether no word may go on into a key: a long literal tells enough by itself (`apiKeysk-proj-…`)."""
-    return rule.bounded and len(literal) < _TELLING
-
-
 class Scanner:
     """Rules, all of `shapes` by default, and finders, compiled.
 
@@ -108,13 +51,13 @@ class Scanner:
         self._rules = shape_rules() if rules is None else rules
         self._finders = finders() if phrase_finders is None else tuple(phrase_finders)
         self._words = [words[0] if words else b"" for words, _ in self._finders]
-        self._literals = _Literals(self._rules)
+        self._literals = Literals(self._rules)
         # By hash, so that no secret is kept.
         self._states: dict[int, int] = {}
 
     @cached_property
-    def _telling_literals(self) -> _Literals:
-        return _Literals(self._rules, shortest=_TELLING)
+    def _telling_literals(self) -> Literals:
+        return Literals(self._rules, shortest=_TELLING)
 
     @cached_property
     def _telling_words(self) -> list[bytes]:
@@ -204,9 +147,12 @@ class Scanner:
 
     def _state(self, run: bytes) -> int:
         identity = _ID.fullmatch(run)
-        if identity and (not identity[1] or not self._telling_literals.pattern.search(run)):
+        if identity and (not identity[1] or not self._telling_literals.rules_in(run, 0, len(run))):
             return 0
-        state = _LITERAL if self._literals.pattern.search(run) else 0
+        rules = self._literals.rules_in(run, 0, len(run))
+        # The shapes are tried here where what comes of it is kept, so that the run is not read again.
+        tells = len(run) > _CACHED or any(rule.pattern.search(run) for rule in rules)
+        state = _LITERAL if rules and tells else 0
         if is_no_word(run):
             state |= _NAMED if _VALUE.match(run) else 0
             if _ASSIGNMENT.search(run):
@@ -216,50 +162,20 @@ class Scanner:
         return state
 
     def _find_literals(
-        self, literals: _Literals, data: bytes, start: int, end: int, hits: list[Detection]
+        self, literals: Literals, data: bytes, start: int, end: int, hits: list[Detection]
     ) -> None:
-        for found in literals.pattern.finditer(data, start, end):
-            at = found.start()
-            for text, rule in literals.rules[found.group()]:
-                if data.startswith(text, at):
-                    hit = _match(rule, text, data, at)
-                    if hit and not (len(text) < _TELLING and _in_blob(data, hit)):
-                        hits.append(hit)
+        for rule, size in literals.rules_in(data, start, end).items():
+            hits += [
+                hit for hit in rule.find(data, start, end) if size >= _TELLING or not _in_blob(data, hit)
+            ]
 
 
 _TELLING = 6
 _NAMED_BEFORE = frozenset(b"\"'`=>: \\,|\n\t")
-_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
-
-
-def at_boundary(data: bytes, at: int) -> bool:
-    """Whether no word goes on here: nothing or punctuation stands in front."""
-    return at == 0 or data[at - 1] not in _WORD
-
-
-def _match(rule: Rule, literal: bytes, data: bytes, at: int) -> Detection | None:
-    pattern = rule.pattern
-    if rule.back:
-        front = max(0, at - rule.back)
-        found = pattern.search(data, max(front, data.rfind(BREAK, front, at)), at + 1024)
-    else:
-        found = pattern.match(data, at)
-    is_bounded = rule.bounded and len(literal) < _TELLING
-    if not found or (is_bounded and not at_boundary(data, found.start())):
-        return None
-    start, end = found.span(1) if pattern.groups else found.span()
-    value = data[start:end]
-    if rule.entropy and entropy(value) < rule.entropy:
-        return None
-    if (rule.accept and not rule.accept(value)) or is_dummy(value):
-        return None
-    return Detection(start, end, rule.name, rule.kind, value)
-
-
 # How all shapes of values begin that a name tells; URLs and names of headers don't.
 _VALUE = re.compile(rb"[\w.=~+/-]{10}|[A-Fa-f0-9]{5,16}:")
-# `=` or `:` inside a run, a value behind it; not the `://` of a URL.
-_ASSIGNMENT = re.compile(rb"[=:]++(?!//)(?=[^=:])")
+# `=` or `:` inside a run, eight characters or a bot's value (`1234:A…`) behind it; not the `://` of a URL.
+_ASSIGNMENT = re.compile(rb"[=:]++(?!//)(?=[^=:](?:[\w.~+/=-]{7}|[0-9]{4,15}:A))")
 
 
 # A value behind a name in text: a word as far as it goes, without the punctuation that ends a sentence.

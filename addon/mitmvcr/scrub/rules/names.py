@@ -86,9 +86,7 @@ def name_in_front(data: bytes, at: int) -> str:
 
 
 # A name in a list of arguments: a constant's, or a plain word's; an id has digits, or letters of either case.
-_CONSTANT = re.compile(
-    rb"([A-Z][A-Z_.-]{2,63}|[A-Za-z]?[a-z_.-]{3,63})[ \t'\"`\\]{0,8}[,|]{1,2}[ \t'\"`\\]{0,8}\Z"
-)
+_CONSTANT = re.compile(rb"(?:[A-Z][A-Z_.-]{2,63}|[A-Za-z]?[a-z_.-]{3,63})\Z")
 
 
 def constant_in_front(data: bytes, at: int) -> str:
@@ -96,8 +94,12 @@ def constant_in_front(data: bytes, at: int) -> str:
 
     It is a neighbour in a list, so it tells no more than a vendor's name.
     """
-    found = _CONSTANT.search(data, max(0, at - _NAME_REACH), at)
-    return found[1].decode() if found and b"REDACTED" not in found[1] else ""
+    bare = data[max(0, at - _NAME_REACH) : at].rstrip(_FILL)
+    if not bare or bare[-1] not in b",|":
+        return ""
+    name = bare.rstrip(b",|").rstrip(_FILL).translate(_NAME_STOP).rpartition(b"\n")[2]
+    found = _CONSTANT.search(name.replace(b"\t", b" ").rpartition(b" ")[2])
+    return found[0].decode() if found and b"REDACTED" not in found[0] else ""
 
 
 @lru_cache(maxsize=8192)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from mitmvcr.scrub.placeholders import is_dummy
+from mitmvcr.scrub.placeholders import is_dummy, is_fact
 from mitmvcr.scrub.rules.detection import Detection, Evidence, entropy, places
 from mitmvcr.scrub.rules.tables import compiled, rows
 
@@ -26,8 +26,8 @@ Guarded = tuple[tuple[bytes, ...], Finder]
 class _Phrase:
     """A kind whose pattern begins `back` bytes before `anchor`; its group `secret` is the secret.
 
-    It has more than `entropy` bits per byte, is not all `harmless` (a pattern, or empty), and with
-    `no_dummies` none of what `is_dummy` takes.
+    It has more than `entropy` bits per byte, and is not all `harmless` (a pattern, or empty); with `no_words`
+    it is no word for a secret and no name of a variable. `before` stands in front of it on the same line.
     """
 
     name: str
@@ -37,23 +37,40 @@ class _Phrase:
     back: int = 0
     entropy: float = 0.0
     harmless: str = ""
-    no_dummies: bool = False
+    no_words: bool = False
+    before: str = ""
     evidence: str = "name"
 
     def find(self, data: bytes) -> Iterator[Detection]:
+        behind = 0
         for at in places(data, self.anchor):
-            found = compiled(self.pattern).match(data, at - self.back) if at >= self.back else None
+            if at < max(self.back, behind) or not self._has_before(data, at):
+                continue
+            found = compiled(self.pattern).match(data, at - self.back)
             if found and self._counts(found["secret"]):
-                yield Detection(
-                    *found.span("secret"), self.name, self.kind, found["secret"], Evidence(self.evidence)
-                )
+                span, evidence = found.span("secret"), Evidence(self.evidence)
+                behind = found.end()
+                yield Detection(*span, self.name, self.kind, found["secret"], evidence)
+
+    def _has_before(self, data: bytes, at: int) -> bool:
+        front = max(0, at - _LINE)
+        return not self.before or data.rfind(self.before.encode(), front, at) > data.rfind(b"\n", front, at)
 
     def _counts(self, value: bytes) -> bool:
         if self.entropy and entropy(value) <= self.entropy:
             return False
         if self.harmless and compiled(self.harmless).fullmatch(value):
             return False
-        return not (self.no_dummies and is_dummy(value))
+        return not (self.no_words and _is_word(value))
+
+
+# How far in front of a phrase its line is looked at.
+_LINE = 1024
+
+
+def _is_word(value: bytes) -> bool:
+    """Whether a value has no digit and is a word for a secret (`password`), a variable or a template."""
+    return not any(48 <= byte <= 57 for byte in value) and (is_dummy(value) or is_fact(value))
 
 
 def finders(options: Sequence[str] = ()) -> tuple[Guarded, ...]:

@@ -1,34 +1,49 @@
-"""Kinds of secrets that a prefix or a shape tells, from shapes.toml; no text is read here."""
+"""Kinds of secrets that a prefix or a shape tells, from shapes.toml, and where one of them stands in a text.
+
+A text costs what its length asks for, whatever is in it: each kind is searched for once in a run of token
+characters, by the regular expression's own search; a match is judged once, however often it occurs; and what
+was refused is left behind, but for one more look from its second character on.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from mitmvcr.scrub.detect.randomness import is_spelled, looks_random
+from mitmvcr.scrub.placeholders import is_dummy
+from mitmvcr.scrub.rules.detection import Detection
 from mitmvcr.scrub.rules.tables import compiled, rows
 
+# No word goes on here; an underscore may stand in front (`KEY_sk-…`).
+_BOUNDARY = "(?<![A-Za-z0-9])"
+# How much of a value tells whether it is a dummy.
+_HEAD = 96
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """One kind of secret.
 
-    `literals` are texts one of which every match holds: the scanner looks for them alone, then tries
-    the pattern at most `back` bytes before. `kind` names the replacement (`REDACTED-kind-1`): one
-    lower-case word that has one of gitleaks' stopwords in it (`token`), else its generic-api-key takes
-    the replacement for a secret. `entropy` is Shannon's, in bits per byte, that the match must have.
-    `bounded`: no letter, digit or underscore may stand in front. `any_case`: the pattern's letters may be of
-    either case, the literals all of the one or the other. `accept` says what else the match must be. The
-    match's group 1, or all of it, is the secret.
+    `literals` are texts one of which every match holds, at most `back` bytes behind its beginning: the
+    scanner looks for them alone, then for the pattern in the run that has one. `kind` names the replacement
+    (`REDACTED-kind-1`): one lower-case word that has one of gitleaks' stopwords in it (`token`), else its
+    generic-api-key takes the replacement for a secret. `bounded`: no letter or digit may stand in front.
+    `any_case`: the pattern's letters may be of either case, the literals all of the one or the other.
+    `accept` says what the match must be besides not spelled as words are. The match's group 1, or all of it
+    but for full stops at its end, is the secret. `source` says where the shape is described; `example` is one
+    that was made up.
     """
 
     name: str
     kind: str
     literals: tuple[str, ...]
     shape: str
-    entropy: float = 0.0
+    source: str = ""
+    example: str = ""
     back: int = 0
     bounded: bool = True
     any_case: bool = False
@@ -36,26 +51,47 @@ class Rule:
 
     @property
     def pattern(self) -> re.Pattern[bytes]:
-        return compiled(self.shape, any_case=self.any_case)
+        shape = f"{_BOUNDARY}(?:{self.shape})" if self.bounded else self.shape
+        return compiled(shape, any_case=self.any_case)
+
+    def find(self, data: bytes, start: int, end: int) -> Iterator[Detection]:
+        """The secrets of this kind that begin between two places; they don't overlap."""
+        pattern, verdicts = self.pattern, dict[bytes, bool]()
+        at = refused = start
+        while found := pattern.search(data, at, end):
+            if found.end() == end:
+                found = pattern.match(data, found.start()) or found  # it may go on
+            left, right = found.span(1) if pattern.groups else found.span()
+            value = data[left:right].rstrip(b".")
+            is_one = verdicts.get(value)
+            if is_one is None:
+                is_one = verdicts[value] = self._is_secret(value)
+            if is_one:
+                yield Detection(left, left + len(value), self.name, self.kind, value)
+                at = refused = found.end()
+            else:
+                at = found.start() + 1 if found.start() >= refused else found.end()
+                refused = max(refused, found.end())
+
+    def _is_secret(self, value: bytes) -> bool:
+        literals = (text.encode() for text in self.literals)
+        behind = next((value[len(text) :] for text in literals if value.startswith(text)), value)
+        if is_spelled(behind) or is_dummy(behind[:_HEAD]):
+            return False
+        return self.accept is None or self.accept(value)
 
 
 _DIGIT = re.compile(rb"[0-9]")
 _UPPER = re.compile(rb"[A-Z]")
-# 16 letters and digits without a break: no words joined by hyphens have that.
-_LONG_RUN = re.compile(rb"[A-Za-z0-9]{16}")
-
-
-def _is_random(value: bytes) -> bool:
-    """Whether a token has what words joined by hyphens don't: digits or capitals in one long run."""
-    return _LONG_RUN.search(value) is not None or _has_digit_and_capital(value)
+_LOWER = re.compile(rb"[a-z]")
 
 
 def _has_digit_or_capital(value: bytes) -> bool:
     return _DIGIT.search(value) is not None or _UPPER.search(value[5:]) is not None
 
 
-def _has_digit_and_capital(value: bytes) -> bool:
-    return _DIGIT.search(value) is not None and _UPPER.search(value) is not None
+def _is_mixed(value: bytes) -> bool:
+    return all(letters.search(value) for letters in (_DIGIT, _UPPER, _LOWER))
 
 
 def _is_no_example(value: bytes) -> bool:
@@ -63,9 +99,9 @@ def _is_no_example(value: bytes) -> bool:
 
 
 _ACCEPT = {
-    "random": _is_random,
+    "random": looks_random,
     "digit-or-capital": _has_digit_or_capital,
-    "digit-and-capital": _has_digit_and_capital,
+    "mixed": _is_mixed,
     "no-example": _is_no_example,
 }
 
@@ -76,10 +112,15 @@ def shape_rules() -> tuple[Rule, ...]:
     return tuple(_rule(name, **row) for name, row in rows("shapes").items())
 
 
-def _rule(
-    name: str, *, kind: str, literals: str, pattern: str, accept: str | None = None, **rest: Any
-) -> Rule:
+def _rule(name: str, *, literals: str, pattern: str, example: list[str], **rest: Any) -> Rule:
     if rest.get("any_case"):
         literals = f"{literals} {literals.upper()}"
-    texts = tuple(dict.fromkeys(literals.split()))
-    return Rule(name, kind, texts, pattern, accept=_ACCEPT[accept] if accept else None, **rest)
+    accept = rest.pop("accept", None)
+    return Rule(
+        name,
+        literals=tuple(dict.fromkeys(literals.split())),
+        shape=pattern,
+        example="".join(example),
+        accept=_ACCEPT[accept] if accept else None,
+        **rest,
+    )
