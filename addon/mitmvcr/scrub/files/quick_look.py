@@ -84,8 +84,14 @@ _BINARY_URL = re.compile(rb"ur[il][\"']?:[ \t]*(?:\r?\n[ \t]*-[ \t]+)?!!binary")
 _CODED_OTHERWISE = re.compile(rb"(?i)content-encoding[\"']?:[^:]{0,64}\b(?:br|deflate|compress)\b")
 
 
+# A line break that is one to YAML alone.
+_LONE_CR = re.compile(rb"\r(?!\n)")
+
+
 def _apart(data: bytes) -> tuple[bytes, list[bytes]] | None:
     """The text without what is `!!binary` in it, and that, decoded; None if only a reader can tell."""
+    if b"\r" in data and _LONE_CR.search(data):
+        return None
     if b"!!binary" not in data:
         return data, []
     if _BINARY_URL.search(data):
