@@ -90,11 +90,10 @@ _LONE_CR = re.compile(rb"\r(?!\n)")
 
 def _apart(data: bytes) -> tuple[bytes, list[bytes]] | None:
     """The text without what is `!!binary` in it, and that, decoded; None if only a reader can tell."""
-    if b"\r" in data and _LONE_CR.search(data):
-        return None
+    has_lone_cr = b"\r" in data and _LONE_CR.search(data)
     if b"!!binary" not in data:
-        return data, []
-    if _BINARY_URL.search(data):
+        return None if has_lone_cr else (data, [])
+    if has_lone_cr or _BINARY_URL.search(data):
         return None
     text: list[bytes] = []
     binary = []
