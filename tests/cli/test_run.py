@@ -434,6 +434,16 @@ def test_each_way_records_and_replays_from_the_same_upstream(tmp_path: Path, via
         assert gateway.targets == ["gateway.test:80"] * 3  # not by new-episodes and replay
 
 
+def test_offline_a_recorded_host_is_asked_through_the_proxy_that_the_user_needs(tmp_path: Path) -> None:
+    base = "http://gateway.test/api/v1"
+    with Gateway() as gateway:
+        env = clean(tmp_path, HTTPS_PROXY=f"http://127.0.0.1:{gateway.port}")
+        options = ["--offline", "--via", "proxy", "--upstream", base]
+        done = run(tmp_path, *options, "--", *ASKING, f"{base}/chat/completions", env=env)
+        assert (done.returncode, done.stdout) == (0, "Hi\n"), done.stderr
+        assert gateway.targets == ["gateway.test:80"]
+
+
 def test_it_is_said_when_nothing_came(tmp_path: Path) -> None:
     done = run(tmp_path, "--", "true")
     assert done.returncode == 0

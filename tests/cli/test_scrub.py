@@ -88,7 +88,7 @@ def test_link_out_of_a_folder_is_named_and_not_followed(
     (tree / "in.yaml").symlink_to("a.yaml")
     before = outside.read_bytes()
     assert main(["scrub", "tree"]) == 2
-    assert "out.yaml: it is a link that leads out of the folder" in capsys.readouterr().err
+    assert "out.yaml: it is a link that leads out of tree" in capsys.readouterr().err
     assert outside.read_bytes() == before
     assert KEY not in (tree / "a.yaml").read_text()
     assert main(["scrub", "tree/out.yaml"]) == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mitmvcr.config.options import DEFAULTS, OPTIONS, PER_CASSETTE
-from mitmvcr.config.settings import Matching, Mode, Repeat, Settings
+from mitmvcr.config.settings import PRESET_HOSTS, Matching, Mode, Repeat, Settings
 from mitmvcr.errors import SettingsError
 
 
@@ -161,3 +161,27 @@ def test_a_function_can_be_a_field(field: str, is_one: bool) -> None:
     else:
         with pytest.raises(SettingsError, match="py:FILE"):
             parse(match=field)
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("llm_gateway, ::1,[2001:db8::1]", ("llm_gateway", "::1", "[2001:db8::1]")),
+        ("fe80::1%eth0,bücher.example", ("fe80::1%eth0", "bücher.example")),
+        ("*.Example.com\n*", ("*.example.com", "*")),
+        ("+api.anthropic.com", (*PRESET_HOSTS, "api.anthropic.com")),
+        ("a.example,+b.example", (*PRESET_HOSTS, "a.example", "b.example")),
+        ("+api.openai.com", PRESET_HOSTS),
+        ("", ()),
+    ],
+)
+def test_hosts_are_names_and_addresses_and_a_plus_keeps_the_default(
+    text: str, hosts: tuple[str, ...]
+) -> None:
+    assert Settings.parse({"hosts": text}).hosts == hosts
+
+
+@pytest.mark.parametrize("text", ["https://a", "a:80", "a/b", "[ab].com", "a b", "a?", "++a", "[::1]:80"])
+def test_what_is_no_host_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="hosts has"):
+        Settings.parse({"hosts": text})

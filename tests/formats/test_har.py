@@ -252,12 +252,15 @@ def test_bodies_in_pieces_are_joined_and_decoded(content: dict[str, object]) -> 
     assert interaction.response.uncompressed
 
 
-def test_a_list_of_hexadecimal_texts_is_an_answer_like_any_other_where_nothing_says_that_it_is_coded() -> (
-    None
-):
-    content = {"mimeType": "application/json", "text": '["00ff", "12"]'}
-    (interaction,) = read(document(response__content=content)).interactions
-    assert interaction.response.body == b'["00ff", "12"]'
+@pytest.mark.parametrize("text", ['["00ff", "12"]', '["deadbeef"]', "[]", '"1f8b08"', '["1f8b08", 1]'])
+@pytest.mark.parametrize("headers", [[], GZIP])
+def test_a_list_of_hexadecimal_texts_is_an_answer_like_any_other(
+    text: str, headers: list[dict[str, str]]
+) -> None:
+    content = {"mimeType": "application/json", "text": text}
+    har_ = document(response__content=content, response__headers=headers)
+    (interaction,) = read(har_).interactions
+    assert interaction.response.body == text.encode()
 
 
 JSON = st.recursive(

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mitmvcr.formats import govcr, har, vcrpy
 from mitmvcr.http.event_stream import sealed
@@ -111,6 +113,25 @@ def test_a_secret_that_many_frames_share_is_taken_out_of_all_of_them() -> None:
             json.loads(text)["contentBlockDelta"]["delta"]["text"] for text in texts(clean.response.body)
         )
         assert said == "key: REDACTED-token-1 done"
+
+
+WORDS = st.text('abc é\n"\\\u2581😀', max_size=12)
+
+
+@given(st.lists(st.tuples(WORDS, st.booleans(), st.booleans()), min_size=1, max_size=6), st.integers(4, 200))
+def test_any_answer_is_whole_and_has_no_key(said: list[tuple[str, bool, bool]], size: int) -> None:
+    text = "".join(f"{words} {KEY} " if has_key else f"{words} " for words, has_key, _ in said)
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    stream = b""
+    for number, payload in enumerate(deltas(*pieces)):
+        is_coded = said[number % len(said)][2]
+        coded = b'{"p":"x", "bytes" : "%s"}' % base64.b64encode(payload)
+        stream += sealed(HEADERS, coded if is_coded else payload)
+    clean, findings = scrubbed(exchange(stream, EVENTS))
+    assert findings == []
+    found = [json.loads(text)["contentBlockDelta"]["delta"]["text"] for text in texts(clean.response.body)]
+    assert len(found) == len(pieces)
+    assert "".join(found) == text.replace(KEY, "REDACTED-token-1")
 
 
 @pytest.mark.parametrize("cut", [2, 30])

@@ -256,6 +256,18 @@ def test_another_host_by_the_proxy():
 
 
 @pytest.mark.slow
+def test_what_came_from_a_gateway_is_replayed_where_no_variable_names_it(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    module(tmp_path, "test_gateway.py", CLIENT + f"\n{MARK}\ndef test_a():\n    ask('one')\n")
+    gateway = ["-o", f"mitmvcr_upstream={upstream.url}/"]
+    assert run(tmp_path, *gateway, **KEY).counts == {"passed": 1}
+    assert run(tmp_path, CI="true").counts == {"failed": 1}
+    replayed = run(tmp_path, *gateway, CI="true")
+    assert replayed.counts == {"passed": 1}, replayed.output
+
+
+@pytest.mark.slow
 def test_nothing_happens_unless_it_is_used(tmp_path: Path) -> None:
     module(
         tmp_path,

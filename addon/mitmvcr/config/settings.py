@@ -60,8 +60,8 @@ FILE_SUFFIXES = frozenset("." + suffix.rpartition(".")[2] for suffix in SUFFIXES
 """The last suffixes of these, as `Path.suffix` has them."""
 
 MATCH_FIELDS = frozenset({"method", "scheme", "host", "port", "path", "query", "url", "body"})
-# A name of any script with `*` in it, an underscore as Compose has them, or an IPv6 address.
-_HOST_GLOB = re.compile(r"\+?(?:[\w.*-]+|\[?[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]?)")
+# A name of any script with `*` in it, an underscore as Compose has them, or an IPv6 address, but no port.
+_HOST_GLOB = re.compile(r"\+?(?:[\w.*-]+|\[?[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:%[\w%.-]+)?\]?)")
 IGNORED_FIELDS = ("prompt_cache_key", "client_metadata", "safety_identifier")
 """Fields of a JSON body that matching leaves out unless `ignore` has `-NAME`: agents' SDKs and Codex put
 random keys, or ids of a machine or a user, in them, and no answer depends on them."""

@@ -14,19 +14,24 @@ import re
 BASE64, HEX = "base64", "hex"
 
 # A list of hexadecimal texts, and of nothing else.
-_HEX_PIECES = re.compile(r'\s*+\[\s*+"(?:[0-9A-Fa-f]{2})++"(?:\s*+,\s*+"(?:[0-9A-Fa-f]{2})++")*+\s*+\]\s*+')
+_PIECE = r'"(?:[0-9A-Fa-f]{2})*+"'
+_HEX_PIECES = re.compile(rf"\s*+\[\s*+{_PIECE}(?:\s*+,\s*+{_PIECE})*+\s*+\]\s*+")
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2})*+")
+# A list, the first text of which is what gzip begins with: no API has that for an answer.
+_GZIP_PIECES = re.compile(r'\s*+\[\s*+"1f8b08')
 
 
 def code_of(text: str, encoding: str, *, is_binary: bool = False, content_coding: str = "") -> str:
     """In which code a body's text is, empty for none.
 
-    By the field `encoding` beside it, by Polly's `_isBinary`, and by the answer's Content-Encoding.
+    By the field `encoding` beside it, by Polly's `_isBinary`, and by the answer's Content-Encoding, which
+    most producers leave over a body that they have decoded.
     """
-    if encoding.strip().lower() in (BASE64, HEX):
-        return encoding.strip().lower()
-    if not encoding and (is_binary or content_coding) and _HEX_PIECES.fullmatch(text):
-        return HEX
-    return HEX if is_binary and not encoding and re.fullmatch(r"(?:[0-9A-Fa-f]{2})*+", text) else ""
+    if encoding:
+        name = encoding.strip().lower()
+        return name if name in (BASE64, HEX) else ""
+    is_marked = is_binary or (content_coding and _GZIP_PIECES.match(text))
+    return HEX if is_marked and (_HEX_PIECES.fullmatch(text) or _HEX.fullmatch(text)) else ""
 
 
 def decoded(text: str, code: str) -> bytes:

@@ -36,7 +36,7 @@ def canonical_host(host: str) -> str:
     in lower case.
     """
     text = _DOTS.sub(".", unquote(host) if "%" in host and ":" not in host else host)
-    text = text.strip().removeprefix("[").removesuffix("]").lower()
+    text = text.strip().removeprefix("[").removesuffix("]").strip().lower()
     if len(text) > 1:
         text = text.removesuffix(".")
     if ":" in text:
@@ -48,7 +48,7 @@ def canonical_host(host: str) -> str:
             return text
     if not text.isascii():
         try:
-            return text.encode("idna").decode("ascii").lower()
+            return canonical_host(text.encode("idna").decode("ascii"))  # of figures, it is an address
         except UnicodeError:
             return text
     return text

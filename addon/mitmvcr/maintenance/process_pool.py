@@ -33,14 +33,13 @@ class File:
     """A file, or a folder that is read as one, to work on; `size` is in bytes.
 
     `named` says that the user gave it by name, so that it is never passed over; `problem`, if any, why it
-    can't be worked on; `leads_out` that it is a link out of the folder in which it was found.
+    can't be worked on.
     """
 
     path: Path
     size: int = 0
     named: bool = False
     problem: str = ""
-    leads_out: bool = False
 
 
 def failure_text(error: MitmvcrError | OSError) -> str:

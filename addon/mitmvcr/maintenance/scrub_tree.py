@@ -25,6 +25,9 @@ from mitmvcr.store.cassette import content, may_be_recording, recorded_format
 from mitmvcr.store.lock import locked
 from mitmvcr.store.walk import is_own, leads_out, walk
 
+_LARGE = 1_000_000
+"""Bytes from which on a file is read only if its first ones may be a recording's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -124,6 +127,8 @@ def _result(file: File, task: Task, folders: Mapping[Path, Memory]) -> FileResul
     try:
         if file.problem:
             raise CassetteError(file.problem)
+        if not file.named and file.size > _LARGE and not may_be_recording(file.path):
+            return FileResult(file.path, is_cassette=False)
         data = content(file.path)
         format_ = recorded_format(data)
         memory = folders.get(file.path.parent) if format_ == FOLDER.name else None

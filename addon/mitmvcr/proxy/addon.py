@@ -219,7 +219,12 @@ class VCR:
         is_served = is_reverse or (address is not None and self._outcomes.is_served_host(address[0]))
         if is_served and self._table.settings.mode is Mode.REPLAY:
             data.server.error = "mitmvcr replays: no connection goes upstream"
-        elif not is_served and self._outcomes.refuses_others():
+        elif (
+            not is_served
+            and self._outcomes.refuses_others()
+            # A request of ours may go to another address: that of a proxy, or one that TLS gives the name.
+            and not self._exchanges.has_any(data.client.id)
+        ):
             data.server.error = "mitmvcr refuses hosts that are not recorded (vcr_others=refuse)"
 
     # A request's life.

@@ -10,10 +10,10 @@ from mitmvcr.http.content_coding import actual_coding, is_text, stated_coding
 from mitmvcr.http.event_stream import as_text
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Values
-from mitmvcr.scrub.detect.archives import PackedError, members, unpacked
+from mitmvcr.scrub.detect.archives import PackedError, unpacked
 from mitmvcr.scrub.detect.escapes import unfolded
 from mitmvcr.scrub.detect.scan import Scanner
-from mitmvcr.scrub.detect.search import Secret, find_secrets, is_clear, may_have_secrets
+from mitmvcr.scrub.detect.search import Secret, find_packed, find_secrets, is_clear, may_have_secrets
 from mitmvcr.scrub.detect.seen_values import Watch
 from mitmvcr.scrub.headers import HeaderList, secret_spans
 from mitmvcr.scrub.placeholders import is_fact
@@ -124,9 +124,8 @@ def _body_findings(interaction: Interaction, scanner: Scanner, watch: Watch) -> 
                 for secret in find_secrets(as_text(body), scanner, watch):
                     place = f"byte {secret.spans[0][0]} of the body"
                     yield GateFinding(secret.rule, field, place, mask(secret.value))
-            for member in members(body):
-                for secret in find_secrets(member, scanner, watch):
-                    yield GateFinding(secret.rule, field, "in an archive", mask(secret.value))
+            for secret in find_packed(body, scanner, watch):
+                yield GateFinding(secret.rule, field, "in an archive", mask(secret.value))
         except PackedError as error:
             yield GateFinding("unreadable-body", field, "the whole", str(error))
 

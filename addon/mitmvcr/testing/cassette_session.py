@@ -54,7 +54,8 @@ class CassetteSession:
         root = Path(os.path.normpath(self._folder or config.rootpath))
         # VCR.py's suites mind what the API is called, and play requests to loopback.
         way = Via.AUTO if everything else Via(via)
-        self.proxy = SessionProxy(root, config.rootpath, options, way, loopback=everything)
+        upstream = str(config.getini("mitmvcr_upstream"))
+        self.proxy = SessionProxy(root, config.rootpath, options, way, loopback=everything, upstream=upstream)
 
     def path_of(self, item: pytest.Item, cassette: str | None) -> Path:
         """The file of a test's cassette: by pytest-recording's convention, or below the folder of all."""

@@ -61,6 +61,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
     )
     parser.addini(
+        "mitmvcr_upstream",
+        "The API's base URL, in place of OPENAI_BASE_URL's: where cassettes were recorded from, in CI too.",
+    )
+    parser.addini(
         "mitmvcr_autostart",
         "Start the proxy with the session, for clients that conftest.py or a module makes that doesn't "
         "mention mitmvcr.",

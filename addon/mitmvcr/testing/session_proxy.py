@@ -93,16 +93,25 @@ class Account:
 class SessionProxy:
     """One proxy for all tests of a process, started when it is made, to which this process's traffic is led.
 
-    `root` is its `vcr_dir`, `folder` where it runs (and finds mitmvcr.toml), `options` are the addon's.
+    `root` is its `vcr_dir`, `folder` where it runs (and finds mitmvcr.toml), `options` are the addon's,
+    `upstream` is the API's base URL if the environment's is not to count.
     With `loopback` clients are to go through the forward proxy to it too, and no base URL is set. `ready`
     says where it serves, `environ` has the variables that lead a program to it. Raises MitmvcrError.
     """
 
-    def __init__(
-        self, root: Path, folder: Path, options: Mapping[str, str], via: Via, *, loopback: bool
+    def __init__(  # noqa: PLR0913 - what a proxy is started with, once
+        self,
+        root: Path,
+        folder: Path,
+        options: Mapping[str, str],
+        via: Via,
+        *,
+        loopback: bool,
+        upstream: str = "",
     ) -> None:
         self.root = root
-        proxy_plan = plan(os.environ, {"dir": str(root), **options}, via=via, folder=folder)
+        options = {"dir": str(root), **options}
+        proxy_plan = plan(os.environ, options, upstream=upstream, via=via, folder=folder)
         self._process = ProxyProcess(proxy_plan.launch, cwd=folder)
         try:
             self.ready = self._process.wait()

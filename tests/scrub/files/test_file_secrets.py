@@ -694,3 +694,54 @@ def test_what_would_no_longer_be_read_when_it_is_scrubbed_stays_as_it_is() -> No
         pytest.raises(file_secrets.StuckError, match="exchanges would get lost"),
     ):
         scrub(data)
+
+
+OPAQUE = "Kd92-" + "Lw47-Qz"
+LEAK = {
+    "request": {
+        "method": "GET",
+        "uri": "https://a/",
+        "body": "",
+        "headers": {"Authorization": [f"Token {OPAQUE}"]},
+    },
+    "response": {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": "{}"}},
+}
+LEAKS = {"interactions": [LEAK], "version": 1}
+ONE_LINE = json.dumps(LEAKS)
+BLOCK = yaml.safe_dump(LEAKS)
+SPELLINGS = {
+    "JSON": ONE_LINE,
+    "JSON behind dashes": f"---\n{ONE_LINE}",
+    "JSON in the dashes' line": f"--- {ONE_LINE}",
+    "JSON behind a comment": f"# c\n{ONE_LINE}",
+    "JSON behind a directive": f"%YAML 1.1\n---\n{ONE_LINE}",
+    "JSON in lines behind dashes": "---\n" + json.dumps(LEAKS, indent=1),
+    "an entry in braces": f"interactions:\n- {json.dumps(LEAK)}\nversion: 1\n",
+    "the list in brackets": f'"interactions": {json.dumps([LEAK])}\n"version": 1\n',
+    "in braces": yaml.safe_dump(LEAKS, default_flow_style=True),
+    "a header in brackets": BLOCK.replace(
+        f"Authorization:\n      - Token {OPAQUE}", f"'Authorization': ['Token {OPAQUE}']"
+    ),
+    "one value": BLOCK.replace(f"Authorization:\n      - Token {OPAQUE}", f"Authorization : Token {OPAQUE}"),
+    "a tab": BLOCK.replace(f"Authorization:\n      - Token {OPAQUE}", f"Authorization:\tToken {OPAQUE}"),
+    "an old Mac": BLOCK.replace("\n", "\r"),
+    "Windows": BLOCK.replace("\n", "\r\n"),
+    "an escaped key": BLOCK.replace("Authorization:", '"\\x41uthorization":'),
+    "a complex key": BLOCK.replace("      Authorization:\n      -", "      ? Authorization\n      : -"),
+    "a header elsewhere": "shared: &shared\n  Authorization:\n  - Token "
+    + OPAQUE
+    + "\n"
+    + BLOCK.replace(f"\n      Authorization:\n      - Token {OPAQUE}", " *shared"),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_a_header_s_name_tells_its_secret_however_it_is_spelled(name: str) -> None:
+    data = SPELLINGS[name].encode()
+    assert OPAQUE in data.decode()
+    (interaction,) = formats.load(data)[1].interactions
+    assert interaction.request.headers["Authorization"] == [f"Token {OPAQUE}"]
+    assert "denied-header" in {finding.rule for finding in lint(data)}
+    after = scrub(data)
+    assert after == data.replace(OPAQUE.encode(), b"REDACTED-token-1")
+    assert lint(after) == []

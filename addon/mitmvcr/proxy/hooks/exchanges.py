@@ -329,6 +329,10 @@ class Exchanges:
             exchange.cassette.report.unanswered += 1
         log.warning("%s: not answered: %s", self._outcomes.line(exchange.head), in_log(why))
 
+    def has_any(self, client_id: str) -> bool:
+        """Whether a request of this client's is under way that is recorded, answered or refused."""
+        return any(exchange.flow.client_conn.id == client_id for exchange in self._open.values())
+
     def client_left(self, client_id: str) -> None:
         """No hook will tell of this client's requests that were answered before they ended."""
         for exchange in list(self._open.values()):

@@ -101,6 +101,31 @@ def find_in_readings(
                 yield reading, secret
 
 
+def find_packed(body: bytes, scanner: Scanner, watch: Watch) -> Iterator[Secret]:
+    """The secrets in a body's archives; raises PackedError for one that can't be read.
+
+    Archives have thousands of small files: many are looked through at once.
+    """
+    batch: list[bytes] = []
+    size = 0
+    for member in members(body):
+        batch.append(member)
+        size += len(member)
+        if size > _BATCH:
+            yield from _in_batch(batch, scanner, watch)
+            batch, size = [], 0
+    yield from _in_batch(batch, scanner, watch)
+
+
+_BATCH = 1 << 20
+
+
+def _in_batch(texts: Sequence[bytes], scanner: Scanner, watch: Watch) -> Iterator[Secret]:
+    if texts and may_have_secrets(_BETWEEN.join(texts), scanner, watch):
+        for text in texts:
+            yield from find_secrets(text, scanner, watch)
+
+
 def find_values(readings: Sequence[Reading], watch: Watch) -> Iterator[tuple[Reading, Secret]]:
     """Where values that are looked out for stand in texts, in any form."""
     for reading in readings:

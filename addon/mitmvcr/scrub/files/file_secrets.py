@@ -89,12 +89,13 @@ def examine(data: bytes, rules: Rules, memory: Memory, *, with_functions: bool =
     found = _messages(data)
     results = _by_function(data, found, rules, memory) if functions else []
     results += _look(data, found, rules, memory)
-    line, at = 1, 0
+    line, column, at = 1, 1, 0
     hits = [secret for result in results for secret in result.secrets]
     for hit in sorted(hits, key=lambda secret: secret.start):
-        line += data.count(b"\n", at, hit.start)
-        at = hit.start
-        column = len(data[data.rfind(b"\n", 0, at) + 1 : at].decode("utf-8", "replace")) + 1
+        # From the hit before, not from the line's start: a file may be one line.
+        *lines, rest = data[at : hit.start].split(b"\n")
+        line, column, at = line + len(lines), 1 if lines else column, hit.start
+        column += len(rest.decode("utf-8", "replace"))
         sample = mask(hit.value) if hit.value else hit.stuck
         findings.append(FileFinding(hit.rule, hit.field, hit.kind, line, column, sample))
     return findings

@@ -84,11 +84,16 @@ _BINARY_URL = re.compile(rb"ur[il][\"']?:[ \t]*(?:\r?\n[ \t]*-[ \t]+)?!!binary")
 _CODED_OTHERWISE = re.compile(rb"(?i)content-encoding[\"']?:[^:]{0,64}\b(?:br|deflate|compress)\b")
 
 
+# A line break that is one to YAML alone.
+_LONE_CR = re.compile(rb"\r(?!\n)")
+
+
 def _apart(data: bytes) -> tuple[bytes, list[bytes]] | None:
     """The text without what is `!!binary` in it, and that, decoded; None if only a reader can tell."""
+    has_lone_cr = b"\r" in data and _LONE_CR.search(data)
     if b"!!binary" not in data:
-        return data, []
-    if _BINARY_URL.search(data):
+        return None if has_lone_cr else (data, [])
+    if has_lone_cr or _BINARY_URL.search(data):
         return None
     text: list[bytes] = []
     binary = []
