@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mitmvcr.scrub.rules.shapes import Rule, shape_rules
 
-PAGE = ROOT / "docs" / "secrets.md"
+PAGE = Path(__file__).parents[2] / "docs" / "secrets.md"
 _BEGIN, _END = "<!-- kinds -->\n", "<!-- end -->\n"
 
 
