@@ -47,8 +47,9 @@ class Literals:
         candidates: list[tuple[bytes, Rule]] = []
         for window in self._windows.intersection(_WINDOW.findall(data, start, end)):
             candidates += self._by_window[window]
-        for two in self._starts.intersection(_START.findall(data, start, end)):
-            candidates += self._by_start[two]
+        if self._starts:
+            for two in self._starts.intersection(_START.findall(data, start, end)):
+                candidates += self._by_start[two]
         if self._alone.search(data, start, end):
             candidates += self._anywhere
         found = {rule: len(text) for text, rule in candidates if data.find(text, start, end) >= 0}
