@@ -26,11 +26,11 @@ serve: $(VENV)/.runtime
 demo: $(VENV)/.upstream
 	@$(BIN)/python -m tests.demo
 
-# What a newcomer with nothing but Python can run.
+# What a newcomer with nothing but Python can run, in a few minutes.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not toolchain' $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not toolchain and not slow' $(PYTEST)
 
-# With the clients in other languages too, of those whose toolchains are installed.
+# With what takes a test seconds, and the clients in other languages whose toolchains are installed.
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST)
 
@@ -40,7 +40,7 @@ newest: $(VENV)/.dev
 	@$(BIN)/uv pip freeze --python $(BIN)/python | sort > $(VENV)/locked.txt
 	@if [ -z "$$(comm -23 $(VENV)/newest.txt $(VENV)/locked.txt)" ]; then echo "The newest is what is locked."; \
 	else echo "Newer than what is locked:"; comm -23 $(VENV)/newest.txt $(VENV)/locked.txt; \
-	    $(MAKE) test LOCK= VENV=$(VENV)-newest PYTEST="tests/proxy tests/serving $(PYTEST)"; fi
+	    $(MAKE) test-all LOCK= VENV=$(VENV)-newest PYTEST="-m 'not toolchain' tests/proxy tests/serving $(PYTEST)"; fi
 
 # Fetches and builds those clients ahead of the tests.
 toolchains: $(VENV)/.dev

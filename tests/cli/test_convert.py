@@ -276,6 +276,7 @@ def test_many_files_are_converted_in_several_processes_in_order(tmp_path: Path) 
     assert ran.err == ""
 
 
+@pytest.mark.slow
 def test_long_work_shows_its_progress_on_a_terminal_and_takes_it_away(tmp_path: Path) -> None:
     big = exchange("x" * 60_000)
     for number in range(150):

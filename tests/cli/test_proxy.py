@@ -97,6 +97,7 @@ def test_mitmweb_is_there_on_a_port_of_its_own(tmp_path: Path) -> None:
         assert process.wait(PATIENCE) == 0
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as one:
         port = str(one.getsockname()[1])

@@ -31,6 +31,7 @@ def environment_of(folder: Path, *options: str, env: dict[str, str] | None = Non
     return found
 
 
+@pytest.mark.slow
 def test_what_is_recorded_by_base_url_is_replayed_by_proxy_and_the_other_way_round(tmp_path: Path) -> None:
     with Upstream.start(tls=True) as upstream:
         url = f"{upstream.url}/v1"
@@ -69,6 +70,7 @@ def test_a_miss_fails_a_run_that_would_have_succeeded_and_says_why(tmp_path: Pat
     assert "did not hold" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_strict_finds_unused_fails_the_run(tmp_path: Path) -> None:
     write(tmp_path / "recordings" / "one.yaml", interaction())
     assert run(tmp_path, "--cassette", "one", "--", "true").returncode == 0
@@ -107,6 +109,7 @@ def test_what_is_no_command_has_a_shells_status_and_starts_nothing(tmp_path: Pat
         assert "usage: mitmvcr run" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_programs_arguments_are_its_own(tmp_path: Path) -> None:
     code = "import sys; print(sys.argv[1:])"
     words = ["--mode", "--", "-v", "a b", "", "--help", "*"]
@@ -148,6 +151,7 @@ def test_a_reader_that_goes_away_ends_the_program_as_in_any_pipe(tmp_path: Path)
     assert done.returncode == 128 + signal.SIGPIPE
 
 
+@pytest.mark.slow
 def test_only_what_matters_is_said_among_the_programs_lines(tmp_path: Path, upstream: Upstream) -> None:
     env = clean(tmp_path, OPENAI_BASE_URL=f"{upstream.url}/v1")
     quiet = run(tmp_path, "--", *ASKING, env=env)
@@ -156,6 +160,7 @@ def test_only_what_matters_is_said_among_the_programs_lines(tmp_path: Path, upst
     assert "mitmvcr: POST 127.0.0.1/v1/chat/completions: replayed" in loud.stderr
 
 
+@pytest.mark.slow
 def test_in_a_ci_it_replays_unless_told_otherwise(tmp_path: Path, upstream: Upstream) -> None:
     env = clean(tmp_path, OPENAI_BASE_URL=f"{upstream.url}/v1", CI="true")
     done = run(tmp_path, "--", *ASKING, env=env)
@@ -167,6 +172,7 @@ def test_in_a_ci_it_replays_unless_told_otherwise(tmp_path: Path, upstream: Upst
     assert "1 recorded" in run(tmp_path, "--", *ASKING, env=env).stderr
 
 
+@pytest.mark.slow
 def test_replay_gives_a_key_and_once_does_when_the_cassette_is_there(tmp_path: Path) -> None:
     assert environment_of(tmp_path, "--mode", "replay")["OPENAI_API_KEY"]
     assert "OPENAI_API_KEY" not in environment_of(tmp_path)
@@ -184,6 +190,7 @@ def test_azure_and_openai_each_have_their_upstream(tmp_path: Path, upstream: Ups
     assert one.request.url == upstream.url + path
 
 
+@pytest.mark.slow
 def test_a_run_inside_of_a_run_goes_through_the_outer_one(tmp_path: Path) -> None:
     with Upstream.start(tls=True) as upstream:
         env = clean(tmp_path, OPENAI_BASE_URL=f"{upstream.url}/v1", SSL_CERT_FILE=str(upstream.ca))
@@ -205,6 +212,7 @@ def test_a_run_inside_of_a_run_goes_through_the_outer_one(tmp_path: Path) -> Non
     assert "1 replayed" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_proxy_that_the_user_needs_is_gone_through(
     tmp_path: Path, start: object, upstream: Upstream
 ) -> None:
@@ -228,6 +236,7 @@ def test_names_folders_and_temporary_files_may_have_blanks_and_quotes(
     assert (folder / "my recordings" / "sub folder" / "a name.yaml").exists()
 
 
+@pytest.mark.slow
 def test_wrong_options_end_it_before_anything_starts(tmp_path: Path) -> None:
     for options, told in (
         (["--mode", "sometimes"], "mode is 'sometimes'"),

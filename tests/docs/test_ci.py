@@ -94,6 +94,7 @@ def run(project: Path, block: str, **environ: str) -> list[subprocess.CompletedP
     return done
 
 
+@pytest.mark.slow
 def test_each_job_replays_what_the_recording_job_has_recorded(project: Path, upstream: Upstream) -> None:
     actions, recording, gitlab = BLOCKS
     base = {"OPENAI_BASE_URL": f"{upstream.url}/v1", "GITHUB_STEP_SUMMARY": str(project / "summary")}

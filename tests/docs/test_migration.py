@@ -117,12 +117,14 @@ def write_vcrpy(folder: Path) -> None:
     (folder / "weather.yaml").write_text(text)
 
 
+@pytest.mark.slow
 def test_vcrpy_before_runs_in_process(tmp_path: Path) -> None:
     write_vcrpy(tmp_path / "tests" / "cassettes")
     (tmp_path / "test_weather.py").write_text(BLOCKS["vcrpy-before"])
     execute(["pytest"], tmp_path, {"OPENAI_API_KEY": "none"})
 
 
+@pytest.mark.slow
 def test_vcrpy_after_runs_through_the_proxy_on_the_same_cassette(tmp_path: Path) -> None:
     write_vcrpy(tmp_path / "tests" / "cassettes")
     (tmp_path / "test_weather.py").write_text(BLOCKS["vcrpy-after"])
@@ -172,6 +174,7 @@ def test_go_vcr_after_runs_through_the_proxy_on_the_same_cassette(tmp_path: Path
         nothing_missed(started, 1)
 
 
+@pytest.mark.slow
 def test_llama_stacks_recordings_are_served_to_the_openai_client(tmp_path: Path) -> None:
     folder = tmp_path / "tests" / "integration" / "recordings"
     folder.mkdir(parents=True)

@@ -116,6 +116,7 @@ def test_what_we_write_is_read_fast(dialect: Dialect) -> None:
 
 @both_dialects
 @given(interactions=st.lists(nasty.interactions, max_size=3))
+@pytest.mark.slow
 def test_anything_we_write_reads_alike(dialect: Dialect, interactions: list[Interaction]) -> None:
     assert reads_as_the_full_reader(emit_document(Cassette(interactions), dialect))
 
@@ -408,6 +409,7 @@ def test_interactions_are_a_sequence() -> None:
 
 @both_dialects
 @given(interactions=st.lists(nasty.interactions, min_size=1, max_size=3))
+@pytest.mark.slow
 def test_what_is_told_of_requests_without_making_interactions_is_so(
     dialect: Dialect, interactions: list[Interaction]
 ) -> None:
@@ -493,6 +495,7 @@ print((peak() - before) / len(data))
 """
 
 
+@pytest.mark.slow
 def test_a_large_cassette_takes_little_more_memory_than_its_file(tmp_path: Path) -> None:
     one = replace(exchanges()[0], response=replace(exchanges()[0].response, body=b"x" * 3000))
     file = tmp_path / "large.yaml"

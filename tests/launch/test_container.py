@@ -60,6 +60,7 @@ def namespace() -> Iterator[Namespace]:
         subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
 
+@pytest.mark.slow
 def test_what_a_container_asks_is_recorded_and_replayed(namespace: Namespace, tmp_path: Path) -> None:
     asking = [sys.executable, "-c", ASK]
     with Upstream.start() as upstream:

@@ -6,6 +6,8 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from mitmvcr.model import Interaction
 from tests import build
 from tests.conftest import Start
@@ -41,6 +43,7 @@ async def _talk(proxy: Proxy, upstream: str) -> list[list[object]]:
     return answers
 
 
+@pytest.mark.slow
 def test_clients_at_once_record_into_their_own_cassettes_alone(start: Start, tmp_path: Path) -> None:
     received: list[bytes] = []
 

@@ -85,6 +85,7 @@ def _said(proxy: Proxy) -> list[str]:
 @pytest.mark.parametrize(
     ("way", "mode", "size"), [(REVERSE_PLAIN, "record", 200), (FORWARD_PLAIN, "new-episodes", 64)]
 )
+@pytest.mark.slow
 def test_large_bodies_pass_both_ways_in_little_memory_and_are_not_recorded(
     tmp_path: Path, way: Way, mode: str, size: int
 ) -> None:

@@ -36,6 +36,7 @@ def at_once(proxy: Proxy, delays: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["charm", "stock"])
+@pytest.mark.slow
 def test_recorded_again_in_another_order_the_file_is_the_same(
     dialect: str, tmp_path: Path, start: Start, upstream: Upstream
 ) -> None:

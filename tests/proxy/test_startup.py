@@ -99,6 +99,7 @@ def test_file_that_cannot_be_read_or_written_ends_the_process(tmp_path: Path) ->
 
 
 @pytest.mark.real_start
+@pytest.mark.slow
 def test_second_process_that_records_a_cassette_is_told_who_does(
     start: Start, tmp_path: Path, upstream: Upstream
 ) -> None:

@@ -56,6 +56,7 @@ def go(environment: dict[str, str], key: str) -> object:
 
 
 @pytest.mark.parametrize("program", [python, pytest.param(go, marks=needs_go)], ids=lambda run: run.__name__)
+@pytest.mark.slow
 def test_a_program_needs_nothing_but_https_proxy_and_the_ca(
     program: Callable[[dict[str, str], str], object], tmp_path: Path
 ) -> None:

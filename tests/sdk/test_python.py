@@ -61,6 +61,7 @@ def run_azure(by: Line) -> list[object]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.slow
 def test_sync_client_is_told_the_same_when_upstream_is_gone(kind: Kind, tmp_path: Path, start: Start) -> None:
     with upstream_for(kind) as upstream:
         proxy = kind.start(start, tmp_path, upstream.url, upstream.ca, cassette="sync")
@@ -83,6 +84,7 @@ def test_sync_client_is_told_the_same_when_upstream_is_gone(kind: Kind, tmp_path
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.slow
 def test_every_endpoint_tells_the_same_when_upstream_is_gone(
     kind: Kind, tmp_path: Path, start: Start
 ) -> None:

@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.slow
 def test_openai_and_aiohttp_need_nothing_but_their_environment(
     kind: Kind, tmp_path: Path, start: Start
 ) -> None:

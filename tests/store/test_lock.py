@@ -113,6 +113,7 @@ assert not table.failures
 """
 
 
+@pytest.mark.slow
 def test_thousands_of_cassettes_are_recorded_at_once_with_few_descriptors(tmp_path: Path) -> None:
     count = 1250  # with 64 descriptors, as 5,000 with the 256 that macOS allows
     with child(MANY, tmp_path, str(count)) as process:

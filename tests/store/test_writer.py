@@ -319,6 +319,7 @@ while True:
 
 
 @pytest.mark.parametrize(("size", "dialect"), [(3, "charm"), (200_000, "charm"), (100_000, "stock")])
+@pytest.mark.slow
 def test_a_process_killed_at_any_moment_loses_at_most_the_exchange_in_flight(
     tmp_path: Path, size: int, dialect: str
 ) -> None:

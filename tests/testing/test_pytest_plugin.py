@@ -33,6 +33,7 @@ def asked(upstream: Upstream) -> int:
     return len(upstream.requests())
 
 
+@pytest.mark.slow
 def test_marker_and_fixture_record_once_and_replay_in_ci(tmp_path: Path, upstream: Upstream) -> None:
     module(
         tmp_path,
@@ -94,6 +95,7 @@ def test_untouched():
     assert asked(upstream) == before
 
 
+@pytest.mark.slow
 def test_a_miss_fails_the_test_with_the_explanation_as_its_text(tmp_path: Path, upstream: Upstream) -> None:
     text = (
         SDK_CLIENT
@@ -137,6 +139,7 @@ def test_fixture_asks(asking):
     assert run(tmp_path, "-k", "test_expected", **offline(upstream)).status == 0  # as the test has it
 
 
+@pytest.mark.slow
 def test_what_was_not_asked_for_fails_when_strict(tmp_path: Path, upstream: Upstream) -> None:
     text = (
         CLIENT
@@ -160,6 +163,7 @@ def test_lenient():
     assert "never asked for" in replay.output
 
 
+@pytest.mark.slow
 def test_matching_is_set_by_the_marker(tmp_path: Path, upstream: Upstream) -> None:
     text = (
         CLIENT
@@ -180,6 +184,7 @@ def test_match():
     assert run(tmp_path, **offline(upstream)).counts == {"passed": 2}
 
 
+@pytest.mark.slow
 def test_folder_and_modes_are_taken_from_mitmvcr_toml_and_the_command_line(
     tmp_path: Path, upstream: Upstream
 ) -> None:
@@ -200,6 +205,7 @@ def test_folder_and_modes_are_taken_from_mitmvcr_toml_and_the_command_line(
     assert run(tmp_path, "--record-mode=none", **base(upstream)).counts == {"passed": 1}
 
 
+@pytest.mark.slow
 def test_network_is_blocked_but_for_the_proxy(tmp_path: Path, upstream: Upstream) -> None:
     text = (
         CLIENT
@@ -228,6 +234,7 @@ def test_another_host_by_the_proxy():
     assert blocked.counts == {"passed": 2, "xfailed": 1}, blocked.output
 
 
+@pytest.mark.slow
 def test_nothing_happens_unless_it_is_used(tmp_path: Path) -> None:
     module(
         tmp_path,
@@ -256,6 +263,7 @@ def test_nothing_happens_unless_it_is_used(tmp_path: Path) -> None:
     ],
     ids=["unknown", "bad value", "outside"],
 )
+@pytest.mark.slow
 def test_mistakes_are_said_without_a_traceback(tmp_path: Path, text: str, said: str) -> None:
     module(tmp_path, "test_wrong.py", f"import pytest\n{text}\n")
     wrong = run(tmp_path, **KEY)
@@ -293,6 +301,7 @@ class LateAnswers(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("arguments", [(), ("-p", "xdist", "-n", "1")], ids=["alone", "xdist"])
+@pytest.mark.slow
 def test_what_the_proxy_fails_at_after_the_last_test_fails_the_session(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:

@@ -37,6 +37,7 @@ def cassette(folder: Path, name: str, *interactions: Interaction) -> None:
     path.write_bytes(vcrpy.dump(Cassette(interactions)))
 
 
+@pytest.mark.slow
 def test_a_suite_of_pytest_recordings_is_played_by_the_proxy(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST)
     module(
@@ -85,6 +86,7 @@ def test_missing():
         assert "test_missing.yaml does not exist" in played.output
 
 
+@pytest.mark.slow
 def test_cassettes_are_used_by_the_fixture_as_in_pytest_vcr(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(
         CONFTEST

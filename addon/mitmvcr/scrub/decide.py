@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mitmvcr.scrub.credential_names import CredentialName, Place, credential_at, credential_name
-from mitmvcr.scrub.detect.archives import members
 from mitmvcr.scrub.detect.bodies import FORM, Reading, read_body, read_events, read_text, read_url
 from mitmvcr.scrub.detect.escapes import same
 from mitmvcr.scrub.detect.scan import Scanner
@@ -27,7 +26,7 @@ from mitmvcr.scrub.detect.search import (
     Secret,
     are_clear,
     find_in_readings,
-    find_secrets,
+    find_packed,
     find_values,
 )
 from mitmvcr.scrub.detect.seen_values import Watch
@@ -215,10 +214,9 @@ class Decisions:
 
     def packed(self, body: bytes, field: str) -> Iterator[Secret]:
         """What a body's archives hold, which stays; raises PackedError for one that can't be read."""
-        for member in members(body):
-            for secret in find_secrets(member, self._rules.scanner, self._memory.watch):
-                if not self._rules.custom.allows(secret.rule, field):
-                    yield secret
+        for secret in find_packed(body, self._rules.scanner, self._memory.watch):
+            if not self._rules.custom.allows(secret.rule, field):
+                yield secret
 
     def _decided(
         self,

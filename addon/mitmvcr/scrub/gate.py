@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from mitmvcr.http.content_coding import actual_coding, is_text, stated_coding
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Values
-from mitmvcr.scrub.detect.archives import PackedError, members, unpacked
+from mitmvcr.scrub.detect.archives import PackedError, unpacked
 from mitmvcr.scrub.detect.escapes import unfolded
 from mitmvcr.scrub.detect.scan import Scanner
-from mitmvcr.scrub.detect.search import find_secrets, is_clear, may_have_secrets
+from mitmvcr.scrub.detect.search import Secret, find_packed, find_secrets, is_clear, may_have_secrets
 from mitmvcr.scrub.detect.seen_values import Watch
 from mitmvcr.scrub.headers import HeaderList, secret_spans
 from mitmvcr.scrub.placeholders import is_fact
@@ -48,13 +48,23 @@ _BINARY = re.compile(
 )
 
 
+def _plain(text: bytes) -> bytes:
+    """An entry's text without its folds, and without what is in Base64 there."""
+    return unfolded(_BINARY.sub(b"", text) if b"!!binary" in text else text)
+
+
 def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watch) -> list[GateFinding]:
     """What `data`, the emitted text of a scrubbed interaction, and its bodies still have."""
     findings: dict[tuple[str, str], GateFinding] = {}
-    text = unfolded(_BINARY.sub(b"", data) if b"!!binary" in data else data)
-    found = (
-        find_secrets(text, scanner, watch, with_names=False) if may_have_secrets(text, scanner, watch) else ()
-    )
+    rest = data
+    for body in (interaction.request.body, interaction.response.body):
+        if len(body) > _SHORT and is_clear(body, scanner, watch):
+            rest = _without(rest, body)  # what was just read without a finding stands there byte for byte
+    text = _plain(rest)
+    found: list[Secret] = []
+    if may_have_secrets(text, scanner, watch):
+        text = _plain(data)
+        found = find_secrets(text, scanner, watch, with_names=False)
     for secret in found:
         if secret.evidence is not Evidence.SEEN and _is_protected(text, secret.spans[0]):
             continue
@@ -71,6 +81,28 @@ def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watc
     for finding in _body_findings(interaction, scanner, watch):
         findings.setdefault((finding.rule, finding.field), finding)
     return list(findings.values())
+
+
+_SHORT = 256
+"""Bodies up to this length (in bytes) are read again; it costs less than to look for them."""
+
+
+def _without(text: bytes, body: bytes) -> bytes:
+    """The text without a body that stands in it as it is but for indentation; all of it if it doesn't."""
+    first, newline, rest = body.partition(b"\n")
+    at = text.find(first[:48])
+    if at < 0:
+        return text
+    if newline:
+        below = text.find(b"\n", at) + 1
+        indent = b"\n" + b" " * (_blanks(text, below) - _blanks(rest, 0))
+        body = body.rstrip(b"\n").replace(b"\n", indent).replace(indent + b"\n", b"\n\n")
+    return b"%b\n%b" % (text[:at], text[at + len(body) :]) if text.startswith(body, at) else text
+
+
+def _blanks(text: bytes, at: int) -> int:
+    line = text[at : at + 256]
+    return len(line) - len(line.lstrip(b" "))
 
 
 def _body_findings(interaction: Interaction, scanner: Scanner, watch: Watch) -> Iterator[GateFinding]:
@@ -91,9 +123,8 @@ def _body_findings(interaction: Interaction, scanner: Scanner, watch: Watch) -> 
                 for secret in find_secrets(body, scanner, watch):
                     place = f"byte {secret.spans[0][0]} of the body"
                     yield GateFinding(secret.rule, field, place, mask(secret.value))
-            for member in members(body):
-                for secret in find_secrets(member, scanner, watch):
-                    yield GateFinding(secret.rule, field, "in an archive", mask(secret.value))
+            for secret in find_packed(body, scanner, watch):
+                yield GateFinding(secret.rule, field, "in an archive", mask(secret.value))
         except PackedError as error:
             yield GateFinding("unreadable-body", field, "the whole", str(error))
 

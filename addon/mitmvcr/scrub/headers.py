@@ -9,7 +9,7 @@ from enum import Enum
 from functools import cache
 from itertools import pairwise
 
-from mitmvcr.scrub.credential_names import SCHEME, credential_name
+from mitmvcr.scrub.credential_names import SCHEME, Strength, credential_name
 from mitmvcr.scrub.detect.randomness import looks_random
 from mitmvcr.scrub.placeholders import MARK, is_fact, is_placeholder, is_redacted
 from mitmvcr.scrub.policy import PolicyError
@@ -52,7 +52,7 @@ def named_kind(name: str) -> str | None:
     kind = names.kinds.get(name)
     if kind is None and not names.harmless.fullmatch(name):
         credential = credential_name(name)
-        if credential is not None:
+        if credential is not None and credential.strength in (Strength.EXACT, Strength.ENDING):
             return credential.kind
         return "token" if _CARRIER.search(name) else None
     return kind
@@ -131,11 +131,10 @@ def credentials(name: str, value: str) -> Iterator[str]:
         if plain and b":" in plain:
             yield from (part.decode("utf-8", "surrogateescape") for part in plain.split(b":", 1))
     for part in _PARTS.split(value):
-        if part != secret and looks_random(part.encode("utf-8", "surrogateescape")):
-            yield part
-            *_, last = part.rpartition(".")
-            if last != part and looks_random(last.encode("utf-8", "surrogateescape")):
-                yield last
+        # An id in a path, as in SigV4's scope; a key behind a protocol's name, as WebSockets have it.
+        for piece in dict.fromkeys((part, *part.split("/"), part.rpartition(".")[2])):
+            if piece != secret and looks_random(piece.encode("utf-8", "surrogateescape")):
+                yield piece
 
 
 def holds_url(name: str) -> bool:

@@ -441,6 +441,7 @@ def test_options_that_change_while_it_runs_hold_for_the_next_connection(start: S
 
 
 @given(st.data())
+@pytest.mark.slow
 def test_hello_is_read_or_refused_whatever_it_is(data: st.DataObject) -> None:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["h2", "http/1.1"])

@@ -108,13 +108,6 @@ def test_what_one_scanner_has_read_is_not_clear_for_another() -> None:
     assert find_secrets(body, SCANNER, known)
 
 
-def test_another_text_of_the_same_bytes_is_not_taken_for_the_one_that_was_read() -> None:
-    known, body = watch(), b"x " * 400
-    assert are_clear([body], SCANNER, known)
-    assert is_clear(body, SCANNER, known)
-    assert not is_clear(bytes(bytearray(body)), SCANNER, known)
-
-
 def test_text_in_which_something_was_found_is_never_clear() -> None:
     known, body = watch(), b"x " * 400 + TRACKED
     assert not are_clear([body], SCANNER, known)

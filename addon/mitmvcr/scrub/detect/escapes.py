@@ -126,7 +126,7 @@ def shifted(outer: Back, by: int) -> Back:
     return lambda start, end: outer(start + by, end + by)
 
 
-_ROUGHLY = ((b"\\n", b"\n"), (b'\\"', b'"'), (b"\\r", b"\r"), (b"\\t", b"\t"), (b"\\/", b"/"))
+_ROUGHLY = ((b'\\"', b'"'), (b"\\n", b"\n"), (b"\\r", b"\r"), (b"\\t", b"\t"), (b"\\/", b"/"))
 # What these replacements leave: escapes that stand for letters, digits and the like; octal ones.
 _CODED = (b"\\u", b"\\x", b"\\U")
 _OCTAL = re.compile(rb"\\[0-3][0-7]{2}")
@@ -140,6 +140,8 @@ def roughly_undone(data: bytes) -> bytes:
     if b"\\" in data:
         for escape, meaning in _ROUGHLY:
             plain = plain.replace(escape, meaning)
+            if b"\\" not in plain:
+                break
         if b"\\" in plain and (any(code in plain for code in _CODED) or _OCTAL.search(plain)):
             return _ESCAPE.sub(_meaning, data)
     for mark, pattern in ((b"%", _PERCENT), (b"&", _REFERENCE), (b"=", _PRINTABLE)):
@@ -148,19 +150,35 @@ def roughly_undone(data: bytes) -> bytes:
     return plain
 
 
-# 12 ASCII characters or more with one or three zero bytes behind or before each; the last one may be cut off.
+# ASCII characters with one or three zero bytes behind or before each; the last one may be cut off.
 _WIDE = {
-    (2, False): re.compile(rb"(?:[\t\n\r -~]\0){12,}[ -~]?"),
-    (4, False): re.compile(rb"(?:[\t\n\r -~]\0\0\0){12,}[ -~]?"),
-    (4, True): re.compile(rb"(?:\0\0\0[\t\n\r -~]){12,}"),
+    (2, False): re.compile(rb"(?:[\t\n\r -~]\0)++[ -~]?"),
+    (4, False): re.compile(rb"(?:[\t\n\r -~]\0\0\0)++[ -~]?"),
+    (4, True): re.compile(rb"(?:\0\0\0[\t\n\r -~])++"),
 }
+_ZERO = bytes(
+    ord("0") if not byte else ord("a") if 32 <= byte < 127 or byte in b"\t\n\r" else ord("x")
+    for byte in range(256)
+)
+_SHORTEST_WIDE = 12
+"""How many characters there are at least."""
 
 
 def wide(data: bytes) -> Iterator[View]:
     """The stretches of UTF-16's and UTF-32's ASCII in a text, of either byte order, each by itself."""
-    for (width, is_big_endian), pattern in _WIDE.items() if b"\0" in data else ():
-        for found in pattern.finditer(data):
-            yield _wide(found.group(), found.start(), width, is_big_endian=is_big_endian)
+    if b"\0" not in data:
+        return
+    classes = data.translate(_ZERO)
+    for (width, is_big_endian), pattern in _WIDE.items():
+        zeros = b"0" * (width - 1)
+        wanted = (zeros + b"a" if is_big_endian else b"a" + zeros) * _SHORTEST_WIDE
+        at = classes.find(wanted)
+        while at >= 0:
+            found = pattern.match(data, at)
+            if found is None:
+                break
+            yield _wide(found.group(), at, width, is_big_endian=is_big_endian)
+            at = classes.find(wanted, found.end())
 
 
 def _wide(stretch: bytes, at: int, width: int, *, is_big_endian: bool) -> View:

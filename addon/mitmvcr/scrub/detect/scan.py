@@ -29,7 +29,9 @@ KEPT_IDS = (
 """How ids begin that later requests send back, and encrypted content; they are never touched."""
 
 # A whole run that is such an id; not one with a separator behind, which may begin a secret.
-_ID = re.compile(rb"(?:" + b"|".join(map(re.escape, KEPT_IDS)) + rb")[A-Za-z0-9_=-]*+(?![.~:])")
+_ID = re.compile(
+    rb"(?:" + b"|".join(map(re.escape, KEPT_IDS)) + rb")[A-Za-z0-9]*+([A-Za-z0-9_=-]*+)(?![.~:])"
+)
 
 _CACHED = 96  # longer runs are not worth remembering
 _CACHE_SIZE = 16384
@@ -144,7 +146,8 @@ class Scanner:
         return state
 
     def _state(self, run: bytes) -> int:
-        if _ID.fullmatch(run) and not self._telling_literals.rules_in(run, 0, len(run)):
+        identity = _ID.fullmatch(run)
+        if identity and (not identity[1] or not self._telling_literals.rules_in(run, 0, len(run))):
             return 0
         rules = self._literals.rules_in(run, 0, len(run))
         # The shapes are tried here where what comes of it is kept, so that the run is not read again.

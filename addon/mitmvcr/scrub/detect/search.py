@@ -23,7 +23,7 @@ from mitmvcr.scrub.detect.escapes import View, roughly_undone, same, undone, wid
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.seen_values import Clear, Watch
 from mitmvcr.scrub.detect.streams import has_turns, joined_texts
-from mitmvcr.scrub.detect.tokens import BREAK, Span, token_runs
+from mitmvcr.scrub.detect.tokens import BREAK, Span, token_runs, without_vectors
 from mitmvcr.scrub.rules.detection import Detection, Evidence
 
 _PROTECTED = "encrypted_content"
@@ -101,6 +101,31 @@ def find_in_readings(
                 yield reading, secret
 
 
+def find_packed(body: bytes, scanner: Scanner, watch: Watch) -> Iterator[Secret]:
+    """The secrets in a body's archives; raises PackedError for one that can't be read.
+
+    Archives have thousands of small files: many are looked through at once.
+    """
+    batch: list[bytes] = []
+    size = 0
+    for member in members(body):
+        batch.append(member)
+        size += len(member)
+        if size > _BATCH:
+            yield from _in_batch(batch, scanner, watch)
+            batch, size = [], 0
+    yield from _in_batch(batch, scanner, watch)
+
+
+_BATCH = 1 << 20
+
+
+def _in_batch(texts: Sequence[bytes], scanner: Scanner, watch: Watch) -> Iterator[Secret]:
+    if texts and may_have_secrets(_BETWEEN.join(texts), scanner, watch):
+        for text in texts:
+            yield from find_secrets(text, scanner, watch)
+
+
 def find_values(readings: Sequence[Reading], watch: Watch) -> Iterator[tuple[Reading, Secret]]:
     """Where values that are looked out for stand in texts, in any form."""
     for reading in readings:
@@ -159,8 +184,8 @@ def may_have_secrets(text: bytes, scanner: Scanner, watch: Watch) -> bool:
 
 
 def is_clear(text: bytes, scanner: Scanner, watch: Watch) -> bool:
-    """Whether a text, the very object, was just found to have none, with all that is looked out for now."""
-    return any(text is clear for clear in watch.clear(scanner).texts)
+    """Whether a text was just found to have none, with all that is looked out for now."""
+    return (len(text), hash(text)) in watch.clear(scanner).texts
 
 
 _BETWEEN = b"\n\x01"
@@ -168,6 +193,7 @@ _BETWEEN = b"\n\x01"
 
 def _has_whole(data: bytes, scanner: Scanner, watch: Watch, clear: Clear, *, with_keys: bool = True) -> bool:
     """Whether there may be secrets that stand in one place, which is so in few texts; never a wrong no."""
+    data = without_vectors(data)
     plain = roughly_undone(data)
     if _has_any(plain, scanner, watch, clear) or (with_keys and _has_telling_key(plain)):
         return True

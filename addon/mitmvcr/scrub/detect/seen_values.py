@@ -22,7 +22,6 @@ _HEX_DIGITS = re.compile(rb"%[0-9A-F]{2}")
 _SQUEEZED = b" \t\r\n\\'\""
 _REMEMBERED = 8192
 _LONGEST = 512
-_LARGEST = 1 << 20
 
 
 def _squeeze(data: bytes) -> bytes:
@@ -164,7 +163,7 @@ class Clear:
     """What a scanner found nothing in, as far as it is worth remembering.
 
     The hashes of token runs that have no tracked value; of the runs themselves those that tell of no secret;
-    pieces of texts; and the texts that were read last.
+    pieces of texts; and the lengths and hashes of the texts that were read last.
     """
 
     __slots__ = ("pieces", "runs", "scanner", "texts", "untracked")
@@ -174,7 +173,7 @@ class Clear:
         self.untracked: set[int] = set()
         self.runs: set[bytes] = set()
         self.pieces: set[bytes] = set()
-        self.texts: list[bytes] = []
+        self.texts: set[tuple[int, int]] = set()
 
     def remember_runs(self, untracked: Iterable[int], harmless: Iterable[bytes]) -> None:
         _remember(self.untracked, untracked)
@@ -184,7 +183,7 @@ class Clear:
         _remember(self.pieces, [piece for piece in pieces if len(piece) <= _LONGEST])
 
     def remember_texts(self, texts: Iterable[bytes]) -> None:
-        self.texts = [text for text in texts if _LONGEST < len(text) <= _LARGEST]
+        self.texts = {(len(text), hash(text)) for text in texts}
 
 
 Item = TypeVar("Item", bytes, int)

@@ -13,9 +13,6 @@ SHORTEST = 12
 """The shortest token that is looked at; no rule has a shorter one that is told by its looks."""
 
 TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~:+/="
-ESCAPED_RUN = re.compile(rb"\\[A-Za-z0-9_.~:+/=-]{%d}" % SHORTEST)
-"""A run behind a backslash: its first letter is of an escape (`\\nsk-…`)."""
-
 BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_"
 
 BLOB = 512
@@ -60,6 +57,24 @@ def _runs(data: bytes, letters: bytes, shortest: int, but: Container[bytes]) -> 
             out.append((start, end))
         start = find(wanted, end)
     return out
+
+
+# A long list of numbers, of which nothing but its digits is left out.
+_VECTOR = re.compile(rb"\[[-+0-9.eE,\s]{4096,}+\]")
+
+
+def without_vectors(data: bytes) -> bytes:
+    """The text without vectors, most of what embeddings are; a list of whole numbers may be of codes."""
+    if len(data) <= _LARGE:
+        return data
+
+    def bare(found: re.Match[bytes]) -> bytes:
+        return b"[]" if data.find(b".", *found.span()) >= 0 else found.group()
+
+    return _VECTOR.sub(bare, data)
+
+
+_LARGE = 16 * 1024
 
 
 def longest_token(value: bytes) -> bytes:
