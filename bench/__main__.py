@@ -60,8 +60,10 @@ def main() -> int:
     for name in arguments.parts or (QUICK if arguments.quick else USUAL):
         began = time.perf_counter()
         if name == SCRUB:
-            command = [sys.executable, "-m", "bench.scrub", *(["--quick"] if arguments.quick else [])]
-            subprocess.run(command, check=True, cwd=Path(__file__).parents[1])
+            quick, docs = ["--quick"] * arguments.quick, ["--docs"] * arguments.docs
+            for module, flags in (("bench.scrub", quick), ("bench.labels", [*quick, *docs])):
+                command = [sys.executable, "-m", module, *flags]
+                subprocess.run(command, check=True, cwd=Path(__file__).parents[1])
         else:
             part = PARTS[name]
             found = part.run(quick=arguments.quick)

@@ -21,8 +21,6 @@ _TABLES = {"replay": replay.TABLE, "inprocess": inprocess.TABLE}
 
 def write(document: Mapping[str, Any], folder: Path = DOCS) -> None:
     """Put what was measured in the place of what stands there; of parts that were not, that stays."""
-    page = folder / "benchmarks.md"
-    text = page.read_text("utf-8")
     for name, found in document["parts"].items():
         lines = [_line(one) for one in found if "workload" in one]
         goals = [one for one in found if one.get("goal")]
@@ -32,13 +30,17 @@ def write(document: Mapping[str, Any], folder: Path = DOCS) -> None:
             made.append(_matrix(lines, _TABLES[name]))
         if goals:
             made.append(_goals(goals))
-        before, mark, after = text.partition(f"<!-- measured: {name} -->\n")
-        if mark:
-            after = after[after.index(_END) :]
-            text = "".join([before, mark, "\n\n".join(made), "\n\n", after])
+        place(name, "\n\n".join(made), folder)
         if name == "replay":
             (folder / "benchmarks.svg").write_text(chart.draw(lines, about), "utf-8")
-    page.write_text(text, "utf-8")
+
+
+def place(name: str, made: str, folder: Path = DOCS) -> None:
+    """Put a part's tables where the page has a place for them."""
+    page = folder / "benchmarks.md"
+    before, mark, after = page.read_text("utf-8").partition(f"<!-- measured: {name} -->\n")
+    if mark:
+        page.write_text("".join([before, mark, made, "\n\n", after[after.index(_END) :]]), "utf-8")
 
 
 def _line(plain: Mapping[str, Any]) -> Line:

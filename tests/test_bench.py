@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench import chart, page, replay
+from bench import chart, labels, page, replay
 from bench.load import CPU, P50, P99, WALL, Asked, Connection, burst
 from bench.measure import Goal, Line, Result, Spread, cpu_of_tree, plain
 from bench.numbered import KINDS, PLAIN, TLS, Exchange, exchanges, write_cassette
@@ -60,7 +60,7 @@ def test_without_figures_there_is_no_chart() -> None:
 
 def test_the_docs_have_a_place_for_every_part_with_a_table() -> None:
     text = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
-    for part in ("replay", "record", "startup", "inprocess"):
+    for part in ("replay", "record", "startup", "inprocess", "labels"):
         _, mark, after = text.partition(f"<!-- measured: {part} -->\n")
         assert mark
         assert "<!-- end -->" in after.partition("<!-- measured: ")[0]
@@ -84,6 +84,21 @@ def test_a_run_puts_its_figures_into_the_page_and_leaves_the_rest(tmp_path: Path
     assert text.endswith(f"<!-- end -->\nbetween\n{places[1]}after\n")
     assert "old replay" not in text
     assert (tmp_path / "benchmarks.svg").read_text().startswith("<svg")
+
+
+def test_of_labelled_keys_nearly_all_are_found_and_of_the_rest_hardly_any() -> None:
+    for name, shares in labels.recall(300).items():
+        assert min(shares) >= 0.97, name
+    alarms, values = labels.false_alarms(), labels.harmless()
+    assert sum(map(len, values.values())) > 250
+    assert sum(map(len, alarms.values())) <= 2, alarms
+
+
+def test_a_text_of_words_is_not_touched_and_one_with_a_key_is(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Set `api_key` to your key, or read it from `OPENAI_API_KEY_FILE`.")
+    (tmp_path / "b.py").write_text('client = Client(api_key="9fK2mQx7Lp3ZaBcD8rTw")')
+    assert labels.touched([tmp_path]) == (2, [f"{tmp_path / 'b.py'}, from 0 on"])
+    assert labels.in_texts([tmp_path])[1] == [b"9fK2mQx7Lp3ZaBcD8rTw"]
 
 
 @pytest.mark.parametrize("count", [1, 1_000])

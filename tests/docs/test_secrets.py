@@ -15,6 +15,7 @@ from mitmvcr.model import Cassette, Request, Response
 from mitmvcr.model import Interaction as Exchange
 from mitmvcr.scrub import Policy
 from mitmvcr.scrub.files import file_secrets
+from tests.docs import kinds
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs" / "secrets.md").read_text()
@@ -56,3 +57,8 @@ def test_hooks_that_are_shown_are_there() -> None:
     (repo,) = yaml.safe_load(block("yaml"))["repos"]
     there = {hook["id"] for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
     assert {hook["id"] for hook in repo["hooks"]} == there
+
+
+def test_the_table_of_kinds_is_the_one_of_the_rules() -> None:
+    """`python -m tests.docs.kinds` mends it."""
+    assert kinds.parts(DOCS)[1] == kinds.table()

@@ -14,6 +14,7 @@ from mitmvcr.scrub.detect.tokens import token_runs
 from mitmvcr.scrub.rules import shapes
 from mitmvcr.scrub.rules.detection import Detection
 from mitmvcr.scrub.rules.shapes import Rule, shape_rules
+from mitmvcr.scrub.rules.tables import plain_rows, rows
 
 SCANNER = Scanner()
 TABLE = Path(shapes.__file__).with_suffix(".toml")
@@ -121,6 +122,10 @@ def test_the_table_has_no_example_in_one_piece() -> None:
     kinds = {rule.name for rule in shape_rules()}
     # Their prefixes alone are as long as another kind's secret.
     assert {hit.rule for hit in found(table)} & kinds <= {"aws-bedrock-short-key", "sk-key"}
+
+
+def test_the_quick_reader_reads_what_toml_means() -> None:
+    assert plain_rows("shapes") == rows("shapes")
 
 
 def test_the_table_is_in_the_order_of_its_ids_but_for_openais() -> None:

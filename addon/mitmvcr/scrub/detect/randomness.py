@@ -40,8 +40,9 @@ _LONG = 16
 # Of longer values the beginning is looked at.
 _LOOKED_AT = 256
 _FEWEST_LETTERS = 7
+_LONG_ROW = 5
 # How much likelier chance must be, in bits: hexadecimal digits tell less each, few letters could be anything.
-_LEAST_HEX, _LEAST, _LEAST_SHORT = 6.0, 13.0, 24.0
+_LEAST_HEX, _LEAST, _LEAST_SHORT = 4.0, 13.0, 24.0
 
 # `a1b2c3…`, `fedcba98…`: letters in a row, whatever digits stand between them.
 _ROWS = b" ".join(row[::step] for row in (_LETTERS * 2, b"abcdef" * 22) for step in (1, -1))
@@ -51,12 +52,17 @@ _HEX = _DIGITS + b"abcdefABCDEF"
 
 
 def looks_random(value: bytes) -> bool:
-    """Whether a value, or a word of it if it has blanks, looks random; false below 8 bytes and for numbers.
+    """Whether a value, or a word of it, looks random; false below 8 bytes and for numbers.
+
+    Words are parted by blanks and by what is not ASCII: `Schlüssel`, or a key between Chinese characters.
 
     True of hexadecimal digits in any number, which may also be a hash: see `looks_like_hash`.
     """
-    words = value.split()
+    words = value.split() if value.isascii() else _BETWEEN_WORDS.split(value)
     return _is_random(value) if len(words) == 1 else any(map(_is_random, words))
+
+
+_BETWEEN_WORDS = re.compile(rb"[\s\x80-\xff]+")
 
 
 def is_spelled(value: bytes) -> bool:
@@ -99,7 +105,7 @@ def _is_by_chance(value: bytes) -> bool:
     return (
         _bits_as_words(value) - len(bare) * log2(choices) > least
         and len(set(bare)) >= _FEWEST_LETTERS
-        and letters not in _ROWS
+        and (letters not in _ROWS if len(letters) >= _LONG_ROW else letters != b"")
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from mitmvcr.scrub.detect.randomness import is_spelled, looks_random
 from mitmvcr.scrub.placeholders import is_dummy
 from mitmvcr.scrub.rules.detection import Detection
-from mitmvcr.scrub.rules.tables import compiled, rows
+from mitmvcr.scrub.rules.tables import compiled, plain_rows
 
 # No word goes on here; an underscore may stand in front (`KEY_sk-…`).
 _BOUNDARY = "(?<![A-Za-z0-9])"
@@ -109,7 +109,7 @@ _ACCEPT = {
 @cache
 def shape_rules() -> tuple[Rule, ...]:
     """All kinds, in the table's order."""
-    return tuple(_rule(name, **row) for name, row in rows("shapes").items())
+    return tuple(_rule(name, **row) for name, row in plain_rows("shapes").items())
 
 
 def _rule(name: str, *, literals: str, pattern: str, example: list[str], **rest: Any) -> Rule:
