@@ -50,18 +50,22 @@ def may_be_coded(run: bytes) -> bool:
 
 def coded_runs(text: bytes) -> Iterator[CodedRun]:
     """The runs of a text that stand for another text, or for an archive."""
-    at = 0
+    at = tried = 0
     for found in _RUN.finditer(text):
         if found.start() < at:
             continue
         decode = _plain_head(found.group())
         if decode is None:
             continue
-        end = _end_of_lines(text, found)
-        plain = decode(_without_breaks(text[found.start() : end]))
-        if plain and (begins_archive(plain) or _is_text(plain)):
-            at = end
-            yield CodedRun(found.start(), end, plain, begins_archive(plain))
+        # Lines that were tried together and stand for nothing are tried by themselves.
+        ends = [found.end()] if found.start() < tried else _ends(text, found)
+        tried = max(tried, ends[0])
+        for end in ends:
+            plain = decode(_without_breaks(text[found.start() : end]))
+            if plain and (begins_archive(plain) or _is_text(plain)):
+                at = end
+                yield CodedRun(found.start(), end, plain, begins_archive(plain))
+                break
     yield from other_runs(text)
 
 
@@ -147,18 +151,16 @@ def _is_wide(plain: bytes) -> bool:
 _PRINTABLE = bytes([9, 10, 12, 13, *range(0x20, 0x7F), *range(0x80, 0x100)])
 
 
-def _end_of_lines(text: bytes, first: re.Match[bytes]) -> int:
-    """Where a run ends that goes on in lines of one length, the last one shorter."""
+def _ends(text: bytes, first: re.Match[bytes]) -> list[int]:
+    """Where a run may end: behind lines of one length and a shorter one, which may be a word of its own."""
     width, end = first.end() - first.start(), first.end()
-    if width not in _WIDTHS:
-        return end
-    while line := _NEXT_LINE.match(text, end):
-        if len(line[1]) > width:
-            break
+    lines = [end]
+    while width in _WIDTHS and (line := _NEXT_LINE.match(text, end)) and len(line[1]) <= width:
         end = line.end()
+        lines.append(end)
         if len(line[1]) < width:
             break
-    return end
+    return list(dict.fromkeys((*lines[-1:-3:-1], first.end())))
 
 
 def _without_breaks(text: bytes) -> bytes:
