@@ -17,6 +17,9 @@ _BOUNDARY = "mitmvcr-boundary-1"
 _MULTIPART = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
 _KEPT_OF_REQUESTS = {"Accept", "Content-Type", "User-Agent", "Openai-Beta"}
 _KEPT_OF_RESPONSES = {
+    "Access-Control-Expose-Headers",
+    "Allow",
+    "Content-Disposition",
     "Content-Type",
     "Retry-After",
     "Retry-After-Ms",
@@ -170,7 +173,8 @@ def response_on_disk_is_as_a_go_client_sees_it(taped: Taped) -> None:
     for case, sent, one in zip(CASES, taped.by_upstream, taped.on_disk, strict=True):
         response = one.response
         assert response.code == sent.code, case.name
-        assert response.status == f"{sent.code} {status_text(sent.code)}", case.name
+        reason = status_text(sent.code) if version[1] == 2 else sent.reason
+        assert response.status == f"{sent.code} {reason}".rstrip(), case.name
         assert (response.proto, response.proto_major, response.proto_minor) == version, case.name
         assert response.body == sent.body, case.name
         assert response.headers == _kept(sent.headers, _KEPT_OF_RESPONSES), case.name
@@ -193,7 +197,8 @@ def duration_is_the_time_until_the_headers_came(taped: Taped) -> None:
 def replay_tells_what_recording_told(taped: Taped) -> None:
     for case, told, again in zip(CASES, taped.in_recording, taped.in_replay, strict=True):
         assert (again.code, again.body) == (told.code, told.body), case.name
-        assert again.reason == status_text(told.code), case.name
+        reason = status_text(told.code) if taped.spoken_upstream == "2" else told.reason
+        assert again.reason == reason, case.name
         assert _kept(again.headers, _KEPT_OF_RESPONSES) == _kept(told.headers, _KEPT_OF_RESPONSES), case.name
         assert not again.header("Content-Encoding"), case.name
         if not told.header("Content-Encoding"):

@@ -49,6 +49,9 @@ def recorded(folder: Path, name: str) -> list[Interaction]:
     for one in interactions:
         assert set(one.request.headers) <= {"Accept", "Content-Type", "User-Agent", "Openai-Beta"}
         assert set(one.response.headers) <= {
+            "Access-Control-Expose-Headers",
+            "Allow",
+            "Content-Disposition",
             "Content-Type",
             "Openai-Version",
             "Retry-After",

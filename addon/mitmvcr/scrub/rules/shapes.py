@@ -76,7 +76,7 @@ class Rule:
     def _is_secret(self, value: bytes) -> bool:
         literals = (text.encode() for text in self.literals)
         behind = next((value[len(text) :] for text in literals if value.startswith(text)), value)
-        if is_spelled(behind) or is_dummy(behind[:_HEAD]):
+        if is_dummy(behind[:_HEAD]) or (is_spelled(behind) and not _is_one_long_run(behind)):
             return False
         return self.accept is None or self.accept(value)
 
@@ -92,6 +92,14 @@ def _has_digit_or_capital(value: bytes) -> bool:
 
 def _is_mixed(value: bytes) -> bool:
     return all(letters.search(value) for letters in (_DIGIT, _UPPER, _LOWER))
+
+
+def _is_one_long_run(value: bytes) -> bool:
+    """Whether it has a key's length and letters, and nothing that would part words, whatever it spells."""
+    return len(value) >= _KEY_LENGTH and value.isalnum() and _is_mixed(value)
+
+
+_KEY_LENGTH = 20
 
 
 def _is_no_example(value: bytes) -> bool:
