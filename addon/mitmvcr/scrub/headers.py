@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from mitmvcr.scrub.credential_names import SCHEME, Strength, credential_name
@@ -46,6 +46,7 @@ def _names() -> _Names:
     )
 
 
+@lru_cache(maxsize=4096)
 def named_kind(name: str) -> str | None:
     """What kind of credential a header of this (lower-case) name carries; None if it carries none."""
     names = _names()
