@@ -142,15 +142,19 @@ class _Places:
     def __init__(self, data: bytes) -> None:
         self._data = data
         # In ASCII, as nearly always, characters and bytes are the same.
-        self._byte = int if data.isascii() else Offsets(data).byte
+        self._is_ascii = data.isascii()
+        self._byte = int if self._is_ascii else Offsets(data).byte
         self._anchors: dict[str, PlacedNode] = {}
         self._aliased = 0
 
     def node(self, node: YamlNode) -> PlacedNode:
         """The node, or what an alias stands for, at the place at which it is written out."""
-        if type(node) is YamlAlias:
+        if type(node) is YamlScalar:
+            placed: PlacedNode = self._scalar(node)
+        elif type(node) is YamlAlias:
             return self._alias(node)
-        placed = self._scalar(node) if type(node) is YamlScalar else self._collection(node)
+        else:
+            placed = self._collection(node)
         if node.anchor:
             self._anchors[node.anchor] = placed
         return placed
@@ -185,11 +189,13 @@ class _Places:
         return key
 
     def _scalar(self, node: YamlScalar) -> PlacedScalar:
-        start, end, tag = self._byte(start_of(node)), self._byte(end_of(node)), node.tag
+        start, end, tag = start_of(node), end_of(node), node.tag
+        if not self._is_ascii:
+            start, end = self._byte(start), self._byte(end)
         if tag or node.anchor:
             found = _PROPERTIES.match(self._data, start)
             start = found.end() if found else start
-        end = max(start, end)
+        end = max(end, start)
         style = node.style or ""
         if tag not in _BINARY_TAGS:
             return PlacedScalar(node.value.encode("utf-8", "surrogatepass"), start, end, style)
