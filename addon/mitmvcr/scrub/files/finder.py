@@ -96,8 +96,9 @@ class Finder:
         if is_request:
             said = [part.leaf.value for part in message.parts if part.role is Role.URL]
             self._said = b"\n".join([*said, message.body.leaf.value if message.body else b""])
+        verdict = self._rules.headers(message.side).verdict
         for part in message.headers:
-            kind = credential_kind(part.name, part.leaf.value)
+            kind = credential_kind(part.name, part.leaf.value) if verdict(part.name).kind else None
             if kind:
                 but = b"" if is_request else self._said
                 self._memory.track_header(part.name, part.leaf.text, kind, but=but)
@@ -113,7 +114,10 @@ class Finder:
         for at in range(0, len(found), _TOGETHER):
             group = found[at : at + _TOGETHER]
             together = Decisions(self._rules, self._memory)
-            together.look_over([text for message in group for text in self._shared(message)])
+            # Many headers have one value in all messages.
+            together.look_over(
+                list(dict.fromkeys(text for message in group for text in self._shared(message)))
+            )
             for message in group:
                 yield self._look_at(message, is_clear=together.by_name_only)
 
@@ -132,15 +136,25 @@ class Finder:
             if is_clear:
                 self._decisions.by_name_only = not values
             else:
-                self._decisions.look_over([*self._shared(message)])
+                self._decisions.look_over(self._shared(message))
             result = self._decide_all(message)
             if self._decisions.values == values:
                 break
         return result
 
-    def _shared(self, message: FileMessage) -> Iterator[bytes]:
+    def _shared(self, message: FileMessage) -> list[bytes]:
         """The texts of a message that are looked over with others."""
-        return (_text_of(part) for part in _parts(message) if not self._is_read_alone(part, message))
+        if self._rules.has_patterns:
+            return []
+        verdict = self._rules.headers(message.side).verdict
+        texts = [part.leaf.value for part in message.parts if not part.code]
+        texts += [
+            part.leaf.value if verdict(part.name).kind is None else _without_credentials(part)
+            for part in message.headers
+        ]
+        if message.body and not self._is_read_alone(message.body, message):
+            texts.append(as_text(message.body.leaf.value))
+        return texts
 
     def _decide_all(self, message: FileMessage) -> MessageEdits:
         result = MessageEdits()
@@ -321,13 +335,13 @@ def _parts(message: FileMessage) -> list[MessagePart]:
     return [*message.parts, *message.headers, *([message.body] if message.body else [])]
 
 
-def _text_of(part: MessagePart) -> bytes:
-    """A part's value as it is looked at: a header's without what its name tells."""
-    value = part.leaf.value
-    if part.role is Role.HEADER and (kind := credential_kind(part.name, value)):
-        for start, end in reversed([*secret_spans(part.name, value, kind)]):
+def _without_credentials(header: MessagePart) -> bytes:
+    """A header's value without what its name tells."""
+    value = header.leaf.value
+    if kind := credential_kind(header.name, value):
+        for start, end in reversed([*secret_spans(header.name, value, kind)]):
             value = value[:start] + _TOLD_BY_NAME + value[end:]
-    return as_text(value) if part.role is Role.BODY else value
+    return value
 
 
 def _bytes_of(leaf: PlacedScalar, code: str) -> bytes:
