@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 
 import yaml
 from yaml import CBaseLoader
@@ -72,14 +72,14 @@ YamlNode: TypeAlias = YamlScalar | YamlAlias | YamlList | YamlMapping
 def start_of(node: YamlNode) -> int:
     """The index of a node's first character."""
     if type(node) is YamlScalar:
-        return cast("int", node.start_mark)
+        return node.start_mark  # type: ignore[return-value]
     return node.start if isinstance(node, tuple) else node.start_mark.index  # type: ignore[union-attr]
 
 
 def end_of(node: YamlNode) -> int:
     """The index behind a node's last character."""
     if type(node) is YamlScalar:
-        return cast("int", node.end_mark)
+        return node.end_mark  # type: ignore[return-value]
     return node.end if isinstance(node, tuple) else node.end_mark.index  # type: ignore[union-attr]
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from mitmvcr.scrub.credential_names import SCHEME, Strength, credential_name
@@ -46,6 +46,7 @@ def _names() -> _Names:
     )
 
 
+@lru_cache(maxsize=4096)
 def named_kind(name: str) -> str | None:
     """What kind of credential a header of this (lower-case) name carries; None if it carries none."""
     names = _names()
@@ -175,18 +176,24 @@ class HeaderPlan:
 
 @dataclass(frozen=True, slots=True)
 class HeaderList:
-    """The compiled allow-list of one direction; the plans that it makes are remembered."""
+    """The compiled allow-list of one direction; what it makes is remembered."""
 
     keep: frozenset[str]
     redact: frozenset[str]
     _plans: dict[tuple[str, ...], HeaderPlan] = field(default_factory=dict, compare=False, repr=False)
+    _verdicts: dict[str, Verdict] = field(default_factory=dict, compare=False, repr=False)
 
     def verdict(self, name: str) -> Verdict:
         """What becomes of one header, and whether its value is a credential or a URL."""
-        name = name.lower()
-        fate = Fate.KEEP if name in self.keep else Fate.DROP
-        fate = Fate.REDACT if name in self.redact else fate
-        return Verdict(fate, named_kind(name), holds_url(name))
+        verdict = self._verdicts.get(name)
+        if verdict is None:
+            lower = name.lower()
+            fate = Fate.KEEP if lower in self.keep else Fate.DROP
+            fate = Fate.REDACT if lower in self.redact else fate
+            verdict = Verdict(fate, named_kind(lower), holds_url(lower))
+            if len(self._verdicts) < _VERDICTS:
+                self._verdicts[name] = verdict
+        return verdict
 
     def plan(self, names: Iterable[str]) -> HeaderPlan:
         """The plan for headers of these names: one program's requests have the same ones over and over."""
@@ -200,6 +207,7 @@ class HeaderList:
 
 
 _PLANS = 256
+_VERDICTS = 4096
 
 
 def _plan(verdicts: Mapping[str, Verdict]) -> HeaderPlan:

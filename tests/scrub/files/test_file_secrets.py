@@ -27,7 +27,6 @@ from mitmvcr.model import Cassette, Interaction
 from mitmvcr.scrub import Memory, Policy
 from mitmvcr.scrub.detect import archives
 from mitmvcr.scrub.files import document, file_secrets, writeback
-from mitmvcr.scrub.files.quick_look import Suspicion
 from mitmvcr.scrub.placeholders import MARK
 from tests.formats.seeds import seed
 from tests.scrub.planting import KINDS, PLACES, exchange, pem, sse
@@ -588,7 +587,7 @@ def test_quick_look_misses_nothing_that_reading_each_value_finds(
 
 def looked_through(data: bytes) -> list[file_secrets.FileFinding]:
     """The findings without the quick look: each value is read."""
-    with mock.patch.object(file_secrets, "suspect", return_value=Suspicion(untold=True)):
+    with mock.patch.object(file_secrets, "suspect", return_value=True):
         return lint(data)
 
 

@@ -142,15 +142,19 @@ class _Places:
     def __init__(self, data: bytes) -> None:
         self._data = data
         # In ASCII, as nearly always, characters and bytes are the same.
-        self._byte = int if data.isascii() else Offsets(data).byte
+        self._is_ascii = data.isascii()
+        self._byte = int if self._is_ascii else Offsets(data).byte
         self._anchors: dict[str, PlacedNode] = {}
         self._aliased = 0
 
     def node(self, node: YamlNode) -> PlacedNode:
         """The node, or what an alias stands for, at the place at which it is written out."""
-        if type(node) is YamlAlias:
+        if type(node) is YamlScalar:
+            placed: PlacedNode = self._scalar(node)
+        elif type(node) is YamlAlias:
             return self._alias(node)
-        placed = self._scalar(node) if type(node) is YamlScalar else self._collection(node)
+        else:
+            placed = self._collection(node)
         if node.anchor:
             self._anchors[node.anchor] = placed
         return placed
@@ -173,7 +177,7 @@ class _Places:
         placed = self._anchors.get(anchor)
         if placed is None:
             raise FormatError(f"the alias *{anchor} stands for nothing, or for what it is in")
-        self._aliased += sum(1 for _ in leaves(placed))
+        self._aliased += len(leaves(placed))
         if self._aliased > _MAX_ALIASED:
             raise FormatError("aliases that stand for too much: write out what they stand for")
         return placed
@@ -185,13 +189,15 @@ class _Places:
         return key
 
     def _scalar(self, node: YamlScalar) -> PlacedScalar:
-        start = self._byte(start_of(node))
-        if node.tag or node.anchor:
+        start, end, tag = start_of(node), end_of(node), node.tag
+        if not self._is_ascii:
+            start, end = self._byte(start), self._byte(end)
+        if tag or node.anchor:
             found = _PROPERTIES.match(self._data, start)
             start = found.end() if found else start
-        end = max(start, self._byte(end_of(node)))
+        end = max(end, start)
         style = node.style or ""
-        if node.tag not in _BINARY_TAGS:
+        if tag not in _BINARY_TAGS:
             return PlacedScalar(node.value.encode("utf-8", "surrogatepass"), start, end, style)
         try:
             value = binascii.a2b_base64(node.value.encode())
@@ -229,14 +235,26 @@ def comments(data: bytes, document: PlacedNode) -> Iterator[PlacedScalar]:
             yield PlacedScalar(found.group(), *found.span(), BARE)
 
 
-def leaves(node: PlacedNode) -> Iterator[PlacedScalar]:
-    """All scalars below a node, keys too."""
+def leaves(node: PlacedNode) -> list[PlacedScalar]:
+    """All scalars below a node in their order, keys too."""
     if isinstance(node, PlacedScalar):
-        yield node
-    elif isinstance(node, PlacedList):
+        return [node]
+    out: list[PlacedScalar] = []
+    _add_leaves(node, out)
+    return out
+
+
+def _add_leaves(node: PlacedList | PlacedMapping, out: list[PlacedScalar]) -> None:
+    if isinstance(node, PlacedList):
         for item in node.items:
-            yield from leaves(item)
-    else:
-        for key, value in node.pairs:
-            yield key
-            yield from leaves(value)
+            if isinstance(item, PlacedScalar):
+                out.append(item)
+            else:
+                _add_leaves(item, out)
+        return
+    for key, value in node.pairs:
+        out.append(key)
+        if isinstance(value, PlacedScalar):
+            out.append(value)
+        else:
+            _add_leaves(value, out)

@@ -150,7 +150,7 @@ def apply(data: bytes, edits: Sequence[Edit]) -> bytes:
 
 def _may_have(data: bytes, rules: Rules, memory: Memory) -> bool:
     """Whether a file must be read, which most need not."""
-    return bool(rules.custom.functions) or bool(suspect(data, rules, memory))
+    return bool(rules.custom.functions) or suspect(data, rules, memory)
 
 
 def _by_function(
@@ -165,7 +165,7 @@ def _look(data: bytes, found: Sequence[FileMessage], rules: Rules, memory: Memor
     finder = Finder(data, rules, memory)
     for message in found:
         finder.remember_credentials(message)
-    return [finder.look(message) for message in found]
+    return [*finder.look(found)]
 
 
 def _messages(data: bytes) -> list[FileMessage]:
@@ -203,8 +203,13 @@ def _others(placed: PlacedNode, found: Sequence[FileMessage]) -> Iterator[Placed
     """What is part of no message, but for plain names: odd keys, most of all."""
     seen = {part.leaf.start for message in found for part in _all_parts(message)}
     seen.update(leaf.start for message in found for leaf in message.lengths)
+    names: set[bytes] = set()  # most keys come over and over
     for leaf in document.leaves(placed):
-        if leaf.start not in seen and not _NAME.fullmatch(leaf.value):
+        if leaf.start in seen or leaf.value in names:
+            continue
+        if _NAME.fullmatch(leaf.value):
+            names.add(leaf.value)
+        else:
             seen.add(leaf.start)
             yield leaf
 

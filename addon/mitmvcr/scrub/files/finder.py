@@ -20,7 +20,7 @@ from mitmvcr.scrub.detect.bodies import read_body, read_url
 from mitmvcr.scrub.files.document import PlacedScalar
 from mitmvcr.scrub.files.roles import FileMessage, MessagePart, Role
 from mitmvcr.scrub.files.writeback import Written, rewritten, rewritten_base64
-from mitmvcr.scrub.headers import credential_kind, secret_spans
+from mitmvcr.scrub.headers import Fate, credential_kind, secret_spans
 from mitmvcr.scrub.memory import Memory
 from mitmvcr.scrub.rules.detection import Evidence
 
@@ -30,6 +30,10 @@ _FUNCTION = "custom-function"
 _TOLD_BY_NAME = b"REDACTED-header-1"
 # What can be written as it is in every style; a function's values may have more, and UTF-16 has.
 _SAFE = re.compile(rb"[A-Za-z0-9_-]*")
+
+
+_TOGETHER = 64
+"""How many messages are looked over at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +96,36 @@ class Finder:
         if is_request:
             said = [part.leaf.value for part in message.parts if part.role is Role.URL]
             self._said = b"\n".join([*said, message.body.leaf.value if message.body else b""])
+        verdict = self._rules.headers(message.side).verdict
         for part in message.headers:
-            kind = credential_kind(part.name, part.leaf.value)
+            kind = credential_kind(part.name, part.leaf.value) if verdict(part.name).kind else None
             if kind:
                 but = b"" if is_request else self._said
                 self._memory.track_header(part.name, part.leaf.text, kind, but=but)
         for part in message.parts if is_request else ():
             if part.role is Role.URL:
                 self._memory.track_parameters(read_url(part.leaf.value))
-        media_type = self._media_type(message)
-        if is_request and message.body and (media_type == FORM or media_type.startswith("multipart/")):
+        media_type = self._media_type(message) if is_request and message.body else ""
+        if message.body and (media_type == FORM or media_type.startswith("multipart/")):
             self._memory.track_parameters(read_body(message.body.leaf.value, media_type))
 
-    def look(self, message: FileMessage) -> MessageEdits:
-        """The secrets in a message; what was found in a request is looked for in its response, too."""
+    def look(self, found: Sequence[FileMessage]) -> Iterator[MessageEdits]:
+        """The secrets in a file's messages, each; many are looked over at once, since most have none."""
+        for at in range(0, len(found), _TOGETHER):
+            group = found[at : at + _TOGETHER]
+            together = Decisions(self._rules, self._memory)
+            # Many headers have one value in all messages.
+            together.look_over(
+                list(dict.fromkeys(text for message in group for text in self._shared(message)))
+            )
+            for message in group:
+                yield self._look_at(message, is_clear=together.by_name_only)
+
+    def _look_at(self, message: FileMessage, *, is_clear: bool) -> MessageEdits:
+        """The secrets in a message; what was found in a request is looked for in its response, too.
+
+        `is_clear`: its texts were found to have none that they tell, and no value that is looked out for.
+        """
         if message.side == "request":
             self._decisions = Decisions(self._rules, self._memory)
             self._entries.append(self._decisions)
@@ -113,22 +133,36 @@ class Finder:
             self._decisions = Decisions(self._rules, self._memory, self._entries)
         for _ in range(ROUNDS):
             values = self._decisions.values
-            result = self._look(message)
+            if is_clear:
+                self._decisions.by_name_only = not values
+            else:
+                self._decisions.look_over(self._shared(message))
+            result = self._decide_all(message)
             if self._decisions.values == values:
                 break
         return result
 
-    def _look(self, message: FileMessage) -> MessageEdits:
+    def _shared(self, message: FileMessage) -> list[bytes]:
+        """The texts of a message that are looked over with others."""
+        if self._rules.has_patterns:
+            return []
+        verdict = self._rules.headers(message.side).verdict
+        texts = [part.leaf.value for part in message.parts if not part.code]
+        texts += [
+            part.leaf.value if verdict(part.name).kind is None else _without_credentials(part)
+            for part in message.headers
+        ]
+        if message.body and not self._is_read_alone(message.body, message):
+            texts.append(as_text(message.body.leaf.value))
+        return texts
+
+    def _decide_all(self, message: FileMessage) -> MessageEdits:
         result = MessageEdits()
-        parts = [*message.parts, *message.headers, *([message.body] if message.body else [])]
-        alone = [self._is_read_alone(part, message) for part in parts]
-        shared = [part for part, is_alone in zip(parts, alone, strict=True) if not is_alone]
-        self._decisions.look_over([_text_of(part) for part in shared])
         is_clear = self._decisions.by_name_only
-        for part, is_alone in zip(parts, alone, strict=True):
-            self._decisions.by_name_only = is_clear and not is_alone
-            if self._decisions.by_name_only and part.role is Role.TEXT and part.told is None:
-                continue  # nothing but its text could tell
+        for part in _parts(message):
+            self._decisions.by_name_only = is_clear and not self._is_read_alone(part, message)
+            if self._decisions.by_name_only and self._is_told_by_text_alone(part, message.side):
+                continue
             if part is message.body:
                 self._body(part, message, result)
             else:
@@ -156,6 +190,13 @@ class Finder:
     def allows(self, part: MessagePart) -> bool:
         """Whether the user lets stay what a function changes there."""
         return self._rules.custom.allows(_FUNCTION, part.field)
+
+    def _is_told_by_text_alone(self, part: MessagePart, side: str) -> bool:
+        """Whether nothing but its text could tell that a part has a secret: no name over it."""
+        if part.role is Role.HEADER:
+            verdict = self._rules.headers(side).verdict(part.name)
+            return verdict.kind is None and verdict.fate is not Fate.REDACT and not verdict.is_url
+        return part.role is Role.TEXT and part.told is None
 
     def _is_read_alone(self, part: MessagePart, message: FileMessage) -> bool:
         """Whether a part can't be looked over with the others: a coded body, which is read decoded.
@@ -290,13 +331,17 @@ class Finder:
                 yield Edit(start, end, b"%d" % after)
 
 
-def _text_of(part: MessagePart) -> bytes:
-    """A part's value as it is looked at: a header's without what its name tells."""
-    value = part.leaf.value
-    if part.role is Role.HEADER and (kind := credential_kind(part.name, value)):
-        for start, end in reversed([*secret_spans(part.name, value, kind)]):
+def _parts(message: FileMessage) -> list[MessagePart]:
+    return [*message.parts, *message.headers, *([message.body] if message.body else [])]
+
+
+def _without_credentials(header: MessagePart) -> bytes:
+    """A header's value without what its name tells."""
+    value = header.leaf.value
+    if kind := credential_kind(header.name, value):
+        for start, end in reversed([*secret_spans(header.name, value, kind)]):
             value = value[:start] + _TOLD_BY_NAME + value[end:]
-    return as_text(value) if part.role is Role.BODY else value
+    return value
 
 
 def _bytes_of(leaf: PlacedScalar, code: str) -> bytes:

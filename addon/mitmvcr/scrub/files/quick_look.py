@@ -29,29 +29,10 @@ from mitmvcr.scrub.memory import Memory
 from mitmvcr.scrub.placeholders import MARK
 
 
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """What a file may have: secrets that a header's or a parameter's name tells, and others.
-
-    `untold`: it is written in a way that only a reader can tell.
-    """
-
-    in_headers: bool = False
-    in_parameters: bool = False
-    in_text: bool = False
-    untold: bool = False
-
-    def __bool__(self) -> bool:
-        return self.in_headers or self.in_parameters or self.in_text or self.untold
-
-
-_YES = Suspicion(untold=True)
-
-
-def suspect(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
-    """What may be in a cassette's text (decompressed)."""
+def suspect(data: bytes, rules: Rules, memory: Memory) -> bool:
+    """Whether a cassette's text (decompressed) may have secrets, or only a reader can tell."""
     if rules.has_patterns:
-        return _YES
+        return True
     return (_suspect_json if is_json(data) else _suspect_yaml)(data, rules, memory)
 
 
@@ -70,7 +51,8 @@ _FOLDED_STREAM = (b" 'data:", b" 'event:", b" 'id:", b" ':")
 _SECOND = re.compile(rb'index"[ \t]*:[ \t]*[1-9]')
 # Not the counts of JSON that stands in lines of its own (`"prompt_tokens": 82,`, `"tokens_details": {`).
 _KEY = re.compile(
-    rb"\n(?:- )*[\"']?([A-Za-z0-9_.~-]++)[\"']?:(?=([ \r\n]))(?!(?<=\":) (?:[0-9]{1,20},?|\{)\r?\n)"
+    rb"\n(?:-[ \t]++)*+[\"']?([A-Za-z0-9_.~-]++)[\"']?[ \t]*+:(?=([ \t\r\n]))"
+    rb"(?!(?<=\":) (?:[0-9]{1,20},?|\{)\r?\n)"
 )
 _URL = re.compile(rb"https?://[^\s?#\"']*+([?#]\S++)")
 _PATH = re.compile(rb"\n(?:- |[A-Za-z_-]++: )['\"]?/[^\n?#]*+([?#][^\n]++)")
@@ -132,32 +114,35 @@ def _decoded(value: bytes, data: bytes) -> bytes | None:
     return plain
 
 
-def _suspect_yaml(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
+def _suspect_yaml(data: bytes, rules: Rules, memory: Memory) -> bool:
     parts = _apart(data)
     if parts is None:
-        return _YES
+        return True
     flat = unfolded(parts[0])
-    if len(flat) != len(parts[0]) and _BLOCK_SCALAR.search(parts[0]):
-        return _YES
     # Without indentation and folds. What is told by a line alone is looked for in each line once.
     lines = [line.lstrip() for line in flat.split(b"\n")]
-    text, once = b"\n".join([b"", *lines]), b"\n".join([b"", *set(lines), b""])
-    if any(sign in once for sign in (*_UNTOLD_TAGS, *_FOLDED_PHRASES)) or _UNTOLD.search(once):
-        return _YES
+    once = b"\n".join([b"", *set(lines), b""])
+    if (
+        (len(flat) != len(parts[0]) and _BLOCK_SCALAR.search(parts[0]))
+        or any(sign in once for sign in (*_UNTOLD_TAGS, *_FOLDED_PHRASES))
+        or _UNTOLD.search(once)
+        or _has_names(once)
+        or _has_secret_urls(once)
+    ):
+        return True
+    text = b"\n".join([b"", *lines])
     if any(sign in once for sign in _FOLDED_STREAM):
         if _SECOND.search(once):
-            return _YES
+            return True
         # Where the JSON of an event was folded, a key and its text are on two lines.
         text = text.replace(b'":\n"', b'": "')
-    in_text = not are_clear([text], rules.scanner, memory.watch) or _has_phrases(text, rules)
-    if not in_text and any(sign in once for sign in _DOUBLE_QUOTED_STREAM):
+    if not are_clear([text], rules.scanner, memory.watch) or _has_phrases(text, rules):
+        return True
+    if any(sign in once for sign in _DOUBLE_QUOTED_STREAM):
         plain = text.replace(b'\\"', b'"').replace(b"\\n", b"\n").replace(b'":\n"', b'": "')
-        if _SECOND.search(plain):
-            return _YES
-        in_text = not are_clear([plain], rules.scanner, memory.watch)
-    in_text = in_text or not are_clear(parts[1], rules.scanner, memory.watch)
-    names = _names(once)
-    return Suspicion(names[0], names[1] or _has_secret_urls(once), in_text)
+        if _SECOND.search(plain) or not are_clear([plain], rules.scanner, memory.watch):
+            return True
+    return not are_clear(parts[1], rules.scanner, memory.watch)
 
 
 def _has_phrases(text: bytes, rules: Rules) -> bool:
@@ -172,17 +157,16 @@ def _has_phrases(text: bytes, rules: Rules) -> bool:
     return False
 
 
-def _names(text: bytes) -> tuple[bool, bool]:
+def _has_names(text: bytes) -> bool:
     """Whether keys are named as headers with credentials, or as parameters."""
-    in_headers = in_parameters = False
     for key, behind in set(_KEY.findall(text)):
         name = key.decode("ascii")
-        in_headers |= _is_credential_name(name)
         # `code: 200` is an answer's; a parameter's value stands on the next line.
-        in_parameters |= (
-            behind != b" " and name.lower() not in _STRUCTURE and credential_name(name) is not None
-        )
-    return in_headers, in_parameters
+        if _is_credential_name(name) or (
+            behind not in b" \t" and name.lower() not in _STRUCTURE and credential_name(name) is not None
+        ):
+            return True
+    return False
 
 
 _STRUCTURE = frozenset({"authorization", "api-key", "x-api-key"})
@@ -227,18 +211,19 @@ _UNTOLD_JSON = (
 )
 
 
-def _suspect_json(data: bytes, rules: Rules, memory: Memory) -> Suspicion:
+def _suspect_json(data: bytes, rules: Rules, memory: Memory) -> bool:
     if any(sign in data for sign in _UNTOLD_JSON):
-        return _YES
+        return True
     try:
         document = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        return _YES  # its reader says what is wrong
+        return True  # its reader says what is wrong
     walk = _JsonWalk()
     walk.value(document, "")
+    if walk.by_name:
+        return True
     text = "\n".join(walk.texts).encode("utf-8", "replace")
-    in_text = not are_clear([text, *walk.streams], rules.scanner, memory.watch)
-    return Suspicion(walk.by_name, walk.by_name, in_text)
+    return not are_clear([text, *walk.streams], rules.scanner, memory.watch)
 
 
 @dataclass(slots=True)

@@ -242,10 +242,12 @@ def _named(value: PlacedNode) -> Iterator[tuple[PlacedScalar, PlacedNode]]:
 
 
 def _headers(value: PlacedNode, place: str) -> Iterator[MessagePart]:
+    place = place.replace("trailer", "headers")
     for key, inner in _named(value):
-        field_ = f"{place.replace('trailer', 'headers')}.{canonical_header(key.text)}"
+        name = key.text
+        field_ = f"{place}.{canonical_header(name)}"
         for leaf in leaves(inner):
-            yield MessagePart(leaf, field_, Role.HEADER, key.text)
+            yield MessagePart(leaf, field_, Role.HEADER, name)
 
 
 def _parameters(value: PlacedNode, place: str) -> Iterator[MessagePart]:
