@@ -97,6 +97,22 @@ def test_each_scalar_below_a_credentials_name_is_taken_out(value: object, scrubb
 
 
 @pytest.mark.parametrize(
+    ("body", "scrubbed"),
+    [
+        ('\ufeff{"password": "hunter2x"}', '\ufeff{"password": "REDACTED-password-1"}'),
+        ('{"password": "hunter2x", "a": ', '{"password": "REDACTED-password-1", "a": '),
+        ('{"a": {"password": "hunter2x"}} and more', '{"a": {"password": "REDACTED-password-1"}} and more'),
+        ('{"a": 1}\n{"password": "hunter2x"}\n', '{"a": 1}\n{"password": "REDACTED-password-1"}\n'),
+        ('{"password" : 48213377}', '{"password" : "REDACTED-password-1"}'),
+        ('{"secret": 48213377}', '{"secret": "REDACTED-token-1"}'),
+        ("{password: hunter2x}", "{password: hunter2x}"),
+    ],
+)
+def test_json_with_something_before_or_behind_it_is_read_as_far_as_it_goes(body: str, scrubbed: str) -> None:
+    assert SCRUBBER.interaction(exchange(body.encode()), memory()).request.body == scrubbed.encode()
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "It handles authentication, authorization, rate-limiting, and logging.",

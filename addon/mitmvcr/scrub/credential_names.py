@@ -201,12 +201,13 @@ def fits_vendor(vendor: NamedRule, value: bytes) -> bool:
 def _is_credential(name: CredentialName, value: bytes, place: Place) -> bool:
     if place is Place.PARAMETER and name.strength is Strength.EXACT:
         return True  # be it a dummy: a replay's, where another program had recorded with a key
+    # Whether it is random is the cheapest question in a conversation, and mostly the answer.
+    if place is not Place.PARAMETER and not (name.in_text and (place is Place.FIELD or _is_random(value))):
+        return False
     if _stands_for_one(value, name.kind) or (b"://" in value[:24] and _PLACE.fullmatch(value)):
         return False
     if place is Place.PARAMETER:
         return _is_parameter(name, value)
-    if not name.in_text:
-        return False
     if place is Place.FIELD and (name.strength is Strength.EXACT or name.kind == "password"):
         return _is_field(name, value)
     is_hash = name.strength is not Strength.EXACT and _HASH.fullmatch(value) is not None
@@ -217,6 +218,8 @@ def _stands_for_one(value: bytes, kind: str) -> bool:
     """Whether a value stands in a credential's place and is none."""
     if kind == "password":
         return _NO_PASSWORD.fullmatch(value) is not None
+    if value.isdigit() and len(value) >= _SHORTEST_PASSWORD:
+        return is_dummy(value)
     return is_placeholder(value, kind) or is_redacted(value)
 
 

@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 from mitmvcr.http.event_stream import EventText, Patch, is_event_stream
 from mitmvcr.http.framing import has_lengths
 from mitmvcr.scrub.credential_names import CredentialName, Place, credential_at, credential_name
-from mitmvcr.scrub.detect.bodies import FORM, Reading, read_body, read_events, read_text, read_url
+from mitmvcr.scrub.detect.bodies import FORM, read_body, read_events, read_text, read_url
 from mitmvcr.scrub.detect.escapes import same
+from mitmvcr.scrub.detect.readings import Reading
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.search import (
     UNREADABLE,

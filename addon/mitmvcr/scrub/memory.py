@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mitmvcr.model import Cassette, Interaction, Node
 from mitmvcr.scrub.credential_names import Place, credential_at
-from mitmvcr.scrub.detect.bodies import Reading
 from mitmvcr.scrub.detect.randomness import looks_random
+from mitmvcr.scrub.detect.readings import Reading
 from mitmvcr.scrub.detect.seen_values import Watch
 from mitmvcr.scrub.headers import credentials
 from mitmvcr.scrub.placeholders import MARK

@@ -12,18 +12,16 @@ texts that the pieces at one place make up together.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import TypeAlias
 
 from mitmvcr.http.multipart import body_parts
 from mitmvcr.http.sse import Event, events, has_events
 from mitmvcr.scrub.credential_names import CredentialName, Place, credential_name
 from mitmvcr.scrub.detect.escapes import Back, behind, mapped, same, shifted
 from mitmvcr.scrub.detect.json_leaves import JsonLeaf, NoJsonError, Path, leaves, path_text, text_of
+from mitmvcr.scrub.detect.readings import Indices, Piece, Reading, joined, spread
 from mitmvcr.scrub.detect.tokens import Span
 
 FORM = "application/x-www-form-urlencoded"
@@ -31,38 +29,6 @@ FORM = "application/x-www-form-urlencoded"
 
 _DEPTH = 5
 """How deep JSON in strings in JSON is read; what is deeper is text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A text, what it is, where (`path`, for people), and how a replacement is written there.
-
-    `name` is what the name over it tells. Where `back` gives several places, the first gets the replacement
-    and the others nothing: the text is in pieces. `is_whole`: it can only be replaced as a whole. `is_list`:
-    its pieces are items of lists in a document, which are more likely texts of their own than a stream's are.
-    """
-
-    text: bytes
-    back: Back
-    place: Place = Place.CONVERSATION
-    name: CredentialName | None = None
-    path: str = ""
-    written: Callable[[bytes], bytes] = bytes
-    is_whole: bool = False
-    is_list: bool = False
-
-
-_Indices: TypeAlias = tuple[tuple[Path, bytes], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A reading that may be a part of something longer; the indices in its event, with where each stands."""
-
-    path: tuple[str | int, ...]
-    reading: Reading
-    indices: _Indices = ()
-    is_event: bool = False
 
 
 def read_body(body: bytes, media_type: str, content_type: str = "") -> list[Reading]:
@@ -105,6 +71,7 @@ def read_events(texts: Sequence[tuple[int, int]], data: bytes) -> list[Reading]:
     return joined(reader.pieces)
 
 
+_BOM = b"\xef\xbb\xbf"
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}|\+")
 _JSON_ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\.", re.DOTALL
@@ -133,7 +100,7 @@ class _Source:
     path: str = ""
     depth: int = 0
     is_said: bool = False
-    indices: _Indices | None = None
+    indices: Indices | None = None
 
     def at(self, path: Path) -> str:
         """The path to what stands at a path below."""
@@ -146,10 +113,12 @@ class _Reader:
 
     def __init__(self) -> None:
         self.readings: list[Reading] = []
-        self.pieces: list[_Piece] = []
+        self.pieces: list[Piece] = []
 
     def value(self, text: bytes, source: _Source) -> None:
         """JSON, a stream of events, or text."""
+        if text.startswith(_BOM):
+            text, source = text[len(_BOM) :], replace(source, back=shifted(source.back, len(_BOM)))
         if source.depth < _DEPTH and text[:64].lstrip()[:1] in (b"{", b"[") and self._json(text, source):
             return
         if not source.depth and has_events(text):
@@ -174,7 +143,7 @@ class _Reader:
             return
         parts = [Reading(b"", shifted(same, start)) for start, _ in event.lines]
         starts = [0, *accumulate(end - start + 1 for start, end in event.lines)]
-        self.event(event.data, lambda start, end: _spread(starts, parts, start, end), number)
+        self.event(event.data, lambda start, end: spread(starts, parts, start, end), number)
 
     def event(self, data: bytes, back: Back, number: int) -> None:
         """An event's data, the `number`th of its stream."""
@@ -186,13 +155,15 @@ class _Reader:
             return
         reading = Reading(data, back)
         self.readings.append(reading)
-        self.pieces.append(_Piece((number,), reading, is_event=True))
+        self.pieces.append(Piece((number,), reading, is_event=True))
 
     def _json(self, text: bytes, source: _Source) -> bool:
         """Read a JSON text; false, and nothing read, if it is none."""
+        found: list[JsonLeaf] = []
         try:
-            found = list(leaves(text, is_said=source.is_said))
+            found.extend(leaves(text, is_said=source.is_said))
         except NoJsonError:
+            self._cut_off(found, text, source)
             return False
         if source.indices is not None:
             source = replace(source, indices=tuple(_indices(found, text)))
@@ -203,6 +174,14 @@ class _Reader:
             elif leaf.is_list or leaf.name is not None:
                 self._bare(leaf, raw, source)
         return True
+
+    def _cut_off(self, found: Sequence[JsonLeaf], text: bytes, source: _Source) -> None:
+        """What names tell in front of the place where a text stops to be JSON, which is read as text, too."""
+        for leaf in found:
+            if leaf.is_string and not leaf.is_key and leaf.name is not None:
+                back, value = _unquoted(text[leaf.start : leaf.end], shifted(source.back, leaf.start))
+                path = source.at(leaf.path)
+                self.readings.append(Reading(value, back, _place(leaf), leaf.name, path, is_whole=True))
 
     def _string(self, leaf: JsonLeaf, raw: bytes, source: _Source) -> None:
         back, value = _unquoted(raw, shifted(source.back, leaf.start))
@@ -242,7 +221,7 @@ class _Reader:
     def _piece(self, path: Path, reading: Reading, source: _Source) -> None:
         """What stands in a list or a stream may be a part of something longer."""
         if source.indices is not None or any(type(step) is int for step in path):
-            self.pieces.append(_Piece(path, reading, _above(source.indices or (), path)))
+            self.pieces.append(Piece(path, reading, _above(source.indices or (), path)))
 
     def form(self, body: bytes) -> None:
         """The names and values of an urlencoded body."""
@@ -340,62 +319,5 @@ def _indices(found: Iterable[JsonLeaf], text: bytes) -> Iterator[tuple[Path, byt
             yield leaf.path[:-1], text[leaf.start : leaf.end]
 
 
-def _above(indices: _Indices, path: Path) -> _Indices:
+def _above(indices: Indices, path: Path) -> Indices:
     return tuple(index for index in indices if path[: len(index[0])] == index[0])
-
-
-def joined(pieces: Sequence[_Piece]) -> list[Reading]:
-    """What pieces at one place make up together.
-
-    Where several texts take turns (choices, tool calls, alternatives of a token), the place with one of its
-    numbers running and the others fixed tells them apart, or the index that the event gives.
-    """
-    sizes: dict[Path, Counter[_Indices]] = {}
-    for piece in pieces:
-        sizes.setdefault(_anywhere(piece.path), Counter())[piece.indices] += 1
-    # An index that grows with each event tells nothing apart.
-    turns = {every for every, counts in sizes.items() if 1 < len(counts) < counts.total()}
-    groups: dict[object, list[Reading]] = {}
-    for piece in pieces:
-        path, every = piece.path, _anywhere(piece.path)
-        index = piece.indices if every in turns else ()
-        numbers = [at for at, step in enumerate(path) if type(step) is int]
-        keys: list[object] = [(every, index)]
-        if len(numbers) > 1:
-            keys += [(at, path[:at], path[at + 1 :], index) for at in numbers]
-        for key in keys:
-            groups.setdefault(key, []).append(piece.reading)
-    distinct = {tuple(map(id, group)): group for group in groups.values() if len(group) > 1}
-    is_list = not any(piece.is_event for piece in pieces)
-    return [
-        replace(_join(group), is_list=is_list)
-        for group in distinct.values()
-        if len({reading.text for reading in group}) > 1
-    ]
-
-
-def _anywhere(path: Path) -> Path:
-    """A path without its numbers."""
-    return tuple([step for step in path if type(step) is not int])
-
-
-def _join(group: Sequence[Reading]) -> Reading:
-    group = [reading for reading in group if reading.text]
-    starts = [0, *accumulate(len(reading.text) for reading in group)]
-    text = b"".join([reading.text for reading in group])
-    return Reading(
-        text,
-        lambda start, end: _spread(starts, group, start, end),
-        path=group[0].path,
-        written=group[0].written,
-    )
-
-
-def _spread(starts: Sequence[int], parts: Sequence[Reading], start: int, end: int) -> list[Span]:
-    """The places of a stretch of what parts make up together; `starts` has where each begins, and the end."""
-    first, last = bisect_right(starts, start) - 1, bisect_left(starts, end)
-    places: list[Span] = []
-    for number in range(first, min(last, len(parts))):
-        left, right = max(start, starts[number]), min(end, starts[number + 1])
-        places += parts[number].back(left - starts[number], right - starts[number])
-    return places

@@ -191,7 +191,7 @@ def _find_named(data: bytes, start: int, hits: list[Detection]) -> None:
     found = _NAMED_VALUE.match(data, start) if name and name.in_text else None
     if name and found:
         value = found.group().rstrip(b".-")
-        if is_told(name, value) and not _ID.match(value) and not is_dummy(value):
+        if not _ID.match(value) and is_told(name, value):
             end = start + len(value)
             hits.append(Detection(start, end, "generic-key", name.kind, value, Evidence.NAME))
     if data[start - 1] == _BLANK:

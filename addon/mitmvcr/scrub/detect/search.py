@@ -17,9 +17,9 @@ from itertools import accumulate
 from mitmvcr.http.sse import has_events
 from mitmvcr.scrub.credential_names import Strength, credential_name
 from mitmvcr.scrub.detect.archives import PackedError, members
-from mitmvcr.scrub.detect.bodies import Reading
 from mitmvcr.scrub.detect.coded import CodedRun, coded_runs, other_runs
 from mitmvcr.scrub.detect.escapes import View, roughly_undone, same, undone, wide
+from mitmvcr.scrub.detect.readings import Reading
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.seen_values import Clear, Watch
 from mitmvcr.scrub.detect.streams import has_turns, joined_texts
