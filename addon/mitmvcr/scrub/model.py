@@ -10,8 +10,9 @@ from mitmvcr.http.content_coding import stated_coding
 from mitmvcr.http.event_stream import as_text
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Plain, Request, Response, Values
+from mitmvcr.scrub.changes import Change, Redaction, changed
 from mitmvcr.scrub.credential_names import CredentialName
-from mitmvcr.scrub.decide import FORM, ROUNDS, Change, Decisions, Redaction, Rules, changed
+from mitmvcr.scrub.decide import FORM, ROUNDS, Decisions, Rules
 from mitmvcr.scrub.detect.archives import PackedError, unpacked
 from mitmvcr.scrub.detect.bodies import read_body, read_url
 from mitmvcr.scrub.detect.json_leaves import below_key, descends
