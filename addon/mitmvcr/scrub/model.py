@@ -63,9 +63,8 @@ class Scrubber:
         for name, kind in self._request_headers.plan(request.headers).credentials:
             for value in request.headers[name]:
                 memory.track_header(name, value, kind)
-        url = _encoded(request.url)
-        if b"=" in url or b"@" in url:
-            memory.track_parameters(read_url(url))
+        if "=" in request.url or "@" in request.url:
+            memory.track_parameters(read_url(_encoded(request.url)))
         media_type = _media_type(request.headers)
         if media_type == FORM or media_type.startswith("multipart/"):
             memory.track_parameters(read_body(_decoded(request).body, media_type))
