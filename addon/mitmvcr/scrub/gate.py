@@ -43,15 +43,31 @@ def mask(value: bytes) -> str:
     return f"{text}… ({len(value)} bytes)"
 
 
-# Base64 of `!!binary`, as a block or on one line: the body that it stands for is looked at by itself.
-_BINARY = re.compile(
-    rb"!!binary[ \t]*(?:\|[-+]?[ \t]*)?\r?\n(?:[ \t]+[A-Za-z0-9+/=]+\r?\n)*+|!!binary[ \t]+[^\r\n]+"
-)
+# Where Base64 of `!!binary` begins, as a block below or on the line.
+_BINARY = re.compile(rb"!!binary[ \t]+(?:\|[-+]?[ \t]*\r?\n|(?=[A-Za-z0-9+/=\"']))|!!binary[ \t]*\r?\n")
+_OF_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n\"'"
+
+
+def _without_binary(text: bytes) -> bytes:
+    """The text without what is in Base64 there: the value that it stands for is looked at by itself.
+
+    A block goes on until the line of the next key: there is no colon in Base64.
+    """
+    pieces = []
+    at = 0
+    for found in _BINARY.finditer(text):
+        start = found.end()
+        colon = text.find(b":", start)
+        end = text.rfind(b"\n", start, colon) + 1 if colon >= 0 else len(text)
+        if start >= at and end > start and not text[start:end].translate(None, _OF_BASE64):
+            pieces.append(text[at:start])
+            at = end
+    return b"".join([*pieces, text[at:]])
 
 
 def _plain(text: bytes) -> bytes:
     """An entry's text without its folds, and without what is in Base64 there."""
-    return unfolded(_BINARY.sub(b"", text) if text.find(b"!!binary") >= 0 else text)
+    return unfolded(_without_binary(text) if text.find(b"!!binary") >= 0 else text)
 
 
 def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watch) -> list[GateFinding]:
