@@ -127,7 +127,7 @@ def exchange(request_body: bytes, response_body: bytes) -> Interaction:
 def emitted(interaction: Interaction) -> bytes:
     """The bytes of an entry, near enough to what the writer makes of it."""
     request, response = interaction.request, interaction.response
-    body = response.body.replace(b"\n", b"\n      ")
+    body = response.body.replace(b"\n", b"\n      ").replace(b"\n      \n", b"\n\n")
     return b"- id: 0\n  request:\n    body: '%s'\n    url: %s\n  response:\n    body: |\n      %s\n" % (
         request.body.replace(b"'", b"''"),
         request.url.encode(),

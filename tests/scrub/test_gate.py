@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,9 @@ import zstandard
 
 from mitmvcr.formats import govcr
 from mitmvcr.model import Cassette, Interaction, Request, Response
+from mitmvcr.scrub.detect import search
+from mitmvcr.scrub.detect.scan import Scanner
+from mitmvcr.scrub.detect.seen_values import Watch
 from tests.scrub.planting import KINDS, exchange, memory, scrubber
 
 SCRUBBER = scrubber()
@@ -120,3 +124,34 @@ def test_a_wrapped_base64_of_a_tracked_value_is_found() -> None:
     one = exchange(b"", b"\xff" * 30 + b"a-tracked-value-of-some-length-123" + b"\xff" * 40)
     data = govcr.dump(Cassette([one]), govcr.Dialect.CHARM)
     assert SCRUBBER.gate(data, one, seen)
+
+
+STREAM = b"".join(b'data: {"n":%d,"text":"event number %d of the stream"}\n\n' % (n, n) for n in range(9))
+BODIES = {
+    "a stream": STREAM,
+    "a stream with one line break at its end": STREAM[:-1],
+    "JSON in lines": json.dumps(dict.fromkeys(map(str, range(30)), "some words"), indent=1).encode(),
+    "JSON in one line": json.dumps(dict.fromkeys(map(str, range(30)), "some words")).encode(),
+}
+
+
+@pytest.mark.parametrize("dialect", govcr.Dialect)
+@pytest.mark.parametrize("body", BODIES)
+def test_what_was_just_read_is_not_read_again_in_the_entry(
+    body: str, dialect: govcr.Dialect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[bytes] = []
+
+    def may_have_secrets(text: bytes, scanner: Scanner, watch: Watch, *, with_names: bool) -> bool:
+        texts.append(text)
+        return search.may_have_secrets(text, scanner, watch, with_names=with_names)
+
+    monkeypatch.setattr("mitmvcr.scrub.gate.may_have_secrets", may_have_secrets)
+    seen = memory()
+    clean = SCRUBBER.interaction(exchange(BODIES[body], BODIES[body]), seen)
+    data = govcr.dump(Cassette([clean]), dialect)
+    assert SCRUBBER.gate(data, clean, seen) == []
+    assert len(texts[0]) < len(data) - 1.8 * len(BODIES[body])
+    # What stands beside it is.
+    findings = SCRUBBER.gate(data.replace(b"- id:", b"- a: %b\n  id:" % SECRET.encode()), clean, seen)
+    assert [finding.rule for finding in findings] == ["github-token"]

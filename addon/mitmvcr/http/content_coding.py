@@ -61,7 +61,7 @@ def actual_coding(body: bytes, content_encoding: str) -> str:
     """
     if not body:
         return ""
-    codings = _codings(content_encoding)
+    codings = _codings(content_encoding) if content_encoding else []
     if not codings:
         return coding_of(body)
     if codings[-1] in MAGIC.values():

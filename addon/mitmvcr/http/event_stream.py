@@ -61,7 +61,7 @@ def sealed(headers: bytes, payload: bytes) -> bytes:
 
 def is_event_stream(body: bytes) -> bool:
     """Whether a body begins with a frame's lengths and their checksum."""
-    if len(body) < _PRELUDE.size:
+    if len(body) < _PRELUDE.size or body[0] > _LARGEST >> 24:  # as every text's first byte is
         return False
     total, headers, checksum = _PRELUDE.unpack_from(body)
     return bool(16 + headers <= total <= _LARGEST and zlib.crc32(body[:8]) == checksum)

@@ -20,6 +20,7 @@ _BOM = b"\xef\xbb\xbf"
 # A line and its end. The last one need not have an end, and there is none behind the last end.
 _LINE = re.compile(rb"([^\r\n]*+)(?:\r\n?|\n)|[^\r\n]++\Z")
 
+_LF, _CR = ord("\n"), ord("\r")
 # Apart, since what begins with one certain byte is found some ten times as fast.
 _LF_EVENT, _CR_EVENT = re.compile(rb"\n(?:data:|\{)"), re.compile(rb"\r(?:data:|\{)")
 
@@ -46,9 +47,9 @@ def is_stream(body: bytes, content_type: str) -> bool:
 
 def has_events(text: bytes) -> bool:
     """Whether any line of a text, which need not be a body, looks like an event; never a wrong no."""
-    if text.startswith(_FIELDS) or (b"\n" in text and _LF_EVENT.search(text)):
+    if text.startswith(_FIELDS) or (_LF in text and _LF_EVENT.search(text)):
         return True
-    return b"\r" in text and _CR_EVENT.search(text) is not None
+    return _CR in text and _CR_EVENT.search(text) is not None
 
 
 def events(body: bytes) -> Iterator[Event]:

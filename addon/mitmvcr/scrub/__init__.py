@@ -7,13 +7,14 @@ credential_names  under which names credentials stand, and which values there ar
 headers           which headers are kept, which carry credentials, and where in a value
 placeholders      what stands where a secret would and is none
 memory            what one cassette has seen: secrets, their numbers, credentials to look out for
+changes           what is to be replaced in a value, and that made
 decide            a part of an exchange -> the changes that take its secrets out
 model             interaction -> interaction without secrets
 gate              the last look at what is about to be written
 files/            a cassette's bytes -> the same bytes without secrets
 """
 
-from mitmvcr.scrub.decide import Redaction
+from mitmvcr.scrub.changes import Redaction
 from mitmvcr.scrub.gate import GateFinding
 from mitmvcr.scrub.memory import Memory, collapse
 from mitmvcr.scrub.model import Scrubber

@@ -67,7 +67,7 @@ def _without_binary(text: bytes) -> bytes:
 
 def _plain(text: bytes) -> bytes:
     """An entry's text without its folds, and without what is in Base64 there."""
-    return unfolded(_without_binary(text) if b"!!binary" in text else text)
+    return unfolded(_without_binary(text) if text.find(b"!!binary") >= 0 else text)
 
 
 def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watch) -> list[GateFinding]:
@@ -79,7 +79,7 @@ def examine(data: bytes, interaction: Interaction, scanner: Scanner, watch: Watc
             rest = _without(rest, body)  # what was just read without a finding stands there byte for byte
     text = _plain(rest)
     found: list[Secret] = []
-    if may_have_secrets(text, scanner, watch):
+    if may_have_secrets(text, scanner, watch, with_names=False):
         text = _plain(data)
         found = find_secrets(text, scanner, watch, with_names=False)
     for secret in found:
@@ -106,20 +106,15 @@ _SHORT = 256
 
 def _without(text: bytes, body: bytes) -> bytes:
     """The text without a body that stands in it as it is but for indentation; all of it if it doesn't."""
-    first, newline, rest = body.partition(b"\n")
+    first, newline, _ = body.partition(b"\n")
     at = text.find(first[:48])
     if at < 0:
         return text
     if newline:
-        below = text.find(b"\n", at) + 1
-        indent = b"\n" + b" " * (_blanks(text, below) - _blanks(rest, 0))
-        body = body.rstrip(b"\n").replace(b"\n", indent).replace(indent + b"\n", b"\n\n")
+        indent = text[text.rfind(b"\n", 0, at) + 1 : at]  # no blanks where it isn't a block: it isn't found
+        below = b"\n" + indent
+        body = body.rstrip(b"\n").replace(b"\n", below).replace(below + b"\n", b"\n\n")
     return b"%b\n%b" % (text[:at], text[at + len(body) :]) if text.startswith(body, at) else text
-
-
-def _blanks(text: bytes, at: int) -> int:
-    line = text[at : at + 256]
-    return len(line) - len(line.lstrip(b" "))
 
 
 def _body_findings(interaction: Interaction, scanner: Scanner, watch: Watch) -> Iterator[GateFinding]:

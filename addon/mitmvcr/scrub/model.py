@@ -10,8 +10,9 @@ from mitmvcr.http.content_coding import stated_coding
 from mitmvcr.http.event_stream import as_text
 from mitmvcr.http.go_rules import canonical_header
 from mitmvcr.model import Interaction, Plain, Request, Response, Values
+from mitmvcr.scrub.changes import Change, Redaction, changed
 from mitmvcr.scrub.credential_names import CredentialName
-from mitmvcr.scrub.decide import FORM, ROUNDS, Change, Decisions, Redaction, Rules, changed
+from mitmvcr.scrub.decide import FORM, ROUNDS, Decisions, Rules
 from mitmvcr.scrub.detect.archives import PackedError, unpacked
 from mitmvcr.scrub.detect.bodies import read_body, read_url
 from mitmvcr.scrub.detect.json_leaves import below_key, descends
@@ -62,9 +63,8 @@ class Scrubber:
         for name, kind in self._request_headers.plan(request.headers).credentials:
             for value in request.headers[name]:
                 memory.track_header(name, value, kind)
-        url = _encoded(request.url)
-        if b"=" in url or b"@" in url:
-            memory.track_parameters(read_url(url))
+        if "=" in request.url or "@" in request.url:
+            memory.track_parameters(read_url(_encoded(request.url)))
         media_type = _media_type(request.headers)
         if media_type == FORM or media_type.startswith("multipart/"):
             memory.track_parameters(read_body(_decoded(request).body, media_type))

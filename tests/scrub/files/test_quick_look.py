@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mitmvcr.scrub import Memory, Policy
-from mitmvcr.scrub.decide import Change, Decisions, Rules
+from mitmvcr.scrub.changes import Change
+from mitmvcr.scrub.decide import Decisions, Rules
 from mitmvcr.scrub.detect import search
 from mitmvcr.scrub.detect.scan import Scanner
 from mitmvcr.scrub.detect.search import are_clear, find_secrets, is_clear

@@ -50,7 +50,8 @@ class Scanner:
     ) -> None:
         self._rules = shape_rules() if rules is None else rules
         self._finders = finders() if phrase_finders is None else tuple(phrase_finders)
-        self._words = [words[0] if words else b"" for words, _ in self._finders]
+        words = {words[0] if words else b"" for words, _ in self._finders}
+        self._words = [word for word in words if not any(part in word for part in words - {word})]
         self._literals = Literals(self._rules)
         # By hash, so that no secret is kept.
         self._states: dict[int, int] = {}
@@ -96,14 +97,15 @@ class Scanner:
 
     def has_words(self, data: bytes) -> bool:
         """Whether a text, or a part of one, has words without which `phrases` finds nothing."""
-        return any(map(data.__contains__, self._words))
+        # `in` takes several times as long: it tries numbers first.
+        return any(data.find(word) >= 0 for word in self._words)
 
     def phrases(self, data: bytes) -> list[Detection]:
         """The secrets that stand behind fixed words, and those that the user's patterns find."""
         hits: list[Detection] = []
         for words, finder in self._finders:
             for word in words:
-                if word not in data:
+                if data.find(word) < 0:
                     break
             else:
                 hits.extend(finder(data))

@@ -157,7 +157,7 @@ def _suspects(readings: Sequence[Reading], scanner: Scanner, watch: Watch) -> li
     if watch.looks_escaped:
         runs = [everything[start:end] for start, end in token_runs(everything)]
         numbers.update(bisect_right(starts, hit.start) - 1 for hit in _seen(everything, runs, watch))
-    numbers.update(number for number, text in enumerate(texts) if b"\0" in text)
+    numbers.update(number for number, text in enumerate(texts) if 0 in text)
     if scanner.has_words(view.text):
         numbers.update(number for number, text in enumerate(texts) if scanner.has_words(roughly_undone(text)))
     return sorted(numbers)
@@ -178,9 +178,9 @@ def are_clear(texts: Sequence[bytes], scanner: Scanner, watch: Watch) -> bool:
     return True
 
 
-def may_have_secrets(text: bytes, scanner: Scanner, watch: Watch) -> bool:
+def may_have_secrets(text: bytes, scanner: Scanner, watch: Watch, *, with_names: bool = True) -> bool:
     """Whether a text may have any that `find_secrets` finds; never a wrong no."""
-    return _has_whole(text, scanner, watch, watch.clear(scanner), with_keys=False)
+    return _has_whole(text, scanner, watch, watch.clear(scanner), with_names=with_names)
 
 
 def is_clear(text: bytes, scanner: Scanner, watch: Watch) -> bool:
@@ -191,15 +191,15 @@ def is_clear(text: bytes, scanner: Scanner, watch: Watch) -> bool:
 _BETWEEN = b"\n\x01"
 
 
-def _has_whole(data: bytes, scanner: Scanner, watch: Watch, clear: Clear, *, with_keys: bool = True) -> bool:
+def _has_whole(data: bytes, scanner: Scanner, watch: Watch, clear: Clear, *, with_names: bool = True) -> bool:
     """Whether there may be secrets that stand in one place, which is so in few texts; never a wrong no."""
     data = without_vectors(data)
     plain = roughly_undone(data)
-    if _has_any(plain, scanner, watch, clear) or (with_keys and _has_telling_key(plain)):
+    if _has_any(plain, scanner, watch, clear, with_names=with_names):
         return True
     if plain is not data and watch.looks_escaped and _has_seen(data, watch):
         return True
-    return b"\0" in data and any(_has_any(view.text, scanner, watch, clear) for view in wide(data))
+    return 0 in data and any(_has_any(view.text, scanner, watch, clear) for view in wide(data))
 
 
 def _has_split(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
@@ -216,7 +216,7 @@ def _has_seen(data: bytes, watch: Watch) -> bool:
 
 
 # A key of JSON, its quotes unescaped.
-_KEY = re.compile(rb'"([A-Za-z_$][\w.$ -]{2,63})"\s{0,8}+:')
+_KEY = re.compile(rb'"([A-Za-z_$][\w.$ -]{2,63}+)"\s{0,8}+:')
 
 
 def _has_telling_key(plain: bytes) -> bool:
@@ -234,8 +234,8 @@ _silent_keys: set[bytes] = set()
 _MOST_KEYS = 16384
 
 
-def _has_any(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
-    """Whether a text, its escapes undone, may have hits.
+def _has_any(data: bytes, scanner: Scanner, watch: Watch, clear: Clear, *, with_names: bool = True) -> bool:
+    """Whether a text, its escapes undone, may have hits, or a key of JSON that tells a secret.
 
     Most are told by what stands between two BREAKs, and none without it: of a longer text each such piece is
     looked at once, however often it comes (a stream's events are alike).
@@ -250,22 +250,24 @@ def _has_any(data: bytes, scanner: Scanner, watch: Watch, clear: Clear) -> bool:
         by_hash = dict(zip(map(hash, runs), runs, strict=True))
         new = by_hash.keys() - clear.untracked
         coded: list[Span] = []
-        if watch.suspects([by_hash[number] for number in new]) or scanner.in_runs(text, spans, runs, coded):
+        if watch.suspects([by_hash[number] for number in new]):
+            return True
+        if scanner.in_runs(text, spans, runs, coded, with_names=with_names):
             return True
         if coded and any(_coded_hits(data, scanner, watch)):
             return True
         clear.remember_runs(new, [run for run in runs if scanner.says_nothing(run)])
-    if any(_other_hits(text, scanner, watch)):
+    if any(_other_hits(text, scanner, watch)) or (with_names and _has_telling_key(text)):
         return True
     has_words = scanner.has_words(text)
     if watch.anywhere(data) or (has_words and scanner.phrases(data)):
         return True
-    if fresh and not has_words:
+    if fresh and with_names and not has_words:
         clear.remember_pieces(fresh)
     return False
 
 
-_WORTH_SPLITTING = 4096
+_WORTH_SPLITTING = 1024
 
 
 def _hits(

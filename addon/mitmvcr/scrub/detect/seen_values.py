@@ -137,11 +137,12 @@ class Watch:
         text = b" ".join(runs)
         longest = max(map(len, runs))
         end = bisect_right(self._in_runs, longest, key=_size)
-        return [forms for probe, forms in self._in_runs[:end] if probe in text]
+        # `in` takes several times as long: it tries numbers first.
+        return [forms for probe, forms in self._in_runs[:end] if text.find(probe) >= 0]
 
     def anywhere(self, data: bytes) -> list[Detection]:
         """Where a value, or a form of it, stands that has no long run of token characters."""
-        return [hit for probe, forms in self._anywhere if probe in data for hit in _hits(data, forms)]
+        return [hit for probe, forms in self._anywhere if data.find(probe) >= 0 for hit in _hits(data, forms)]
 
     def folded(self, text: bytes) -> Iterator[tuple[bytes, str]]:
         """The values with blanks or quotes that stand in a text, however YAML quotes and folds them."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 # A key and its string.
-_STRING = rb'"([\w.-]{1,64})"[ \t]{0,8}+:[ \t]{0,8}+"((?:[^"\\\r\n]++|\\.)*+)"'
+_STRING = rb'"([\w.-]{1,64}+)"[ \t]{0,8}+:[ \t]{0,8}+"([^"\\\r\n]*+(?:\\.[^"\\\r\n]*+)*+)"'
 _PAIR = re.compile(_STRING)
 # Or the end of an event, or of a line in front of one.
 _PAIR_OR_END = re.compile(_STRING + rb"|\n\r?(?=[\n{])|\r\r")

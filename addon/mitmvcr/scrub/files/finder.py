@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from mitmvcr.formats import har_text
 from mitmvcr.http.content_coding import actual_coding, encode_body
 from mitmvcr.http.event_stream import as_text
-from mitmvcr.scrub.decide import FORM, ROUNDS, Change, Decisions, Rules, changed
+from mitmvcr.scrub.changes import Change, changed
+from mitmvcr.scrub.decide import FORM, ROUNDS, Decisions, Rules
 from mitmvcr.scrub.detect.archives import PackedError, unpacked
 from mitmvcr.scrub.detect.bodies import read_body, read_url
 from mitmvcr.scrub.files.document import PlacedScalar

@@ -63,6 +63,8 @@ def _vendors() -> _Vendors:
 
 # A scheme between a name and its value (`Authorization: Bearer …`).
 _SCHEME = re.compile(rb"(?i:bearer|basic|token|api-?key)[ \t]{1,4}\Z")
+_SCHEME_REACH = 11
+"""The most (in bytes) that it takes: it is looked for at each place."""
 
 
 def name_in_front(data: bytes, at: int) -> str:
@@ -72,7 +74,7 @@ def name_in_front(data: bytes, at: int) -> str:
     of our replacements.
     """
     front = data[max(0, at - _NAME_REACH) : at]
-    scheme = _SCHEME.search(front)
+    scheme = _SCHEME.search(front, max(0, len(front) - _SCHEME_REACH))
     if scheme:
         front = front[: scheme.start()]
     bare = front.rstrip(_FILL)
@@ -80,7 +82,7 @@ def name_in_front(data: bytes, at: int) -> str:
         return ""
     bare = bare.rstrip(b":=>?").rstrip(_FILL)
     name = bare.translate(_NAME_STOP).rpartition(b"\n")[2]
-    if b"REDACTED" in name or bare.endswith(b"//" + name):
+    if name.find(b"REDACTED") >= 0 or bare.endswith(b"//" + name):
         return ""
     return name.decode("ascii")
 
