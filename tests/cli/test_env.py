@@ -140,6 +140,7 @@ def test_upstream_is_what_the_cassette_of_the_configuration_was_recorded_from(
     assert "http://gateway:4000/api/v1" in lines
 
 
+@pytest.mark.slow
 def test_programs_of_another_shell_come_to_a_running_proxy(tmp_path: Path, own: Path) -> None:
     with Upstream.start() as upstream:
         options = [

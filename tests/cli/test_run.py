@@ -416,6 +416,7 @@ class Gateway:
 @pytest.mark.slow
 @pytest.mark.parametrize("via", ["proxy", "base-url", "auto"])
 @pytest.mark.parametrize("is_set", [True, False], ids=["with a base URL", "without"])
+@pytest.mark.slow
 def test_each_way_records_and_replays_from_the_same_upstream(tmp_path: Path, via: str, is_set: bool) -> None:
     base = "http://gateway.test/api/v1"
     with Gateway() as gateway:

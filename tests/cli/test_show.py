@@ -104,6 +104,7 @@ def test_stream_that_is_not_understood_is_shown_as_it_is(tmp_path: Path) -> None
     assert '  data: {"type": "speech.audio.delta"}\n' in out
 
 
+@pytest.mark.slow
 def test_raw_is_the_bodys_exact_bytes(tmp_path: Path) -> None:
     binary = bytes(range(256)) + b"\r\n"
     write(tmp_path / "a.yaml", exchange(body=binary), streamed())
@@ -150,6 +151,7 @@ def test_json_is_for_programs(tmp_path: Path) -> None:
     assert other["response"]["body_base64"] == "/w=="
 
 
+@pytest.mark.slow
 def test_secrets_of_foreign_cassettes_are_not_shown_and_that_is_said(tmp_path: Path) -> None:
     secret = "Quite" + "Secret7Value"
     one = exchange(url=f"{CHAT}?api-key={secret}", body=f'{{"key": "{KEY}"}}'.encode())

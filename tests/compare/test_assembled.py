@@ -298,6 +298,7 @@ KINDS = st.sampled_from(
     st.lists(st.dictionaries(st.sampled_from(["choices", "output", "response", "item", "delta"]), JSON)),
     KINDS,
 )
+@pytest.mark.slow
 def test_wrong_types_anywhere_are_passed_over(events: list[dict[str, object]], kind: str) -> None:
     typed = [{**event, "type": kind} for event in events]
     assert read_answer(sse(*typed), SSE).events == len(events) + 1

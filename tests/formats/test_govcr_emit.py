@@ -54,6 +54,7 @@ def test_what_only_the_other_dialect_spoils_stays_as_go_vcr_writes_it() -> None:
 
 @both_dialects
 @given(interactions=st.lists(nasty.interactions, min_size=1, max_size=2))
+@pytest.mark.slow
 def test_any_interaction_survives_write_and_read(dialect: Dialect, interactions: list[Interaction]) -> None:
     numbered = [Interaction(entry.request, entry.response, id_) for id_, entry in enumerate(interactions)]
     written = emit_document(Cassette(numbered), dialect)
@@ -62,6 +63,7 @@ def test_any_interaction_survives_write_and_read(dialect: Dialect, interactions:
 
 @both_dialects
 @given(interactions=st.lists(nasty.interactions, min_size=1, max_size=3))
+@pytest.mark.slow
 def test_a_document_is_its_head_and_its_interactions(
     dialect: Dialect, interactions: list[Interaction]
 ) -> None:

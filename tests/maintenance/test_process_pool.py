@@ -40,6 +40,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.slow
 def test_all_is_worked_out_however_processes_are_started(tmp_path: Path, method: str) -> None:
     source = tmp_path / "source"
     names = [f"{number:02}.yaml" for number in range(24)]

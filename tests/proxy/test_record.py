@@ -114,6 +114,7 @@ def _tape(way: Way, upstream: Upstream, folder: Path) -> Taped:
 
 
 @pytest.mark.parametrize("way", WAYS, ids=[way.name for way in WAYS])
+@pytest.mark.slow
 def test_every_kind_of_answer_is_recorded_and_replayed_on_every_way(
     way: Way, tmp_path: Path, plain_upstream: Upstream, tls_upstream: Upstream
 ) -> None:

@@ -79,6 +79,7 @@ def test_a_recording_that_cannot_be_read_is_recorded_anew(
     assert len(read(path).cassette.interactions) == 1
 
 
+@pytest.mark.slow
 def test_only_what_the_last_report_missed_is_recorded(
     tmp_path: Path, start: Start, upstream: Upstream
 ) -> None:

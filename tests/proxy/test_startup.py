@@ -83,6 +83,7 @@ def test_bad_cassette_ends_the_process_with_its_file_and_line(
 
 
 @pytest.mark.real_start
+@pytest.mark.slow
 def test_file_that_cannot_be_read_or_written_ends_the_process(tmp_path: Path) -> None:
     (tmp_path / "recordings" / "folder.yaml").mkdir(parents=True)
     (tmp_path / "recordings" / "dangling.yaml").symlink_to("nowhere/at/all.yaml")
@@ -126,6 +127,7 @@ def test_second_process_that_replays_a_cassette_is_welcome(start: Start, tmp_pat
 
 
 @pytest.mark.real_start
+@pytest.mark.slow
 def test_port_in_use_ends_the_process_and_leaves_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -198,6 +200,7 @@ def test_option_may_be_set_in_a_running_process_and_a_bad_value_changes_nothing(
 
 
 @pytest.mark.real_start
+@pytest.mark.slow
 def test_nothing_is_served_when_the_process_ends(tmp_path: Path) -> None:
     proxy = Proxy(tmp_path, mode="nonsense")
     with pytest.raises(AssertionError, match="no forward listener"):
@@ -206,6 +209,7 @@ def test_nothing_is_served_when_the_process_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_start
+@pytest.mark.slow
 def test_miss_while_mitmproxy_is_still_starting_is_only_a_miss(
     start: Start, tmp_path: Path, upstream: Upstream
 ) -> None:

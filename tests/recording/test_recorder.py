@@ -97,6 +97,7 @@ def test_what_can_not_be_written_is_an_error(tmp_path: Path) -> None:
     assert path.read_bytes() == b"somebody's"
 
 
+@pytest.mark.slow
 def test_headers_that_differ_in_each_request_are_not_remembered_for_ever() -> None:
     scrubber, memory = Scrubber(Policy()), Memory({})
     names = ("Idempotency-Key", "Traceparent", "X-Request-Token", "Cookie", "X-Session-Id")

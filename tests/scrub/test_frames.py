@@ -119,6 +119,7 @@ WORDS = st.text('abc é\n"\\\u2581😀', max_size=12)
 
 
 @given(st.lists(st.tuples(WORDS, st.booleans(), st.booleans()), min_size=1, max_size=6), st.integers(4, 200))
+@pytest.mark.slow
 def test_any_answer_is_whole_and_has_no_key(said: list[tuple[str, bool, bool]], size: int) -> None:
     text = "".join(f"{words} {KEY} " if has_key else f"{words} " for words, has_key, _ in said)
     pieces = [text[at : at + size] for at in range(0, len(text), size)]

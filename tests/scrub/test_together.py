@@ -56,6 +56,7 @@ def known(*values: str) -> Memory:
 @pytest.mark.parametrize(
     ("policy", "tracked"), [({}, ()), ({}, (VALUE,)), *[(one, ()) for one in POLICIES[1:]]]
 )
+@pytest.mark.slow
 def test_any_two_together_are_as_each_by_itself(policy: Mapping[str, object], tracked: Sequence[str]) -> None:
     scrubbing = scrubber(**policy)
     for first in [*CLEAN, *BARE, *PLANTED[::17]]:

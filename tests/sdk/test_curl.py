@@ -99,6 +99,7 @@ def test_curl_uploads_and_takes_bytes_and_errors_as_they_are(
     assert codes(on_disk) == [404]
 
 
+@pytest.mark.slow
 def test_curl_speaks_http2_to_the_reverse_listener_too(tmp_path: Path, start: Start) -> None:
     def ask(proxy: Proxy) -> bytes:
         base = proxy.reverse.replace("http:", "https:")

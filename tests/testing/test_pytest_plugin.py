@@ -305,6 +305,7 @@ def test_mistakes_are_said_without_a_traceback(tmp_path: Path, text: str, said: 
     assert "Traceback" not in wrong.output
 
 
+@pytest.mark.slow
 def test_a_bad_mitmvcr_toml_ends_the_session_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "mitmvcr.toml").write_text("mode = 'sometimes'\n")
     module(tmp_path, "test_used.py", f"import pytest\n{MARK}\ndef test_used():\n    pass\n")
@@ -370,6 +371,7 @@ def test_waits():
 
 
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
+@pytest.mark.slow
 def test_proxy_that_ends_by_itself_fails_the_session_with_its_last_words(
     tmp_path: Path, upstream: Upstream, number: str
 ) -> None:

@@ -179,7 +179,7 @@ class Outcomes:
         if problem := coding_problem(head.fields):
             return served_response.bad_request(problem)
         sessions = self.sessions()
-        own = head.host.lower()
+        own = canonical_host(head.host)
         why = pages.stranger(
             sender_of(head),
             lambda name: not head.is_reverse or name == own or sessions.is_recorded(name),

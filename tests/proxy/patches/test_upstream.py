@@ -279,6 +279,7 @@ def _slow(answer: bytes) -> Script:
     return script
 
 
+@pytest.mark.slow
 def test_client_that_ends_its_side_is_answered_by_every_engine(start: Start, tmp_path: Path) -> None:
     pipelined = _GET + _post(b"{}") + _GET
     stream = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
@@ -321,6 +322,7 @@ def test_client_that_is_gone_before_its_answer_is_let_go_of(start: Start, tmp_pa
     assert not (tmp_path / "recordings" / "default.yaml").exists()
 
 
+@pytest.mark.slow
 def test_request_under_way_is_not_idle(start: Start) -> None:
     def script(*_: int) -> bytes:
         time.sleep(1.6)

@@ -376,6 +376,7 @@ def test_secrets_that_yaml_folds_are_found() -> None:
                 assert lint(scrub(data)) == []
 
 
+@pytest.mark.slow
 def test_secret_in_pieces_is_found_wherever_yaml_folds_its_stream() -> None:
     for size in range(80):
         event = f'data: {{"pad": "{"x" * size}", "choices": [{{"delta": {{"content": "%s"}}}}]}}\n\n'
