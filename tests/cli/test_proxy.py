@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -97,7 +98,8 @@ def test_a_terminal_that_is_closed_ends_it_in_order(tmp_path: Path, upstream: Up
         url = f"http://127.0.0.1:{ports(told)[1]}/v1/models"
         asked = urllib.request.Request(url, headers={"Authorization": "Bearer " + "k" * 40})
         with urllib.request.urlopen(asked, timeout=30) as answer:
-            assert answer.status == 200
+            # Whoever leaves before the end breaks it off.
+            assert json.loads(answer.read())["object"] == "list"
         process.send_signal(signal.SIGHUP)
         assert process.wait(PATIENCE) == 0
         assert process.stderr is not None
