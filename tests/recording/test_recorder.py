@@ -116,7 +116,8 @@ def test_headers_that_differ_in_each_request_are_not_remembered_for_ever() -> No
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert grown < 600 * 100, "bytes that stay of each request"
+    # Some hashes do, in tables that have a bound; the five values themselves would take some 500 bytes.
+    assert grown < 600 * 200, "bytes that stay of each request"
 
 
 class Telling(Scrubber):
