@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 
@@ -50,3 +51,14 @@ def test_a_telling_key_is_seen_whatever_stands_around_it(key: str, blanks: str) 
     text = f'{{{blanks}"{key}"{blanks}:{blanks}"a b c d"{blanks}}}'.encode()
     for data in (text, json.dumps(text.decode()).encode()):
         assert not are_clear([data], Scanner(), Watch())
+
+
+@pytest.mark.parametrize("front", ["", "-", "The value is "])
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+def test_lines_of_base64_are_seen_however_deep_their_json_nests(depth: int, front: str) -> None:
+    key = KINDS["github"](random.Random(5)).encode()
+    lines = base64.encodebytes(b"a text that fills much of the line " + key).decode()
+    text = front + lines
+    for _ in range(depth):
+        text = json.dumps({"a": text})
+    assert not are_clear([json.dumps({"a": text}).encode()], Scanner(), Watch())

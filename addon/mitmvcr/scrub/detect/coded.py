@@ -29,8 +29,9 @@ class CodedRun:
     is_archive: bool = False
 
 
-# Base64 of either alphabet, and with it hexadecimal and Base32: a line, or lines as MIME and PEM have them.
-_RUN = re.compile(rb"[A-Za-z0-9+/_-]{24,}+={0,6}")
+# Base64 of either alphabet, and with it hexadecimal and Base32: a line, or lines as MIME and PEM have
+# them. What stands for a text or an archive begins with none of `+ - _`, which may stand in front of it.
+_RUN = re.compile(rb"[A-Za-z0-9/][A-Za-z0-9+/_-]{23,}+={0,6}")
 _NEXT_LINE = re.compile(rb"\r?\n[ \t]{0,64}([A-Za-z0-9+/_-]{1,256}+={0,6})(?![A-Za-z0-9+/_=-])")
 _WIDTHS = frozenset([60, 64, 72, 76])
 """The lengths of lines of Base64."""

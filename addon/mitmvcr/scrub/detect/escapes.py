@@ -141,6 +141,8 @@ def roughly_undone(data: bytes) -> bytes:
     """The text without escapes, in most cases by plain replacements; blanks and quotes may be others."""
     plain = data
     if _BACKSLASH in data:
+        while plain.find(b"\\\\") >= 0:  # JSON in a string doubles them, however often
+            plain = plain.replace(b"\\\\", b"\\")
         for escape, meaning in _ROUGHLY:
             plain = plain.replace(escape, meaning)
             if _BACKSLASH not in plain:
