@@ -58,7 +58,7 @@ def test_texts_of_a_difference_never_look_the_same(text: str, put_in: str, at: i
         shown = difference(DifferingValue("json", ("p",), text, other))
         assert shown.recorded != shown.asked
         # What isn't seen in one is there in the other, too.
-        assert INVISIBLE.findall(shown.recorded) == INVISIBLE.findall(shown.asked)
+        assert INVISIBLE.findall(shown.recorded or "") == INVISIBLE.findall(shown.asked or "")
 
 
 def test_long_texts_take_no_longer() -> None:
